@@ -1,0 +1,125 @@
+"""What clients may send to create a room, and every fault in it named at once.
+
+Types and lengths stand in the annotations, from which the OpenAPI document is made too; what JSON
+Schema cannot say, or says with another regular-expression dialect, is checked in `_rules`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.rooms import Caller, FieldProblem, InvalidRequest, NewRoom
+
+_MAX_EXTENDS = 1024
+_YEARS = range(1970, 9999)
+_URL = re.compile(r"https?://[^\s/?#]+\S*")
+_USER_ID = re.compile(r"[A-Za-z0-9_.@:-]{1,64}")
+
+Notice = Annotated[str, Meta(max_length=255)]
+CoverUrl = Annotated[
+    str,
+    Meta(
+        max_length=255,
+        description="An http or https URL.",
+        extra_json_schema={"format": "uri", "pattern": r"^https?://[^\s/?#]+\S*$"},
+    ),
+]
+Extends = Annotated[
+    Mapping[str, str], Meta(description="Free key-value pairs, at most 1024 bytes as JSON.")
+]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+AnchorId = Annotated[
+    str,
+    Meta(
+        description="Defaults to the caller; for another user the admin scope is needed.",
+        extra_json_schema={"pattern": "^[A-Za-z0-9_.@:-]{1,64}$"},
+    ),
+]
+
+
+class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A room to create. A field that is null counts as left out."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=128)]
+    notice: Notice | None = None
+    cover_url: CoverUrl | None = None
+    extends: Extends | None = None
+    start_at: Moment | None = None
+    end_at: Annotated[Moment, Meta(description="RFC 3339, after `start_at`.")] | None = None
+    publish_expire_at: Annotated[Moment, Meta(description="RFC 3339, in the future.")] | None = None
+    anchor_id: AnchorId | None = None
+
+    def new_room(self, caller: Caller) -> NewRoom:
+        """Return the room that `caller` asks for."""
+        return NewRoom(
+            anchor_id=self.anchor_id or caller.user_id,
+            title=self.title,
+            notice=self.notice,
+            cover_url=self.cover_url,
+            extends=self.extends,
+            start_at=self.start_at,
+            end_at=self.end_at,
+            publish_expire_at=self.publish_expire_at,
+        )
+
+
+def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
+    """Return the valid body of a create; `now` carries an offset.
+
+    Raises InvalidRequest with every problem that the body has.
+    """
+    given = _json_object(body)
+    values: dict[str, Any] = {}
+    problems = [FieldProblem(name[:64], "unknown field") for name in given if name not in _FIELDS]
+    for field in _FIELDS.values():
+        if field.encode_name not in given:
+            if field.required:
+                problems.append(FieldProblem(field.name, "required"))
+            continue
+        try:
+            values[field.name] = msgspec.convert(given[field.encode_name], field.type)
+        except msgspec.ValidationError as error:
+            problems.append(FieldProblem(field.name, _sentence(error)))
+    problems += _rules(values, now)
+    if problems:
+        raise InvalidRequest(*problems)
+    return CreateRoom(**values)
+
+
+_FIELDS = {field.name: field for field in msgspec.structs.fields(CreateRoom)}
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        given = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(FieldProblem("body", "not valid JSON")) from error
+    if not isinstance(given, dict):
+        raise InvalidRequest(FieldProblem("body", "must be a JSON object"))
+    return given
+
+
+def _rules(values: Mapping[str, Any], now: datetime) -> Iterator[FieldProblem]:
+    if (url := values.get("cover_url")) and not _URL.fullmatch(url):
+        yield FieldProblem("cover_url", "must be an http or https URL")
+    if (extends := values.get("extends")) and len(msgspec.json.encode(extends)) > _MAX_EXTENDS:
+        yield FieldProblem("extends", f"may have {_MAX_EXTENDS} bytes as JSON at most")
+    anchor_id = values.get("anchor_id")
+    if anchor_id is not None and not _USER_ID.fullmatch(anchor_id):
+        yield FieldProblem("anchor_id", "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -")
+    for name in ("start_at", "end_at", "publish_expire_at"):
+        if (moment := values.get(name)) and moment.year not in _YEARS:
+            yield FieldProblem(name, f"must lie between {_YEARS[0]} and {_YEARS[-1]}")
+    start, end, expires = (values.get(name) for name in ("start_at", "end_at", "publish_expire_at"))
+    if start and end and end <= start:
+        yield FieldProblem("end_at", "must be after start_at")
+    if expires and expires <= now:
+        yield FieldProblem("publish_expire_at", "must be in the future")
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    return str(error).partition(" - at `")[0]

@@ -1,0 +1,281 @@
+"""The OpenAPI 3.1 document, made from the types that are sent and the table of problems.
+
+Litestar can generate one, but documents errors as `application/json`, loses
+`additionalProperties: false` and adds a malformed 400; six operations are shorter written out. A
+test holds them against the routes.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from gateway.rooms import Anchor, AnchorRoom, ViewerRoom
+
+from .bodies import CreateRoom
+from .health import Health, Readiness
+from .problems import MEDIA_TYPE, PROBLEMS, ProblemDetails
+
+Json = dict[str, Any]
+
+_ROOM = ViewerRoom(
+    live_id="1580203311927304192",
+    title="Friday session",
+    notice="Starts at eight",
+    cover_url="https://example.com/cover.png",
+    extends={"season": "2"},
+    anchor_info=Anchor(
+        user_id="alice",
+        im_userid=9007199254740993,
+        nick="Alice",
+        avatar="https://example.com/alice.png",
+        extends={},
+    ),
+    anchor_status=1,
+    pk_id="",
+    online_count=3,
+    start_time=1791633600,
+    end_time=None,
+    chat_id=9007199254740995,
+    hls_url="https://play.example.com/live/room.m3u8",
+    rtmp_url="rtmp://play.example.com/live/room",
+    flv_url="https://play.example.com/live/room.flv",
+    pv=1003,
+    uv=934,
+    live_status=1,
+)
+_ANCHOR_ROOM = {
+    **msgspec.to_builtins(_ROOM),
+    "push_url": "rtmp://push.example.com/live/room?token=only-for-its-anchor",
+}
+_NEW_ROOM = {
+    "title": "Friday session",
+    "notice": "Starts at eight",
+    "extends": {"season": "2"},
+    "end_at": "2030-12-02T23:00:00+08:00",
+}
+
+_EVERYWHERE = ("token_missing", "token_invalid", "token_expired", "internal_error")
+_READING = ("room_not_found", "upstream_error", "upstream_timeout")
+_WRITING = (*_READING, "outcome_unknown", "not_room_anchor")
+
+_LIVE_ID = {
+    "name": "live_id",
+    "in": "path",
+    "required": True,
+    "description": "The room's id.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "example": _ROOM.live_id,
+}
+
+
+def openapi_json() -> bytes:
+    """Return the document, indented, with a trailing newline."""
+    return msgspec.json.format(msgspec.json.encode(document()), indent=2) + b"\n"
+
+
+def document() -> Json:
+    """Return the document as JSON values."""
+    shapes = [CreateRoom, ViewerRoom, AnchorRoom, ProblemDetails, Health, Readiness]
+    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Live room gateway",
+            "version": "1",
+            "description": "Live rooms for apps. Sign in with your own token; only a room's "
+            "anchor sees its `push_url`. Ids such as `chat_id` exceed 2^53: read them as 64-bit "
+            "integers.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "tags": [
+            {"name": "rooms", "description": "Create, read, stop and delete."},
+            {"name": "service", "description": "For load balancers."},
+        ],
+        "paths": {
+            "/v1/rooms": {"post": _create()},
+            "/v1/rooms/{live_id}": {
+                "parameters": [_LIVE_ID],
+                "get": _read(),
+                "delete": _delete(),
+            },
+            "/v1/rooms/{live_id}/stop": {"parameters": [_LIVE_ID], "post": _stop()},
+            "/healthz": {"get": _health()},
+            "/readyz": {"get": _ready()},
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+            "headers": {
+                "X-Request-Id": _header("The id of this request; quote it when you ask."),
+                "Location": _header("The path of the new room."),
+                "ETag": _header("A strong validator of the viewer's shape."),
+                "Cache-Status": _header("How the answer came about (RFC 9211)."),
+            },
+        },
+    }
+
+
+def _create() -> Json:
+    created = _answer("Created; `push_url` only for a room of one's own.", _room(), _rooms())
+    created["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    problems = _problems(
+        "invalid_request",
+        *_EVERYWHERE,
+        "missing_scope",
+        "body_too_large",
+        "unsupported_media_type",
+        "anchor_not_registered",
+        "upstream_error",
+        "outcome_unknown",
+    )
+    return {
+        "operationId": "createRoom",
+        "tags": ["rooms"],
+        "summary": "Create a room",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": _ref("CreateRoom"),
+                    "examples": {"room": {"value": _NEW_ROOM}},
+                }
+            },
+        },
+        "responses": {"201": created, **problems},
+    }
+
+
+def _read() -> Json:
+    found = _answer("The room in the caller's shape.", _room(), _rooms())
+    for name in ("ETag", "Cache-Status"):
+        found["headers"][name] = {"$ref": f"#/components/headers/{name}"}
+    return {
+        "operationId": "getRoom",
+        "tags": ["rooms"],
+        "summary": "Get a room",
+        "parameters": [
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "description": "An ETag from before; 304 when it still holds.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "responses": {
+            "200": found,
+            "304": _empty("The room has not changed."),
+            **_problems("invalid_request", *_EVERYWHERE, *_READING),
+        },
+    }
+
+
+def _stop() -> Json:
+    return {
+        "operationId": "stopRoom",
+        "tags": ["rooms"],
+        "summary": "End a room's broadcast",
+        "responses": {
+            "204": _empty("The broadcast has ended, now or before."),
+            **_problems("invalid_request", *_EVERYWHERE, *_WRITING, "room_not_live"),
+        },
+    }
+
+
+def _delete() -> Json:
+    return {
+        "operationId": "deleteRoom",
+        "tags": ["rooms"],
+        "summary": "Delete a room",
+        "responses": {
+            "204": _empty("The room is gone."),
+            **_problems("invalid_request", *_EVERYWHERE, *_WRITING),
+        },
+    }
+
+
+def _health() -> Json:
+    example = {"alive": {"value": msgspec.to_builtins(Health())}}
+    return _open("getHealth", "Whether the process runs", _ref("Health"), example)
+
+
+def _ready() -> Json:
+    ready = Readiness("ready", {"keys": "ok", "upstream": "ok"})
+    example = {"ready": {"value": msgspec.to_builtins(ready)}}
+    return _open("getReadiness", "Whether to send requests here", _ref("Readiness"), example)
+
+
+def _open(operation: str, summary: str, schema: Json, examples: Json) -> Json:
+    return {
+        "operationId": operation,
+        "tags": ["service"],
+        "summary": summary,
+        "security": [],
+        "responses": {"200": _answer("Yes.", schema, examples), **_problems("internal_error")},
+    }
+
+
+def _problems(*codes: str) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    return {str(status): _problem(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _problem(status: int, codes: list[str]) -> Json:
+    response = _empty(f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}.")
+    examples = {code: {"value": _problem_example(code)} for code in codes}
+    response["content"] = {MEDIA_TYPE: {"schema": _ref("ProblemDetails"), "examples": examples}}
+    return response
+
+
+def _problem_example(code: str) -> Json:
+    problem = PROBLEMS[code]
+    example = {
+        "type": f"urn:gateway:problem:{code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": code,
+        "request_id": "2f1c7a5e9b0d4c68",
+    }
+    if code == "invalid_request":
+        example["errors"] = [{"field": "title", "message": "required"}]
+    return example
+
+
+def _answer(description: str, schema: Json, examples: Mapping[str, Any]) -> Json:
+    return {
+        **_empty(description),
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    }
+
+
+def _empty(description: str) -> Json:
+    return {
+        "description": description,
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+    }
+
+
+def _room() -> Json:
+    return {"anyOf": [_ref("AnchorRoom"), _ref("ViewerRoom")]}
+
+
+def _rooms() -> Json:
+    return {
+        "viewer": {"summary": "To anyone else", "value": msgspec.to_builtins(_ROOM)},
+        "anchor": {"summary": "To the room's anchor", "value": _ANCHOR_ROOM},
+    }
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}}

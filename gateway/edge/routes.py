@@ -1,0 +1,89 @@
+"""The room routes: read the request, ask the domain, answer."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from email.message import Message
+
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from gateway.rooms import Caller, FieldProblem, InvalidRequest, RoomService
+
+from . import answers
+from .bodies import parse_create_room
+from .front import request_id_of
+from .problems import UnsupportedMediaType
+
+ClientRequest = Request[Caller, None, State]
+Rooms = NamedDependency[RoomService]
+Clock = Callable[[], datetime]
+
+_LIVE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class RoomController(Controller):
+    """`/v1/rooms`; every route needs an authenticated caller."""
+
+    path = "/v1/rooms"
+
+    @post()
+    async def create(
+        self, request: ClientRequest, rooms: Rooms, clock: NamedDependency[Clock]
+    ) -> Response[bytes]:
+        """Create a room."""
+        require_json(request)
+        body = parse_create_room(await request.body(), clock())
+        room = await rooms.create(request.user, body.new_room(request.user), _id(request))
+        return answers.created(room)
+
+    @get("/{live_id:str}")
+    async def read(
+        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
+    ) -> Response[bytes]:
+        """Return a room in the caller's shape."""
+        room = await rooms.get(request.user, checked(live_id), _id(request))
+        return answers.found(room, request.headers.get("if-none-match"))
+
+    @post("/{live_id:str}/stop")
+    async def stop(
+        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
+    ) -> Response[None]:
+        """End a room's broadcast."""
+        await rooms.stop(request.user, checked(live_id), _id(request))
+        return answers.done()
+
+    @delete("/{live_id:str}", status_code=204)
+    async def delete(
+        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
+    ) -> Response[None]:
+        """Delete a room."""
+        await rooms.delete(request.user, checked(live_id), _id(request))
+        return answers.done()
+
+
+def checked(live_id: str) -> str:
+    """Return a well-formed room id; raise InvalidRequest for anything else."""
+    if not _LIVE_ID.fullmatch(live_id):
+        problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
+        raise InvalidRequest(FieldProblem("live_id", problem))
+    return live_id
+
+
+def require_json(request: ClientRequest) -> None:
+    """Raise UnsupportedMediaType unless the body is declared as plain JSON in UTF-8."""
+    declared = Message()
+    declared["Content-Type"] = request.headers.get("content-type", "")
+    coded = request.headers.get("content-encoding", "identity") != "identity"
+    if (
+        coded
+        or declared.get_content_type() != answers.JSON
+        or declared.get_content_charset("utf-8") != "utf-8"
+    ):
+        raise UnsupportedMediaType
+
+
+def _id(request: ClientRequest) -> str:
+    return request_id_of(request.scope)

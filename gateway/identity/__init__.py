@@ -1,0 +1,18 @@
+"""Token → Caller: verification keys, the checks on a token, and what its claims mean."""
+
+from .claims import ClaimRules, Identity
+from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
+from .mint import mint
+from .verify import TokenVerifier
+
+__all__ = [
+    "ClaimRules",
+    "Identity",
+    "Key",
+    "KeySource",
+    "StaticKeys",
+    "TokenVerifier",
+    "hmac_key",
+    "mint",
+    "public_key",
+]

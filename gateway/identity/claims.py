@@ -1,0 +1,98 @@
+"""What the claims of a signed token must say, and the caller they make. Pure.
+
+- `exp` is required. Times are JSON numbers (RFC 7519 §2 NumericDate), before the year 9999; `exp`
+  may be over, `nbf` and `iat` may lie ahead, by the leeway.
+- `iss` and `aud` are compared exactly when configured and not looked at otherwise. `aud` is a
+  string or a list of strings (§4.1.3); a list with anything else in it is refused.
+- The user id is a string of plain characters: it goes into comparisons, logs and upstream bodies.
+- Expiry is looked at last, so `TokenExpired` means that a new token from the same place will do.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeGuard
+
+from msgspec import Struct
+
+from gateway.rooms import Caller, TokenExpired, TokenInvalid
+
+_USER_ID = re.compile(r"[A-Za-z0-9_.@:-]{1,64}")
+_YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+
+class ClaimRules(Struct, frozen=True):
+    """What is asked of the claims. `leeway` is in seconds, `user_claim` is where the user id is."""
+
+    issuer: str | None
+    audience: str | None
+    leeway: float
+    user_claim: str = "sub"
+
+
+class Identity(Struct, frozen=True):
+    """A verified caller, and the token's `exp` in epoch seconds, leeway not included."""
+
+    caller: Caller
+    expires_at: float
+
+
+def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -> Identity:
+    """Return who the claims of a token with a good signature speak for, at `now` epoch seconds.
+
+    Raises TokenInvalid, or TokenExpired when the expiry is all that is wrong.
+    """
+    _require_begun(claims, now + rules.leeway)
+    _require_issuer(claims, rules.issuer)
+    _require_audience(claims, rules.audience)
+    caller = Caller(_user_id(claims, rules.user_claim), _scopes(claims.get("scope")))
+    expires_at = _time(claims, "exp")
+    if not expires_at > now - rules.leeway:
+        raise TokenExpired("token has expired")
+    return Identity(caller, expires_at)
+
+
+def _time(claims: Mapping[str, object], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenInvalid(f"{name} is not a number")
+    if not -_YEAR_9999 < value < _YEAR_9999:
+        raise TokenInvalid(f"{name} is out of range")
+    return float(value)
+
+
+def _require_begun(claims: Mapping[str, object], latest: float) -> None:
+    for name in ("nbf", "iat"):
+        if name in claims and not _time(claims, name) <= latest:
+            raise TokenInvalid(f"{name} is in the future")
+
+
+def _require_issuer(claims: Mapping[str, object], issuer: str | None) -> None:
+    if issuer is not None and claims.get("iss") != issuer:
+        raise TokenInvalid("iss is not the configured issuer")
+
+
+def _require_audience(claims: Mapping[str, object], audience: str | None) -> None:
+    if audience is None:
+        return
+    named = claims.get("aud")
+    if named != audience and not (_is_list_of_strings(named) and audience in named):
+        raise TokenInvalid("aud does not name the configured audience")
+
+
+def _user_id(claims: Mapping[str, object], claim: str) -> str:
+    value = claims.get(claim)
+    if not isinstance(value, str) or not _USER_ID.fullmatch(value):
+        raise TokenInvalid("user claim is not a usable id")
+    return value
+
+
+def _scopes(value: object) -> frozenset[str]:
+    """Return what `scope` grants: space-delimited (RFC 8693 §4.2) or a list; else nothing."""
+    if isinstance(value, str):
+        value = value.split(" ")
+    return frozenset(filter(None, value)) if _is_list_of_strings(value) else frozenset()
+
+
+def _is_list_of_strings(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,43 @@
+"""Who may see and do what. Pure: every rule is a function of the caller and the room.
+
+- `push_url` is for the room's own anchor and nobody else, administrators included.
+- Stopping and deleting is for the anchor and for administrators.
+- Creating is for everyone unless a scope is configured; for somebody else, for administrators.
+"""
+
+from msgspec import Struct
+
+from .caller import Caller
+from .errors import MissingScope, NotRoomAnchor
+from .room import AnchorRoom, ViewerRoom
+
+
+class Scopes(Struct, frozen=True):
+    """The scopes the rules ask for; `create` None lets every authenticated caller create."""
+
+    admin: str
+    create: str | None = None
+
+
+def is_anchor(caller: Caller, room: AnchorRoom | ViewerRoom) -> bool:
+    """Whether the room is the caller's own."""
+    return caller.user_id == room.anchor_info.user_id
+
+
+def shape_for(caller: Caller, room: AnchorRoom) -> ViewerRoom | AnchorRoom:
+    """Return what of `room` the caller may see."""
+    return room if is_anchor(caller, room) else room.for_viewers()
+
+
+def require_control(caller: Caller, room: AnchorRoom, scopes: Scopes) -> None:
+    """Raise NotRoomAnchor unless the caller may stop and delete `room`."""
+    if not is_anchor(caller, room) and scopes.admin not in caller.scopes:
+        raise NotRoomAnchor(room.live_id)
+
+
+def require_create(caller: Caller, anchor_id: str, scopes: Scopes) -> None:
+    """Raise MissingScope unless the caller may create a room for `anchor_id`."""
+    if scopes.create is not None and scopes.create not in caller.scopes:
+        raise MissingScope(scopes.create)
+    if anchor_id != caller.user_id and scopes.admin not in caller.scopes:
+        raise MissingScope(scopes.admin)

@@ -1,0 +1,86 @@
+"""The shapes of a room.
+
+`ViewerRoom` and `AnchorRoom` share their fields but not a public type: a function that takes a
+`ViewerRoom` cannot be handed the shape with `push_url`. Both are allow-lists; what the upstream
+adds later is dropped until someone adds it here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+ENDED = 2
+"""`live_status` of a room that is over (0 created, 1 living)."""
+
+Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
+
+
+class Anchor(Struct, frozen=True):
+    """The user who broadcasts in a room."""
+
+    user_id: str
+    im_userid: Int64
+    nick: str
+    avatar: str
+    extends: Mapping[str, str]
+
+
+class _Room(Struct, frozen=True, kw_only=True):
+    live_id: str
+    title: str
+    notice: str
+    cover_url: str
+    extends: Mapping[str, str]
+    anchor_info: Anchor
+    anchor_status: Annotated[int, Meta(description="0 offline, 1 online.")]
+    pk_id: str
+    online_count: int
+    start_time: Annotated[int | None, Meta(description="Epoch seconds; null when unset.")]
+    end_time: Annotated[int | None, Meta(description="Epoch seconds; null when unset.")]
+    chat_id: Int64
+    hls_url: str
+    rtmp_url: str
+    flv_url: str
+    pv: int
+    uv: int
+    live_status: Annotated[int, Meta(description="0 created, 1 living, 2 ended.")]
+
+
+class ViewerRoom(_Room, frozen=True, kw_only=True):
+    """A room as anyone signed in may see it."""
+
+
+class AnchorRoom(_Room, frozen=True, kw_only=True):
+    """A room as its own anchor sees it: with the URL that lets its holder broadcast."""
+
+    push_url: Annotated[str, Meta(description="Whoever has it can broadcast as the anchor.")]
+
+    def __repr__(self) -> str:
+        return f"AnchorRoom(live_id={self.live_id!r}, …)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("live_id", self.live_id)]
+
+    def for_viewers(self) -> ViewerRoom:
+        """Return this room without `push_url`."""
+        return ViewerRoom(**{name: getattr(self, name) for name in ViewerRoom.__struct_fields__})
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the broadcast is over."""
+        return self.live_status == ENDED
+
+
+class NewRoom(Struct, frozen=True, kw_only=True):
+    """A room to create. Times carry a UTC offset; None means the upstream's default."""
+
+    anchor_id: str
+    title: str
+    notice: str | None = None
+    cover_url: str | None = None
+    extends: Mapping[str, str] | None = None
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    publish_expire_at: datetime | None = None

@@ -1,0 +1,84 @@
+"""Everything on loopback without configuration: the simulated vendor and the gateway before it.
+
+Keys are made at start and die with it. The gateway is built from settings as in production; only
+its environment is made up here. The tests run against this too.
+"""
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from gateway import app, serving
+from gateway.identity import mint
+from gateway.settings import Settings, load
+from gateway.telemetry import build_logger
+
+from .dialects import DialectName
+from .vendor import Vendor
+
+USERS = ("alice", "bob")
+"""Registered with the simulated vendor from the start."""
+
+_DAY = 86400
+
+
+class Sandbox(Struct, frozen=True):
+    """A running gateway at `url`, in front of `vendor` at `upstream_url`."""
+
+    url: str
+    upstream_url: str
+    vendor: Vendor
+    settings: Settings
+
+    def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
+        """Return a token for `user_id`, good for a day. Needs an HS256 secret in the settings."""
+        if self.settings.jwt_secret is None:
+            raise ValueError("this sandbox verifies with a public key")
+        return mint(
+            self.settings.jwt_secret.reveal(),
+            user_id,
+            app.claim_rules(self.settings),
+            scopes=scopes,
+            now=time.time(),
+            ttl=_DAY,
+        )
+
+
+@asynccontextmanager
+async def running(
+    *,
+    port: int = 0,
+    upstream_port: int = 0,
+    dialect: DialectName = "documented",
+    environ: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Sandbox]:
+    """Run both in this event loop until the block is left; port 0 is a free one.
+
+    `environ` holds further settings of the gateway. Raises PortTaken or SettingsError.
+    """
+    access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
+    vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS)
+    async with serving.listening(vendor, upstream_port) as vendor_port:
+        upstream_url = f"http://{serving.LOOPBACK}:{vendor_port}"
+        settings = load(
+            {
+                "GATEWAY_ACCESS_KEY": access_key,
+                "GATEWAY_SECRET_KEY": secret_key,
+                "GATEWAY_UPSTREAM_URL": upstream_url,
+                **_token_key(environ or {}),
+                **(environ or {}),
+            }
+        )
+        log = build_logger(settings.log_level, settings.log_format)
+        async with serving.listening(app.build(settings, log), port) as own_port:
+            url = f"http://{serving.LOOPBACK}:{own_port}"
+            yield Sandbox(url, upstream_url, vendor, settings)
+
+
+def _token_key(environ: Mapping[str, str]) -> Mapping[str, str]:
+    if "GATEWAY_JWT_PUBLIC_KEY" in environ:
+        return {}
+    return {"GATEWAY_JWT_SECRET": secrets.token_urlsafe(32)}

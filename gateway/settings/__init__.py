@@ -1,0 +1,30 @@
+"""Environment variables -> Settings, or every problem with them at once.
+
+`Settings` declares each variable once: its type, parser, default and meaning. `load` reads them
+all, `load_jwt` only what a token needs. Nothing here looks at the process's environment by
+itself: it is passed in.
+"""
+
+from .environment import load, load_jwt
+from .problems import Problem, SettingsError
+from .table import JwtSettings, Settings, UpstreamSettings, not_in_effect, pending
+from .values import LogFormat, LogLevel, Network, RateLimit
+from .variable import Variable, variables
+
+__all__ = [
+    "JwtSettings",
+    "LogFormat",
+    "LogLevel",
+    "Network",
+    "Problem",
+    "RateLimit",
+    "Settings",
+    "SettingsError",
+    "UpstreamSettings",
+    "Variable",
+    "load",
+    "load_jwt",
+    "not_in_effect",
+    "pending",
+    "variables",
+]

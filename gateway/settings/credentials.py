@@ -1,0 +1,57 @@
+"""Text -> value, for keys and the algorithms they are used with.
+
+What is secret becomes a Secret here and is a plain text nowhere after.
+"""
+
+import re
+
+from gateway.secret import Secret
+
+from .parse import listed
+from .problems import Refused
+
+SYMMETRIC = ("HS256", "HS384", "HS512")
+ASYMMETRIC = (
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512"),
+    "EdDSA",
+)
+
+_HMAC_BYTES = 32
+
+
+def _algorithm(text: str) -> str:
+    if text not in SYMMETRIC + ASYMMETRIC:
+        raise Refused(f"must be one of {', '.join(SYMMETRIC + ASYMMETRIC)}")
+    return text
+
+
+algorithms = listed(_algorithm)
+
+
+def api_key(text: str) -> Secret:
+    """Parse an upstream AK or SK: visible ASCII."""
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
+        raise Refused("must be 1 to 256 visible ASCII characters without blanks")
+    return Secret(text)
+
+
+def hmac_secret(text: str) -> Secret:
+    """Parse an HS256 secret: any text of at least 32 bytes (RFC 7518 section 3.2)."""
+    if len(text.encode()) < _HMAC_BYTES:
+        raise Refused(f"must be at least {_HMAC_BYTES} bytes; openssl rand -base64 48 makes one")
+    return Secret(text)
+
+
+def public_pem(text: str) -> str:
+    r"""Parse a PEM block that is not a private key; the key in it is checked when it is built.
+
+    A literal `\n` counts as a line break: env files cannot carry real ones.
+    """
+    pem = text.replace("\\n", "\n")
+    if "PRIVATE KEY" in pem:
+        raise Refused("must be a public key; this is a private one, keep it with the issuer")
+    if not pem.lstrip().startswith("-----BEGIN "):
+        raise Refused("must be a PEM public key, beginning with -----BEGIN PUBLIC KEY-----")
+    return pem

@@ -1,0 +1,90 @@
+"""Reads the variables a settings class declares and reports all that is wrong together.
+
+- A variable set to nothing is a variable not set: compose files and templates write it that way.
+- A variable marked `file` may be given as `NAME_FILE`, a path whose content is the value, without
+  the newlines at its end and nothing else removed. Both at once is a problem, and so is an empty
+  file: whoever names a file means to give a value.
+- No message quotes a value or a path: `NAME_FILE` may hold the secret itself, by mistake.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .problems import Problem, Refused, SettingsError
+from .rules import algorithms_fit, key_source, unknown_names
+from .table import JwtSettings, Settings
+from .variable import Variable, variables
+
+ReadFile = Callable[[Path], bytes]
+T = TypeVar("T", bound=JwtSettings)
+
+
+def load(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> Settings:
+    """Return the configuration in `environ`; raise SettingsError with every problem in it."""
+    return _load(Settings, environ, read_file)
+
+
+def load_jwt(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> JwtSettings:
+    """Return only the `GATEWAY_JWT_…` part; the others may be missing or wrong.
+
+    Raises SettingsError, also for names that no variable has: one may be a slip for one of these.
+    """
+    return _load(JwtSettings, environ, read_file)
+
+
+def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) -> T:
+    known = variables(settings)
+    given = {each.field: names[0] for each in known if (names := each.given_as(environ))}
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for each in known:
+        try:
+            values |= _value(each, environ, read_file)
+        except Refused as refused:
+            problems.append(Problem(given.get(each.field, each.name), str(refused)))
+    problems += key_source(given)
+    problems += algorithms_fit(given, values.get("jwt_algorithms", ()))
+    problems += unknown_names(environ, variables(Settings))
+    if problems:
+        raise SettingsError(*_in_order(problems))
+    return settings(**values)
+
+
+def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) -> dict[str, Any]:
+    """Return the variable's field with its value, or nothing where the default stands."""
+    names = variable.given_as(environ)
+    if len(names) > 1:
+        raise Refused(f"cannot be set beside {variable.file_name}: keep one of them")
+    if names:
+        return {variable.field: variable.parse(_text(variable, names[0], environ, read_file))}
+    if variable.required:
+        raise Refused(f"is required: {variable.about}")
+    return {}
+
+
+def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: ReadFile) -> str:
+    if name == variable.file_name:
+        return _content(Path(environ[name]), read_file)
+    try:
+        environ[name].encode()  # os.environ hides bytes that are not UTF-8 in lone surrogates
+    except UnicodeEncodeError:
+        raise Refused("must be UTF-8") from None
+    return environ[name]
+
+
+def _content(path: Path, read_file: ReadFile) -> str:
+    try:
+        text = read_file(path).decode().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        raise Refused(f"must name a readable file of UTF-8 text: {type(error).__name__}") from None
+    if not text:
+        raise Refused("must name a file that is not empty")
+    return text
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Sort by the variables' order in the documentation, unknown ones last."""
+    names = [name for each in variables(Settings) for name in each.names]
+    place = {name: position for position, name in enumerate(names)}
+    return sorted(problems, key=lambda each: place.get(each.variable, len(place)))

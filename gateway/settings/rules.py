@@ -1,0 +1,66 @@
+"""What one variable alone cannot tell: rules about which are given together, and unknown names.
+
+They look at names, not values, so they hold and are reported even when a value is bad as well.
+Whether the algorithms suit the very key (its type, its length) is decided where keys are built.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+
+from .credentials import ASYMMETRIC, SYMMETRIC
+from .problems import Problem
+from .variable import FILE_SUFFIX, PREFIX, Variable
+
+_SOURCES = ("jwt_secret", "jwt_public_key", "jwt_jwks_url")
+
+_SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)\w*)")
+"""What Kubernetes sets in a pod for each Service, here one whose name begins with "gateway"."""
+
+
+def key_source(given: Mapping[str, str]) -> Iterator[Problem]:
+    """Check that there is exactly one source of keys, and a previous secret only beside a secret.
+
+    `given` maps the fields that are set to the variable each is set by.
+    """
+    sources = [given[field] for field in _SOURCES if field in given]
+    if not sources:
+        names = [PREFIX + field.upper() for field in _SOURCES]
+        yield Problem(names[0], f"set this, or {names[1]}, or {names[2]}: one is required")
+    for extra in sources[1:]:
+        yield Problem(extra, f"cannot be set beside {sources[0]}: keep one of them")
+    if "jwt_secret_previous" in given and "jwt_secret" not in given:
+        yield Problem(
+            given["jwt_secret_previous"], f"needs {PREFIX}JWT_SECRET, whose predecessor it is"
+        )
+
+
+def algorithms_fit(given: Mapping[str, str], algorithms: Collection[str]) -> Iterator[Problem]:
+    """Check that a shared secret goes with HMAC only, and any other key source never with it."""
+    sources = [field for field in _SOURCES if field in given]
+    if len(sources) != 1:
+        return
+    fitting = SYMMETRIC if sources == ["jwt_secret"] else ASYMMETRIC
+    if not set(algorithms) <= set(fitting):
+        yield Problem(
+            given["jwt_algorithms"], f"with {given[sources[0]]}: only out of {', '.join(fitting)}"
+        )
+
+
+def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
+    """Check that every `GATEWAY_…` name is one of ours, in the order of the alphabet."""
+    ours = [name for each in known for name in each.names]
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name not in ours:
+            yield Problem(name, _advice(name, ours))
+
+
+def _advice(name: str, ours: list[str]) -> str:
+    plain = name.removesuffix(FILE_SUFFIX)
+    if plain in ours:
+        return f"cannot be given as a file: set {plain} itself"
+    [nearest] = get_close_matches(name.upper(), ours, n=1, cutoff=0.0)
+    advice = f"is not a variable of the gateway; the nearest is {nearest}"
+    if _SERVICE_LINK.fullmatch(name):
+        return f"{advice}; if Kubernetes set it, give the pod `enableServiceLinks: false`"
+    return advice

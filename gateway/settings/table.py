@@ -1,0 +1,169 @@
+"""Every variable, in the order of the operator's documentation.
+
+Bounds are there to catch a slip (milliseconds for seconds, a digit too many), not to tune.
+Three classes, because some readers need only a part; `Settings` is all of it, flat.
+Its bases stand backwards: a dataclass takes the fields of its last base first.
+"""
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from gateway.secret import Secret
+
+from . import addresses, credentials, parse
+from .values import LogFormat, LogLevel, Network, RateLimit
+from .variable import Variable, from_environment, variable, variables
+
+_wait = parse.seconds(least=0.001, most=300)
+_window = parse.seconds(least=0, most=86_400)
+_port = parse.whole(least=1, most=65_535)
+
+
+@from_environment
+class UpstreamSettings:
+    """How to reach the upstream, and with which keys."""
+
+    access_key: Secret = variable(credentials.api_key, "upstream AK", file=True)
+    secret_key: Secret = variable(credentials.api_key, "upstream SK", file=True)
+    upstream_url: str = variable(
+        addresses.upstream_url,
+        "upstream base URL, http(s), may carry a port",
+        default="https://live-api.qiniu.com",
+    )
+    upstream_timeout: float = variable(_wait, "seconds in all for one attempt", default="3")
+    upstream_connections: int = variable(
+        parse.whole(1, 10_000), "connections at most", default="100"
+    )
+    upstream_max_body: int = variable(
+        parse.whole(1, 1 << 30),
+        "bytes of upstream response accepted, after decoding",
+        default="1048576",
+    )
+    upstream_timezone: ZoneInfo = variable(
+        parse.zone, "zone of the times sent upstream", default="Asia/Shanghai"
+    )
+
+
+@from_environment
+class JwtSettings:
+    """How callers prove who they are. Exactly one of the first three is given."""
+
+    jwt_secret: Secret | None = variable(
+        credentials.hmac_secret, "HS256 secret, at least 32 bytes", default=None, file=True
+    )
+    jwt_public_key: str | None = variable(
+        credentials.public_pem, "PEM public key (RSA, P-256, Ed25519)", default=None, file=True
+    )
+    jwt_jwks_url: str | None = variable(
+        addresses.jwks_url, "https URL of a JWK set", default=None, in_effect=False
+    )
+    jwt_algorithms: tuple[str, ...] | None = variable(
+        credentials.algorithms,
+        "comma list of the algorithms accepted; unset: those of the key",
+        default=None,
+    )
+    jwt_secret_previous: Secret | None = variable(
+        credentials.hmac_secret,
+        "an earlier HS256 secret, accepted while its tokens live out",
+        default=None,
+        file=True,
+    )
+    jwt_cookie: str | None = variable(
+        parse.cookie_name,
+        "name of a cookie that may carry the token",
+        default=None,
+        in_effect=False,
+    )
+    jwt_issuer: str | None = variable(parse.name, "required `iss` claim", default=None)
+    jwt_audience: str | None = variable(parse.name, "required `aud` claim", default=None)
+    jwt_leeway: float = variable(
+        parse.seconds(0, 300), "seconds that clocks may differ", default="10"
+    )
+    jwt_user_claim: str = variable(parse.name, "the claim that is the user id", default="sub")
+
+
+@from_environment
+class Settings(JwtSettings, UpstreamSettings):
+    """The whole configuration, valid as it stands. Durations are seconds, sizes bytes."""
+
+    create_scope: str | None = variable(
+        parse.scope, "scope needed to create a room; unset: everyone signed in may", default=None
+    )
+    admin_scope: str = variable(
+        parse.scope, "scope that may stop or delete any room", default="rooms:admin"
+    )
+    cache_ttl: float = variable(_window, "seconds a room is fresh", default="2", in_effect=False)
+    cache_stale_while_revalidate: float = variable(
+        _window, "seconds after that it is served while refreshed", default="2", in_effect=False
+    )
+    cache_stale_if_error: float = variable(
+        _window,
+        "seconds after expiry it is served when the upstream fails",
+        default="30",
+        in_effect=False,
+    )
+    cache_negative_ttl: float = variable(
+        _window, "seconds an unknown room is remembered", default="1", in_effect=False
+    )
+    cache_size: int = variable(
+        parse.whole(1, 10_000_000), "rooms remembered at most", default="10000", in_effect=False
+    )
+    redis_url: Secret | None = variable(
+        addresses.redis_url,
+        "store shared by replicas; unset: in-process",
+        default=None,
+        file=True,
+        in_effect=False,
+    )
+    rate_limit_reads: RateLimit | None = variable(
+        parse.rate_limit, "reads per user; off disables", default="1200/minute", in_effect=False
+    )
+    rate_limit_writes: RateLimit | None = variable(
+        parse.rate_limit, "writes per user; off disables", default="60/minute", in_effect=False
+    )
+    rate_limit_failed_auth: RateLimit | None = variable(
+        parse.rate_limit,
+        "401s per client address; off disables",
+        default="60/minute",
+        in_effect=False,
+    )
+    max_concurrency: int = variable(
+        parse.whole(1, 1_000_000),
+        "requests in flight per worker before new ones get 503",
+        default="1000",
+        in_effect=False,
+    )
+    trusted_proxies: tuple[Network, ...] | None = variable(
+        addresses.networks,
+        "comma list of addresses or CIDRs whose X-Forwarded-For is believed",
+        default=None,
+        in_effect=False,
+    )
+    cors_origins: tuple[str, ...] | None = variable(
+        addresses.origins, "comma list of exact origins, or *", default=None, in_effect=False
+    )
+    host: str = variable(addresses.host, "public listener's address", default="127.0.0.1")
+    port: int = variable(_port, "public listener's port", default="8080")
+    workers: int = variable(parse.whole(1, 256), "processes", default="1")
+    metrics_host: str = variable(
+        addresses.host, "private listener's address", default="127.0.0.1", in_effect=False
+    )
+    metrics_port: int = variable(
+        parse.whole(0, 65_535), "private listener's port; 0: none", default="9090", in_effect=False
+    )
+    log_level: LogLevel = variable(parse.log_level, "least severity logged", default="info")
+    log_format: LogFormat = variable(parse.log_format, "json or console", default="json")
+    access_log: bool = variable(parse.switch, "one log line a request; off", default="on")
+    shutdown_grace: float = variable(
+        parse.seconds(0.001, 1800), "seconds in-flight requests get after SIGTERM", default="10"
+    )
+
+
+def not_in_effect() -> tuple[Variable, ...]:
+    """Return the variables that are read and checked but change nothing yet."""
+    return tuple(each for each in variables(Settings) if not each.in_effect)
+
+
+def pending(environ: Mapping[str, str]) -> list[str]:
+    """Return the names set in `environ` that change nothing yet."""
+    return [given for each in not_in_effect() for given in each.given_as(environ)]

@@ -1,0 +1,50 @@
+"""One log line an event, on standard output: JSON for machines or aligned text for people.
+
+Tracebacks show no local variables: those may hold a token, a key or a push URL.
+"""
+
+import logging
+import sys
+from typing import BinaryIO
+
+import msgspec
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+
+def build_logger(
+    level: str, style: str, stream: BinaryIO = sys.stdout.buffer
+) -> FilteringBoundLogger:
+    """Return the process's logger.
+
+    `level` is the name of a standard level in lower case, `style` is `json` or `console`.
+    """
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    finish = _json() if style == "json" else _console()
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.BytesLogger(stream),
+        processors=[*shared, *finish],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+    )
+    return log
+
+
+def _json() -> list[Processor]:
+    transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(transform), _encode]
+
+
+def _console() -> list[Processor]:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    return [renderer, lambda _logger, _name, line: str(line).encode()]
+
+
+def _encode(_logger: object, _name: str, event: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)

@@ -1,0 +1,108 @@
+"""The vendor's four calls, typed: requests built, replies classified, failures logged.
+
+A request carries the body the edge validated, the signature and `X-Reqid`, nothing else of the
+client's. A room in a reply must be the one that was asked for.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+from msgspec import Raw
+from structlog.typing import FilteringBoundLogger
+
+from gateway.rooms import AnchorRoom, GatewayError, NewRoom, UpstreamFailure
+
+from .dialects import Operation, accept, envelope_of, from_fault
+from .faults import Fault
+from .send import Send
+from .wire import Envelope, decode_room, decode_this_room, encode_create
+
+T = TypeVar("T")
+
+
+class QliveClient:
+    """The upstream of `gateway.rooms`.
+
+    `base_url` has no path; `zone` is the one in which the upstream reads times.
+    """
+
+    def __init__(
+        self, send: Send, *, base_url: str, zone: ZoneInfo, log: FilteringBoundLogger
+    ) -> None:
+        self._send = send
+        self._rooms_url = f"{base_url}/server/live"
+        self._zone = zone
+        self._log = log
+        self.state = "untried"
+        """How the last call went: `ok`, `failing` or `untried`."""
+
+    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+        """Create a room, sent at most once.
+
+        Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
+        """
+        request = httpx.Request(
+            "POST",
+            self._rooms_url,
+            headers={"X-Reqid": request_id, "Content-Type": "application/json"},
+            content=encode_create(room, self._zone),
+        )
+        return await self._call(Operation.CREATE, request, decode_room)
+
+    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
+        """Read a room. Raises RoomNotFound, UpstreamError or UpstreamTimeout."""
+        request = self._bodiless("GET", live_id, request_id)
+        return await self._call(Operation.READ, request, partial(decode_this_room, live_id))
+
+    async def stop(self, live_id: str, request_id: str) -> None:
+        """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
+        request = self._bodiless("POST", f"{live_id}/stop", request_id)
+        await self._call(Operation.STOP, request, _nothing)
+
+    async def delete(self, live_id: str, request_id: str) -> None:
+        """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
+        request = self._bodiless("DELETE", live_id, request_id)
+        await self._call(Operation.DELETE, request, _nothing)
+
+    def _bodiless(self, method: str, path: str, request_id: str) -> httpx.Request:
+        url = f"{self._rooms_url}/{path}"
+        return httpx.Request(method, url, headers={"X-Reqid": request_id})
+
+    async def _call(
+        self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]
+    ) -> T:
+        envelope: Envelope | None = None
+        try:
+            reply = await self._send(request)
+            envelope = envelope_of(reply)
+            result = decode(accept(operation, reply.status, envelope).data)
+        except Fault as fault:
+            error = from_fault(operation, fault)
+            self._failed(operation, error, envelope)
+            raise error from fault
+        except GatewayError as error:
+            self._failed(operation, error, envelope)
+            raise
+        self.state = "ok"
+        return result
+
+    def _failed(self, operation: Operation, error: GatewayError, envelope: Envelope | None) -> None:
+        upstream_at_fault = isinstance(error, UpstreamFailure)
+        self.state = "failing" if upstream_at_fault else "ok"
+        self._log.log(
+            logging.WARNING if upstream_at_fault else logging.DEBUG,
+            "upstream_call_failed",
+            operation=operation.value,
+            problem=error.code,
+            reason=str(error),
+            upstream_code=envelope and envelope.code,
+            upstream_request_id=envelope and envelope.request_id,
+        )
+
+
+def _nothing(_: Raw) -> None:
+    """Ignore the data of a call that has none."""

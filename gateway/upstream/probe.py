@@ -1,0 +1,67 @@
+"""One signed read that tells an operator whether the upstream accepts this configuration.
+
+It asks for a room that cannot exist: an upstream that says so has accepted the signature.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+from msgspec import Struct
+
+from gateway.rooms import GatewayError, RoomNotFound
+
+from .dialects import Operation, accept, envelope_of
+from .faults import Fault
+from .send import Send
+
+_PROBE_ID = "gateway-check"
+
+
+class Probe(Struct, frozen=True):
+    """What the upstream said: `problem` is None when it accepted the signature.
+
+    `latency` in seconds; `clock_skew` is how far this clock is ahead of the upstream's `Date`,
+    in whole seconds, None where it sent none.
+    """
+
+    problem: str | None
+    latency: float
+    clock_skew: int | None = None
+
+
+async def probe(
+    send: Send,
+    base_url: str,
+    *,
+    timer: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.time,
+) -> Probe:
+    """Read a room that does not exist, through `send`."""
+    request = httpx.Request(
+        "GET", f"{base_url}/server/live/{_PROBE_ID}", headers={"X-Reqid": _PROBE_ID}
+    )
+    started = timer()
+    try:
+        reply = await send(request)
+    except Fault as fault:
+        return Probe(f"no reply: {fault}", timer() - started)
+    latency = timer() - started
+    skew = _skew(reply.headers.get("Date"), clock())
+    try:
+        accept(Operation.READ, reply.status, envelope_of(reply))
+    except RoomNotFound:
+        return Probe(None, latency, skew)
+    except (GatewayError, Fault) as error:
+        return Probe(str(error), latency, skew)
+    return Probe(None, latency, skew)
+
+
+def _skew(date: str | None, now: float) -> int | None:
+    try:
+        upstream: datetime | None = parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    return None if upstream is None else round(now - upstream.timestamp())

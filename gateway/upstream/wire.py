@@ -1,0 +1,164 @@
+"""The vendor's JSON, decoded strictly and repaired into the domain's shapes.
+
+Only what names a room is required of it; builds differ in what else they send. Repairs: `extends`
+null → `{}`; `start_time` and `end_time` that mean "unset" (0, and the epoch second of year 1 that
+Go's zero time has, which some builds send in milliseconds) → None.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from gateway.rooms import Anchor, AnchorRoom, NewRoom
+
+from .faults import Broken
+
+LiveId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+
+_UNSET_TIMES = frozenset({0, -62135596800, -62135596800000})
+
+
+class Envelope(Struct, frozen=True):
+    """What every reply is wrapped in; `data` stays encoded until somebody needs it."""
+
+    code: int
+    request_id: str = ""
+    message: str = ""
+    data: Raw = Raw(b"null")
+
+
+class AnchorData(Struct, frozen=True):
+    """`anchor_info` of a room."""
+
+    user_id: str
+    im_userid: int = 0
+    nick: str = ""
+    avatar: str = ""
+    extends: Mapping[str, str] | None = None
+
+
+class RoomData(Struct, frozen=True):
+    """A room as the vendor sends it; unknown fields are skipped."""
+
+    live_id: LiveId
+    anchor_info: AnchorData
+    live_status: int
+    title: str = ""
+    notice: str = ""
+    cover_url: str = ""
+    extends: Mapping[str, str] | None = None
+    anchor_status: int = 0
+    pk_id: str = ""
+    online_count: int = 0
+    start_time: int = 0
+    end_time: int = 0
+    chat_id: int = 0
+    push_url: str = ""
+    hls_url: str = ""
+    rtmp_url: str = ""
+    flv_url: str = ""
+    pv: int = 0
+    uv: int = 0
+
+    def __repr__(self) -> str:
+        return f"RoomData(live_id={self.live_id!r}, …)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("live_id", self.live_id)]
+
+
+class CreateData(Struct, omit_defaults=True):
+    """The body of a create; what is None is left out."""
+
+    anchor_id: str
+    title: str
+    notice: str | None = None
+    cover_url: str | None = None
+    extends: Mapping[str, str] | None = None
+    start_at: str | None = None
+    end_at: str | None = None
+    publish_expire_at: str | None = None
+
+
+_envelopes = msgspec.json.Decoder(Envelope)
+_rooms = msgspec.json.Decoder(RoomData)
+
+
+def decode_envelope(body: bytes) -> Envelope | None:
+    """Return the envelope in `body`, or None where there is none."""
+    try:
+        return _envelopes.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def decode_this_room(live_id: str, data: Raw) -> AnchorRoom:
+    """Return the room in an envelope's `data`; raise Broken unless it is the one asked for."""
+    room = decode_room(data)
+    if room.live_id != live_id:
+        raise Broken("the reply is about another room")
+    return room
+
+
+def decode_room(data: Raw) -> AnchorRoom:
+    """Return the room in an envelope's `data`; raise Broken where there is none."""
+    try:
+        room = _rooms.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Broken("the room in the reply cannot be read") from error
+    anchor = room.anchor_info
+    return AnchorRoom(
+        live_id=room.live_id,
+        title=room.title,
+        notice=room.notice,
+        cover_url=room.cover_url,
+        extends=room.extends or {},
+        anchor_info=Anchor(
+            user_id=anchor.user_id,
+            im_userid=anchor.im_userid,
+            nick=anchor.nick,
+            avatar=anchor.avatar,
+            extends=anchor.extends or {},
+        ),
+        anchor_status=room.anchor_status,
+        pk_id=room.pk_id,
+        online_count=room.online_count,
+        start_time=_set_time(room.start_time),
+        end_time=_set_time(room.end_time),
+        chat_id=room.chat_id,
+        push_url=room.push_url,
+        hls_url=room.hls_url,
+        rtmp_url=room.rtmp_url,
+        flv_url=room.flv_url,
+        pv=room.pv,
+        uv=room.uv,
+        live_status=room.live_status,
+    )
+
+
+def encode_create(room: NewRoom, zone: ZoneInfo) -> bytes:
+    """Return the JSON body of a create, its times as `YYYY-MM-DD HH:MM:SS` in `zone`."""
+    return msgspec.json.encode(
+        CreateData(
+            anchor_id=room.anchor_id,
+            title=room.title,
+            notice=room.notice,
+            cover_url=room.cover_url,
+            extends=room.extends,
+            start_at=_local_time(room.start_at, zone),
+            end_at=_local_time(room.end_at, zone),
+            publish_expire_at=_local_time(room.publish_expire_at, zone),
+        )
+    )
+
+
+def _set_time(seconds: int) -> int | None:
+    return None if seconds in _UNSET_TIMES else seconds
+
+
+def _local_time(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    return None if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")

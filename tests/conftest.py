@@ -1,0 +1,65 @@
+"""What tests share: running sandboxes, real servers on free ports in a thread of their own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from gateway.sandbox import DialectName, Sandbox, running
+
+SCOPES = {"admin": ["rooms:admin"]}
+
+
+@contextmanager
+def running_sandbox(
+    dialect: DialectName = "documented", environ: Mapping[str, str] | None = None
+) -> Iterator[Sandbox]:
+    """Run a sandbox in a thread; its access log is off."""
+    started: Future[tuple[Sandbox, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        settings = {"GATEWAY_ACCESS_LOG": "off", **(environ or {})}
+        async with running(dialect=dialect, environ=settings) as sandbox:
+            leave = asyncio.Event()
+            started.set_result((sandbox, asyncio.get_running_loop(), leave))
+            await leave.wait()
+
+    def main() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    try:
+        sandbox, loop, leave = started.result(timeout=30)
+        yield sandbox
+        loop.call_soon_threadsafe(leave.set)
+    finally:
+        thread.join(timeout=30)
+
+
+@pytest.fixture(scope="session", params=["documented", "legacy"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A gateway in front of the simulated vendor, in each dialect."""
+    with running_sandbox(request.param) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
+    """A client of the gateway, not signed in."""
+    with httpx.Client(base_url=sandbox.url, trust_env=False) as client:
+        yield client
+
+
+def signed_in(sandbox: Sandbox, user_id: str) -> dict[str, str]:
+    """Return the headers of a request by `user_id`; `admin` has the admin scope."""
+    return {"Authorization": f"Bearer {sandbox.token(user_id, SCOPES.get(user_id, []))}"}

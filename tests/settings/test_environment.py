@@ -1,0 +1,271 @@
+"""The environment as a whole: problems together, files, unknown names, secrets unseen."""
+
+import dataclasses
+import pickle
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.settings import (
+    Problem,
+    Settings,
+    SettingsError,
+    Variable,
+    load,
+    load_jwt,
+    variables,
+)
+
+LONG = "x" * 32
+CANARY = "canary-7Qe9"
+NAMES = [name for each in variables(Settings) for name in each.names]
+SECRETS = [each for each in variables(Settings) if each.file]
+
+
+def test_every_problem_is_reported_at_once_and_in_order() -> None:
+    """One run names all that is wrong: missing, bad, together, unknown."""
+    problems = _problems(
+        {
+            "GATEWAY_TYPO": "1",
+            "GATEWAY_PORT": "0",
+            "GATEWAY_JWT_LEEWAY": "soon",
+            "GATEWAY_JWT_SECRET_PREVIOUS_FILE": "/nowhere",
+            "GATEWAY_UPSTREAM_URL": "live.example.com",
+            "GATEWAY_SECRET_KEY": "s k",
+            "PATH": "/bin",
+        }
+    )
+    assert [problem.variable for problem in problems] == [
+        "GATEWAY_ACCESS_KEY",
+        "GATEWAY_SECRET_KEY",
+        "GATEWAY_UPSTREAM_URL",
+        "GATEWAY_JWT_SECRET",
+        "GATEWAY_JWT_SECRET_PREVIOUS_FILE",
+        "GATEWAY_JWT_SECRET_PREVIOUS_FILE",
+        "GATEWAY_JWT_LEEWAY",
+        "GATEWAY_PORT",
+        "GATEWAY_TYPO",
+    ]
+
+
+def test_the_error_reads_as_a_table() -> None:
+    """As text it is a line a problem, the messages in one column."""
+    error = SettingsError(Problem("GATEWAY_HOST", "must be X"), Problem("GATEWAY_A", "must be Y"))
+    assert str(error) == "GATEWAY_HOST  must be X\nGATEWAY_A     must be Y"
+
+
+def test_settings_are_frozen(minimal: dict[str, str]) -> None:
+    """No field can be changed after loading."""
+    settings = load(minimal)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]  # what is tested
+
+
+def test_the_environment_is_not_changed(minimal: dict[str, str]) -> None:
+    """Loading twice from one mapping gives equal settings and leaves it as it was."""
+    before = dict(minimal)
+    assert load(minimal) == load(minimal)
+    assert minimal == before
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n\r\n"])
+def test_a_file_gives_the_value_without_its_last_newlines(
+    minimal: dict[str, str], tmp_path: Path, ending: str
+) -> None:
+    """Newlines at the end of a secret's file are not part of it."""
+    del minimal["GATEWAY_SECRET_KEY"]
+    settings = load(minimal | _file(tmp_path, "GATEWAY_SECRET_KEY", f"sk{ending}".encode()))
+    assert settings.secret_key.reveal() == "sk"
+
+
+def test_a_file_keeps_everything_but_its_last_newlines(
+    minimal: dict[str, str], tmp_path: Path
+) -> None:
+    """Blanks, and newlines inside, belong to the value."""
+    del minimal["GATEWAY_JWT_SECRET"]
+    content = f"\n a\nb{LONG} \t\n"
+    settings = load(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", content.encode()))
+    assert settings.jwt_secret is not None
+    assert settings.jwt_secret.reveal() == content[:-1]
+
+
+@pytest.mark.parametrize("variable", SECRETS, ids=lambda each: each.name)
+def test_every_marked_variable_reads_its_file(
+    minimal: dict[str, str], tmp_path: Path, variable: Variable
+) -> None:
+    """Each NAME_FILE is opened: a file that is not there is that variable's problem."""
+    minimal.pop(variable.name, None)
+    problems = _problems(minimal | {variable.file_name: str(tmp_path / "absent")})
+    assert variable.file_name in [problem.variable for problem in problems]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"", b"\n\r\n"], ids=["not UTF-8", "empty", "only newlines"]
+)
+def test_a_file_without_a_usable_text(
+    minimal: dict[str, str], tmp_path: Path, content: bytes
+) -> None:
+    """A file that is not text, or holds nothing, is a problem of the file variable."""
+    del minimal["GATEWAY_ACCESS_KEY"]
+    [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", content))
+    assert problem.variable == "GATEWAY_ACCESS_KEY_FILE"
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all", ".", "a\0b", "x" * 5000, "\udcff"])
+def test_a_file_that_cannot_be_read(minimal: dict[str, str], path: str) -> None:
+    """A path that leads nowhere is a problem of the file variable, and is not repeated in it."""
+    del minimal["GATEWAY_ACCESS_KEY"]
+    [problem] = _problems(minimal | {"GATEWAY_ACCESS_KEY_FILE": path})
+    assert problem.variable == "GATEWAY_ACCESS_KEY_FILE"
+    assert "nowhere" not in problem.message
+
+
+def test_a_bad_value_in_a_file_is_the_file_variables_problem(
+    minimal: dict[str, str], tmp_path: Path
+) -> None:
+    """The operator is told where the value came from."""
+    del minimal["GATEWAY_JWT_SECRET"]
+    [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", b"short"))
+    assert problem.variable == "GATEWAY_JWT_SECRET_FILE"
+
+
+def test_a_value_and_a_file_at_once(minimal: dict[str, str], tmp_path: Path) -> None:
+    """Giving both is a problem, even when they agree."""
+    [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"ak"))
+    assert problem.variable == "GATEWAY_ACCESS_KEY"
+    assert "GATEWAY_ACCESS_KEY_FILE" in problem.message
+
+
+def test_an_empty_value_does_not_conflict_with_a_file(
+    minimal: dict[str, str], tmp_path: Path
+) -> None:
+    """Set to nothing is not set, on either side."""
+    minimal["GATEWAY_ACCESS_KEY"] = ""
+    minimal["GATEWAY_SECRET_KEY_FILE"] = ""
+    settings = load(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"from-a-file"))
+    assert settings.access_key.reveal() == "from-a-file"
+    assert settings.secret_key.reveal() == "sk"
+
+
+def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
+    """The reader of files is the caller's."""
+    del minimal["GATEWAY_ACCESS_KEY"]
+    files = {Path("/run/ak"): b"from-a-map"}
+    settings = load({**minimal, "GATEWAY_ACCESS_KEY_FILE": "/run/ak"}, files.__getitem__)
+    assert settings.access_key.reveal() == "from-a-map"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("GATEWAY_UPSTREAM_URI", "GATEWAY_UPSTREAM_URL"),
+        ("GATEWAY_ACESS_KEY", "GATEWAY_ACCESS_KEY"),
+        ("GATEWAY_JWT_SECRET_FILES", "GATEWAY_JWT_SECRET_FILE"),
+        ("GATEWAY_PORT_FILE", "GATEWAY_PORT"),
+        ("GATEWAY_JWT_JWKS_URL_FILE", "GATEWAY_JWT_JWKS_URL"),
+        ("GATEWAY_host", "GATEWAY_HOST"),
+        ("GATEWAY_", "GATEWAY_"),
+        ("GATEWAY_密", "GATEWAY_"),
+    ],
+)
+def test_an_unknown_name_is_told_the_nearest(
+    minimal: dict[str, str], name: str, nearest: str
+) -> None:
+    """A slip in a name is a problem that says what was probably meant, set or set to nothing."""
+    for value in ("1", ""):
+        [problem] = _problems({**minimal, name: value})
+        assert problem.variable == name
+        assert nearest in problem.message
+
+
+@pytest.mark.parametrize(
+    "name", ["GATEWAY_SERVICE_HOST", "GATEWAY_SERVICE_PORT_HTTP", "GATEWAY_PORT_80_TCP_ADDR"]
+)
+def test_kubernetes_service_variables_are_explained(minimal: dict[str, str], name: str) -> None:
+    """Names that Kubernetes injects for a Service called gateway get the way out."""
+    [problem] = _problems({**minimal, name: "10.0.0.1"})
+    assert "enableServiceLinks" in problem.message
+
+
+def test_other_variables_are_left_alone(minimal: dict[str, str]) -> None:
+    """Only names with our prefix are looked at."""
+    load({**minimal, "MY_GATEWAY_PORT": "x", "GATEWAY": "x", "gateway_port": "x"})
+
+
+def test_tokens_need_only_their_own_part() -> None:
+    """The part for tokens loads without upstream keys, whatever the rest holds."""
+    settings = load_jwt({"GATEWAY_JWT_SECRET": LONG, "GATEWAY_PORT": "x"})
+    assert settings.jwt_secret is not None
+    assert settings.jwt_secret.reveal() == LONG
+    assert settings.jwt_user_claim == "sub"
+
+
+def test_the_part_for_tokens_is_checked_as_the_whole_is() -> None:
+    """Its own rules and the unknown names are reported."""
+    with pytest.raises(SettingsError) as refused:
+        load_jwt({"GATEWAY_JWT_SECERT": LONG, "GATEWAY_JWT_LEEWAY": "x"})
+    assert [problem.variable for problem in refused.value.problems] == [
+        "GATEWAY_JWT_SECRET",
+        "GATEWAY_JWT_LEEWAY",
+        "GATEWAY_JWT_SECERT",
+    ]
+
+
+def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
+    """Neither repr nor str of the settings holds a secret, and a pickle cannot be made."""
+    secret = CANARY + LONG
+    minimal |= {
+        "GATEWAY_ACCESS_KEY": secret,
+        "GATEWAY_SECRET_KEY": secret,
+        "GATEWAY_JWT_SECRET": secret,
+        "GATEWAY_JWT_SECRET_PREVIOUS": secret,
+        "GATEWAY_REDIS_URL": f"redis://:{secret}@redis",
+    }
+    settings = load(minimal)
+    assert CANARY not in f"{settings!r}{settings}{vars(settings)}"
+    with pytest.raises(TypeError):
+        pickle.dumps(settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", ["{}", "{} ", "{}\n\0密", "https://u:{}@h\udcff", "{}=" * 2000])
+def test_errors_show_no_value(name: str, shape: str) -> None:
+    """Whatever variable a secret lands in, no message and no traceback repeats it."""
+    with pytest.raises(SettingsError) as refused:
+        load({name: shape.format(*[CANARY] * 2000), "GATEWAY_X": CANARY})
+    shown = "".join(traceback.format_exception(refused.value))
+    assert CANARY not in shown + repr(refused.value) + repr(refused.value.problems)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        st.text(st.characters(exclude_categories=())) | st.from_regex(r"[ -~]{0,40}"),
+    )
+)
+@example({"GATEWAY_UPSTREAM_URL": "http://[::1]", "GATEWAY_JWT_JWKS_URL": "http://0x.0x"})
+def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> None:
+    """No text in any variable makes loading fail in another way."""
+
+    def absent(path: Path) -> bytes:
+        raise FileNotFoundError(path)
+
+    try:
+        assert isinstance(load(environ, absent), Settings)
+    except SettingsError as error:
+        assert error.problems  # noqa: PT017 - both outcomes are right
+
+
+def _file(folder: Path, name: str, content: bytes) -> dict[str, str]:
+    path = folder / "value"
+    path.write_bytes(content)
+    return {f"{name}_FILE": str(path)}
+
+
+def _problems(environ: dict[str, str]) -> tuple[Problem, ...]:
+    with pytest.raises(SettingsError) as refused:
+        load(environ)
+    return refused.value.problems

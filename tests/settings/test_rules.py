@@ -1,0 +1,105 @@
+"""What must hold between variables."""
+
+import pytest
+
+from gateway.settings import SettingsError, load
+
+LONG = "x" * 32
+PEM = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
+URL = "https://id.example.com/jwks"
+
+SOURCES = {
+    "GATEWAY_JWT_SECRET": LONG,
+    "GATEWAY_JWT_PUBLIC_KEY": PEM,
+    "GATEWAY_JWT_JWKS_URL": URL,
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_one_key_source_is_enough(source: str) -> None:
+    """Each of the three alone makes a valid configuration."""
+    load(_keys() | {source: SOURCES[source]})
+
+
+def test_no_key_source() -> None:
+    """None at all is one problem, and it names the three."""
+    [(variable, message)] = _problems({})
+    assert all(name in variable + message for name in SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("given", "reported"),
+    [
+        (["GATEWAY_JWT_SECRET", "GATEWAY_JWT_PUBLIC_KEY"], ["GATEWAY_JWT_PUBLIC_KEY"]),
+        (["GATEWAY_JWT_SECRET", "GATEWAY_JWT_JWKS_URL"], ["GATEWAY_JWT_JWKS_URL"]),
+        (["GATEWAY_JWT_PUBLIC_KEY", "GATEWAY_JWT_JWKS_URL"], ["GATEWAY_JWT_JWKS_URL"]),
+        (list(SOURCES), ["GATEWAY_JWT_PUBLIC_KEY", "GATEWAY_JWT_JWKS_URL"]),
+    ],
+)
+def test_several_key_sources(given: list[str], reported: list[str]) -> None:
+    """Every source beside the first is a problem that names the first."""
+    problems = _problems({name: SOURCES[name] for name in given})
+    assert [variable for variable, _ in problems] == reported
+    assert all(given[0] in message for _, message in problems)
+
+
+def test_a_bad_key_source_still_counts_as_one() -> None:
+    """A source that cannot be parsed is reported for that, not as missing."""
+    [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": "short"})
+    assert variable == "GATEWAY_JWT_SECRET"
+    assert "32 bytes" in message
+
+
+@pytest.mark.parametrize("algorithms", ["HS256", "HS256,HS384,HS512"])
+def test_symmetric_algorithms_go_with_a_secret(algorithms: str) -> None:
+    """HMAC algorithms are accepted beside a shared secret."""
+    settings = load(_keys() | {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_JWT_ALGORITHMS": algorithms})
+    assert settings.jwt_algorithms == tuple(algorithms.split(","))
+
+
+@pytest.mark.parametrize("source", ["GATEWAY_JWT_PUBLIC_KEY", "GATEWAY_JWT_JWKS_URL"])
+@pytest.mark.parametrize(
+    "algorithms", ["RS256,RS384,RS512,PS256,PS384,PS512", "ES256,ES384,ES512", "EdDSA"]
+)
+def test_asymmetric_algorithms_go_with_public_keys(source: str, algorithms: str) -> None:
+    """Signature algorithms are accepted beside a public key or a key set."""
+    settings = load(_keys() | {source: SOURCES[source], "GATEWAY_JWT_ALGORITHMS": algorithms})
+    assert settings.jwt_algorithms == tuple(algorithms.split(","))
+
+
+@pytest.mark.parametrize(
+    ("source", "algorithms"),
+    [
+        ("GATEWAY_JWT_SECRET", "RS256"),
+        ("GATEWAY_JWT_SECRET", "HS256,EdDSA"),
+        ("GATEWAY_JWT_PUBLIC_KEY", "HS256"),
+        ("GATEWAY_JWT_PUBLIC_KEY", "RS256,HS512"),
+        ("GATEWAY_JWT_JWKS_URL", "HS384"),
+    ],
+)
+def test_algorithms_of_the_other_kind(source: str, algorithms: str) -> None:
+    """A symmetric algorithm never goes with an asymmetric key, nor the other way round."""
+    [(variable, message)] = _problems(
+        {source: SOURCES[source], "GATEWAY_JWT_ALGORITHMS": algorithms}
+    )
+    assert variable == "GATEWAY_JWT_ALGORITHMS"
+    assert source in message
+
+
+def test_a_previous_secret_needs_a_secret() -> None:
+    """Beside a public key there is nothing it could precede."""
+    [(variable, message)] = _problems(
+        {"GATEWAY_JWT_PUBLIC_KEY": PEM, "GATEWAY_JWT_SECRET_PREVIOUS": LONG}
+    )
+    assert variable == "GATEWAY_JWT_SECRET_PREVIOUS"
+    assert "GATEWAY_JWT_SECRET" in message
+
+
+def _keys() -> dict[str, str]:
+    return {"GATEWAY_ACCESS_KEY": "ak", "GATEWAY_SECRET_KEY": "sk"}
+
+
+def _problems(variables: dict[str, str]) -> list[tuple[str, str]]:
+    with pytest.raises(SettingsError) as refused:
+        load(_keys() | variables)
+    return [(problem.variable, problem.message) for problem in refused.value.problems]
