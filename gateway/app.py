@@ -17,9 +17,18 @@ from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
-from gateway.edge import build_application
-from gateway.identity import ClaimRules, Key, StaticKeys, TokenVerifier, hmac_key, public_key
-from gateway.rooms import Caller, RoomService, Scopes
+from gateway.cache import Lifetimes, RoomCache
+from gateway.edge import build_application, encode_room
+from gateway.identity import (
+    ClaimRules,
+    Key,
+    RememberingVerifier,
+    StaticKeys,
+    TokenVerifier,
+    hmac_key,
+    public_key,
+)
+from gateway.rooms import RoomService, Scopes
 from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
 from gateway.telemetry import build_logger
 from gateway.upstream import (
@@ -33,6 +42,9 @@ from gateway.upstream import (
     probe,
 )
 
+_TOKENS = 10_000
+"""Verified tokens remembered."""
+
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
     """Return the gateway that `environ` describes; raise SettingsError."""
@@ -40,26 +52,49 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
     return build(settings, build_logger(settings.log_level, settings.log_format))
 
 
-def build(settings: Settings, log: FilteringBoundLogger) -> ASGIApp:
-    """Return the gateway as an ASGI application; raise SettingsError for an unusable key."""
-    verifier = TokenVerifier(StaticKeys(verification_keys(settings)), claim_rules(settings))
-    transport, send = _upstream(settings)
+def build(
+    settings: Settings, log: FilteringBoundLogger, *, transport: Transport | None = None
+) -> ASGIApp:
+    """Return the gateway as an ASGI application, on another `transport` where one is given.
+
+    Raises SettingsError for an unusable key.
+    """
+    keys = StaticKeys(verification_keys(settings))
+    tokens = RememberingVerifier(
+        TokenVerifier(keys, claim_rules(settings), time.time),
+        leeway=settings.jwt_leeway,
+        clock=time.time,
+        size=_TOKENS,
+    )
+    transport = transport or _transport(settings)
+    send = _send(transport, settings)
     client = QliveClient(
         send, base_url=settings.upstream_url, zone=settings.upstream_timezone, log=log
     )
-    rooms = RoomService(client, Scopes(admin=settings.admin_scope, create=settings.create_scope))
-
-    async def authenticate(token: str) -> Caller:
-        return (await verifier.verify(token)).caller
+    cache = RoomCache(
+        client.read,
+        encode_room,
+        size=settings.cache_size,
+        lifetimes=_lifetimes(settings),
+        clock=time.monotonic,
+    )
+    rooms = RoomService(
+        client,
+        cache,
+        Scopes(admin=settings.admin_scope, create=settings.create_scope),
+        patience=settings.upstream_timeout,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         yield
+        await cache.aclose()
         await transport.aclose()
 
     return build_application(
         rooms,
-        authenticate,
+        tokens.verify,
+        tokens.recall,
         checks={"keys": lambda: "ok", "upstream": lambda: client.state},
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
@@ -104,22 +139,33 @@ def claim_rules(settings: JwtSettings) -> ClaimRules:
 
 async def probe_upstream(settings: UpstreamSettings) -> Probe:
     """Make one signed read and close the connection."""
-    transport, send = _upstream(settings)
+    transport = _transport(settings)
     try:
-        return await probe(send, settings.upstream_url, timer=time.perf_counter, clock=time.time)
+        return await probe(_send(transport, settings), settings.upstream_url)
     finally:
         await transport.aclose()
 
 
-def _upstream(settings: UpstreamSettings) -> tuple[Transport, Send]:
-    transport = build_transport(
+def _transport(settings: UpstreamSettings) -> Transport:
+    return build_transport(
         connections=settings.upstream_connections, user_agent=f"live-room-gateway/{__version__}"
     )
+
+
+def _send(transport: Transport, settings: UpstreamSettings) -> Send:
     auth = QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
-    send = attempt(
+    return attempt(
         transport, auth, timeout=settings.upstream_timeout, max_body=settings.upstream_max_body
     )
-    return transport, send
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        fresh=settings.cache_ttl,
+        revalidate=settings.cache_stale_while_revalidate,
+        error=settings.cache_stale_if_error,
+        unknown=settings.cache_negative_ttl,
+    )
 
 
 def _unusable(field: str, message: str) -> SettingsError:

@@ -1,55 +1,109 @@
-"""What a successful response contains: the one place that decides its body and headers.
+"""What a response contains: the one place that decides its status, headers and body.
 
-A viewer's room may be kept by the viewer's own client and revalidated by its strong ETag; the
-anchor's carries a secret and may be kept by nobody. Nothing is cached here yet, so `max-age` is 0
-and `Cache-Status` (RFC 9211) says that every read went on to the upstream.
+Whether a read was answered from memory or through the router, it ends in the same function here.
+A viewer's room may be kept by the viewer's own client for as long as it is fresh, and revalidated
+by its strong ETag; the anchor's carries a secret and may be kept by nobody.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
-from litestar import Response
-from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_204_NO_CONTENT
+from litestar.types import Receive, Scope, Send
+from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, EncodedRoom, Sighting, Source, ViewerRoom
 
-JSON = "application/json"
-NO_STORE = {"cache-control": "no-store"}
+Header = tuple[bytes, bytes]
 
-
-def created(room: ViewerRoom | AnchorRoom) -> Response[bytes]:
-    """Answer a create."""
-    headers = {"location": f"/v1/rooms/{room.live_id}", **NO_STORE}
-    return Response(
-        msgspec.json.encode(room), status_code=HTTP_201_CREATED, media_type=JSON, headers=headers
-    )
-
-
-def done() -> Response[None]:
-    """Answer a stop or a delete."""
-    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=NO_STORE)
+_JSON = b"application/json"
+_VARY = (b"vary", b"Authorization")
+_BYPASS = (b"cache-status", b"gateway; fwd=bypass")
+_SOURCES = {
+    Source.HIT: (b"cache-status", b"gateway; hit"),
+    Source.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
+    Source.MISS: (b"cache-status", b"gateway; fwd=miss"),
+}
+NO_STORE = (b"cache-control", b"no-store")
 
 
-def found(room: ViewerRoom | AnchorRoom, if_none_match: str | None) -> Response[bytes]:
-    """Answer a read; `if_none_match` is the request's header of that name."""
+class Answer(Struct, frozen=True):
+    """A response, and the ASGI application that sends it; header names are in lower case."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes = b""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def json(value: Struct, *headers: Header, status: int = 200) -> Answer:
+    """Return an answer with `value` as JSON."""
+    return content(_JSON, msgspec.json.encode(value), *headers, status=status)
+
+
+def content(media_type: bytes, body: bytes, *headers: Header, status: int = 200) -> Answer:
+    """Return an answer with `body` as it is."""
+    length = (b"content-length", b"%d" % len(body))
+    return Answer(status, ((b"content-type", media_type), length, *headers), body)
+
+
+def encode_room(room: ViewerRoom) -> EncodedRoom:
+    """Return a room's JSON and its strong ETag."""
     body = msgspec.json.encode(room)
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return EncodedRoom(room.anchor_info.user_id, body, f'"{tag}"')
+
+
+def created(room: ViewerRoom | AnchorRoom) -> Answer:
+    """Answer a create."""
+    location = (b"location", f"/v1/rooms/{room.live_id}".encode())
+    return json(room, NO_STORE, location, status=201)
+
+
+def done() -> Answer:
+    """Answer a stop or a delete."""
+    return Answer(204, (NO_STORE,))
+
+
+def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
+    """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
-        headers = {**NO_STORE, "vary": "Authorization", "cache-status": "gateway; fwd=bypass"}
-        return Response(body, media_type=JSON, headers=headers)
-    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    headers = {
-        "cache-control": "private, max-age=0",
-        "vary": "Authorization",
-        "etag": etag,
-        "cache-status": "gateway; fwd=miss",
-    }
+        return json(room, NO_STORE, _VARY, _BYPASS)
+    etag = room.room.etag.encode()
+    validity = (
+        (b"cache-control", b"private, max-age=%d" % room.max_age),
+        _VARY,
+        (b"etag", etag),
+        _SOURCES[room.source],
+    )
     if if_none_match is not None and matches(if_none_match, etag):
-        return Response(b"", status_code=304, headers=headers)
-    return Response(body, status_code=HTTP_200_OK, media_type=JSON, headers=headers)
+        return Answer(304, validity)
+    return content(_JSON, room.room.body, *validity)
 
 
-def matches(if_none_match: str, etag: str) -> bool:
+def batch(rooms: Batch) -> Answer:
+    """Answer a read of several rooms, each already encoded."""
+    missing, failed = msgspec.json.encode(rooms.missing), msgspec.json.encode(rooms.failed)
+    body = b'{"rooms":[%b],"missing":%b,"failed":%b}' % (
+        b",".join(each.room.body for each in rooms.found),
+        missing,
+        failed,
+    )
+    return content(_JSON, body, NO_STORE, _VARY)
+
+
+def condition_in(headers: Iterable[Header]) -> bytes | None:
+    """Return the `If-None-Match` in raw request headers; several count as one list."""
+    given = [value for name, value in headers if name == b"if-none-match"]
+    return b", ".join(given) if given else None
+
+
+def matches(if_none_match: bytes, etag: bytes) -> bool:
     """Whether an `If-None-Match` header names `etag`, compared weakly (RFC 9110 §13.1.2)."""
-    if if_none_match.strip() == "*":
+    if if_none_match in (etag, b"*"):
         return True
-    return etag in {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}

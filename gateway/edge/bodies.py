@@ -104,7 +104,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _rules(values: Mapping[str, Any], now: datetime) -> Iterator[FieldProblem]:
-    if (url := values.get("cover_url")) and not _URL.fullmatch(url):
+    url = values.get("cover_url")
+    if url is not None and not _URL.fullmatch(url):
         yield FieldProblem("cover_url", "must be an http or https URL")
     if (extends := values.get("extends")) and len(msgspec.json.encode(extends)) > _MAX_EXTENDS:
         yield FieldProblem("extends", f"may have {_MAX_EXTENDS} bytes as JSON at most")

@@ -8,17 +8,19 @@ inline script.
 from importlib.util import find_spec
 from pathlib import Path
 
-from litestar import Response, get
+from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from .answers import JSON
+from .answers import Answer, content
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+_REVALIDATE = (b"cache-control", b"no-cache")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -55,30 +57,28 @@ def docs_routes(document: bytes) -> list[HTTPRouteHandler]:
     """Return the handlers that serve `document`, the OpenAPI JSON, and its page."""
     static = _static_folder()
     assets = {
-        "swagger-ui.css": ("text/css", (static / "swagger-ui.css").read_bytes()),
+        "swagger-ui.css": (b"text/css", (static / "swagger-ui.css").read_bytes()),
         "swagger-ui-bundle.js": (
-            "text/javascript",
+            b"text/javascript",
             (static / "swagger-ui-bundle.js").read_bytes(),
         ),
-        "start.js": ("text/javascript", _START.encode()),
+        "start.js": (b"text/javascript", _START.encode()),
     }
 
     @get("/openapi.json")
-    async def openapi() -> Response[bytes]:
-        return Response(document, media_type=JSON, headers={"cache-control": "no-cache"})
+    async def openapi() -> Answer:
+        return content(b"application/json", document, _REVALIDATE)
 
     @get("/docs")
-    async def page() -> Response[bytes]:
-        headers = {"content-security-policy": _POLICY, "cache-control": "no-cache"}
-        return Response(_PAGE.encode(), media_type="text/html; charset=utf-8", headers=headers)
+    async def page() -> Answer:
+        policy = (b"content-security-policy", _POLICY)
+        return content(b"text/html; charset=utf-8", _PAGE.encode(), _REVALIDATE, policy)
 
     @get("/docs/{name:str}")
-    async def asset(name: FromPath[str]) -> Response[bytes]:
+    async def asset(name: FromPath[str]) -> Answer:
         if name not in assets:
             raise NotFoundException
-        media_type, content = assets[name]
-        headers = {"cache-control": "public, max-age=3600"}
-        return Response(content, media_type=media_type, headers=headers)
+        return content(*assets[name], (b"cache-control", b"public, max-age=3600"))
 
     return [openapi, page, asset]
 

@@ -1,9 +1,9 @@
 """The outermost layer: what holds for every request, whatever answers it.
 
 The framework's own middleware does not run for a 404 or 405, so this is a plain ASGI application
-around it. It gives each request an id, caps the body, lets HEAD be answered as GET (the server
-drops the body), turns an escaped exception into a problem, adds the headers that every response
-has, and writes one access line.
+around it. It gives each request an id, answers from memory what can be, hands the rest to the
+application with its body capped, lets HEAD be answered as GET (the server drops the body), turns
+every exception into a problem, adds the headers that each response has, and writes one access line.
 """
 
 import re
@@ -11,15 +11,31 @@ import time
 from collections.abc import Callable
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+from litestar.exceptions import HTTPException
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPScope,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from structlog.typing import FilteringBoundLogger
 
-from .problems import BodyTooLarge, Rendered, render
+from gateway.rooms import GatewayError
+
+from .answers import Answer
+from .problems import BodyTooLarge, render
 
 MAX_BODY = 65536
 """Bytes a request body may have."""
 
+Recall = Callable[[HTTPScope, str], Answer | None]
+"""Answers a request with this id from memory, or does not; raises as the application would."""
+
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 def request_id_of(scope: Scope) -> str:
@@ -34,6 +50,7 @@ class Front:
     def __init__(
         self,
         app: ASGIApp,
+        recall: Recall,
         *,
         log: FilteringBoundLogger,
         access_log: bool,
@@ -41,6 +58,7 @@ class Front:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
+        self._recall = recall
         self._log = log
         self._access_log = access_log
         self._new_id = new_id
@@ -51,20 +69,14 @@ class Front:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        request_id = _client_id(scope) or self._new_id()
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        started = self._timer()
         method = scope["method"]
         if method == "HEAD":
             scope["method"] = "GET"
-        started = self._timer()
+        request_id = _client_id(scope) or self._new_id()
         reply = _Reply(send, request_id)
         try:
-            await self._app(scope, _capped(receive), reply.send)
-        except Exception as error:
-            self._log.exception("request_failed", request_id=request_id)
-            if reply.status is not None:
-                raise
-            await reply.render(render(error, request_id))
+            await self._respond(scope, receive, reply, request_id)
         finally:
             if self._access_log:
                 self._log.info(
@@ -76,31 +88,36 @@ class Front:
                     milliseconds=round((self._timer() - started) * 1000, 2),
                 )
 
+    async def _respond(
+        self, scope: HTTPScope, receive: Receive, reply: "_Reply", request_id: str
+    ) -> None:
+        try:
+            answer: ASGIApp | None = self._recall(scope, request_id)
+            if answer is None:
+                scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+                answer = self._app
+            await answer(scope, _capped(receive), reply.send)
+        except Exception as error:
+            if not isinstance(error, GatewayError | HTTPException):
+                self._log.exception("request_failed", request_id=request_id)
+            if reply.status is not None:
+                raise
+            await render(error, request_id)(scope, receive, reply.send)
+
 
 class _Reply:
     """Adds the headers of every response and remembers the status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._headers = [
-            (b"x-request-id", request_id.encode()),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+        self._headers = ((b"x-request-id", request_id.encode()), _NOSNIFF)
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *self._headers]
+            message["headers"] = (*message["headers"], *self._headers)
         await self._send(message)
-
-    async def render(self, rendered: Rendered) -> None:
-        headers = [(name.encode(), value.encode()) for name, value in rendered.headers.items()]
-        headers.append((b"content-length", str(len(rendered.body)).encode()))
-        await self.send(
-            {"type": "http.response.start", "status": rendered.status, "headers": headers}
-        )
-        await self.send({"type": "http.response.body", "body": rendered.body, "more_body": False})
 
 
 def _client_id(scope: HTTPScope) -> str | None:

@@ -6,12 +6,11 @@ unready, or an outage upstream would take every replica out at once.
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-from litestar import Response, get
+from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Struct
 
-from .answers import JSON, NO_STORE
+from .answers import NO_STORE, Answer, json
 
 Checks = Mapping[str, Callable[[], str]]
 """A word for the state of each thing the gateway depends on, by name."""
@@ -31,17 +30,13 @@ class Readiness(Struct, frozen=True):
 
 
 @get("/healthz")
-async def healthz() -> Response[bytes]:
+async def healthz() -> Answer:
     """Answer while the process runs."""
-    return _answer(Health())
+    return json(Health(), NO_STORE)
 
 
 @get("/readyz")
-async def readyz(checks: NamedDependency[Checks]) -> Response[bytes]:
+async def readyz(checks: NamedDependency[Checks]) -> Answer:
     """Answer with the state of each dependency."""
     states = {name: check() for name, check in checks.items()}
-    return _answer(Readiness("ready", states))
-
-
-def _answer(body: Health | Readiness) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), media_type=JSON, headers=NO_STORE)
+    return json(Readiness("ready", states), NO_STORE)

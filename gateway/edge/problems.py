@@ -22,6 +22,8 @@ from gateway.rooms import (
     Unauthenticated,
 )
 
+from .answers import NO_STORE, Answer, content
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -117,14 +119,6 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     ] = ()
 
 
-class Rendered(Struct, frozen=True):
-    """A response, ready to be sent; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 def code_of(error: Exception) -> str:
     """Return the code of the problem that `error` is to a client."""
     if isinstance(error, GatewayError):
@@ -135,7 +129,7 @@ def code_of(error: Exception) -> str:
     return "internal_error"
 
 
-def render(error: Exception, request_id: str) -> Rendered:
+def render(error: Exception, request_id: str) -> Answer:
     """Return the response that tells a client of `error`."""
     code = code_of(error)
     problem = PROBLEMS[code]
@@ -148,8 +142,9 @@ def render(error: Exception, request_id: str) -> Rendered:
         request_id=request_id,
         errors=_errors(error),
     )
-    headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store", **_headers(error)}
-    return Rendered(problem.status, headers, msgspec.json.encode(details))
+    body = msgspec.json.encode(details)
+    headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
+    return content(MEDIA_TYPE.encode(), body, NO_STORE, *headers, status=problem.status)
 
 
 def _errors(error: Exception) -> Sequence[FieldProblem]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from email.message import Message
 
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, Request, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from gateway.rooms import Caller, FieldProblem, InvalidRequest, RoomService
 
 from . import answers
+from .answers import Answer
 from .bodies import parse_create_room
 from .front import request_id_of
 from .problems import UnsupportedMediaType
@@ -21,6 +22,10 @@ ClientRequest = Request[Caller, None, State]
 Rooms = NamedDependency[RoomService]
 Clock = Callable[[], datetime]
 
+MAX_BATCH = 50
+"""Rooms one batch may ask for."""
+
+JSON = "application/json"
 _LIVE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -32,7 +37,7 @@ class RoomController(Controller):
     @post()
     async def create(
         self, request: ClientRequest, rooms: Rooms, clock: NamedDependency[Clock]
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Create a room."""
         require_json(request)
         body = parse_create_room(await request.body(), clock())
@@ -40,36 +45,43 @@ class RoomController(Controller):
         return answers.created(room)
 
     @get("/{live_id:str}")
-    async def read(
-        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
-    ) -> Response[bytes]:
+    async def read(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """Return a room in the caller's shape."""
         room = await rooms.get(request.user, checked(live_id), _id(request))
-        return answers.found(room, request.headers.get("if-none-match"))
+        return answers.found(room, answers.condition_in(request.scope["headers"]))
+
+    @get()
+    async def read_batch(self, request: ClientRequest, rooms: Rooms) -> Answer:
+        """Return several rooms in viewer shape."""
+        live_ids = batch_of(request.query_params.getall("id", []))
+        return answers.batch(await rooms.get_batch(live_ids, _id(request)))
 
     @post("/{live_id:str}/stop")
-    async def stop(
-        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
-    ) -> Response[None]:
+    async def stop(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """End a room's broadcast."""
         await rooms.stop(request.user, checked(live_id), _id(request))
         return answers.done()
 
-    @delete("/{live_id:str}", status_code=204)
-    async def delete(
-        self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]
-    ) -> Response[None]:
+    @delete("/{live_id:str}", status_code=200)  # for Litestar only; the answer has its own
+    async def delete(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """Delete a room."""
         await rooms.delete(request.user, checked(live_id), _id(request))
         return answers.done()
 
 
-def checked(live_id: str) -> str:
-    """Return a well-formed room id; raise InvalidRequest for anything else."""
+def checked(live_id: str, field: str = "live_id") -> str:
+    """Return a well-formed room id; raise InvalidRequest for anything else in `field`."""
     if not _LIVE_ID.fullmatch(live_id):
         problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
-        raise InvalidRequest(FieldProblem("live_id", problem))
+        raise InvalidRequest(FieldProblem(field, problem))
     return live_id
+
+
+def batch_of(live_ids: list[str]) -> list[str]:
+    """Return the ids of a batch once each, in order; raise InvalidRequest for a bad one."""
+    if not 1 <= len(live_ids) <= MAX_BATCH:
+        raise InvalidRequest(FieldProblem("id", f"give 1 to {MAX_BATCH} of them"))
+    return [checked(live_id, "id") for live_id in dict.fromkeys(live_ids)]
 
 
 def require_json(request: ClientRequest) -> None:
@@ -79,7 +91,7 @@ def require_json(request: ClientRequest) -> None:
     coded = request.headers.get("content-encoding", "identity") != "identity"
     if (
         coded
-        or declared.get_content_type() != answers.JSON
+        or declared.get_content_type() != JSON
         or declared.get_content_charset("utf-8") != "utf-8"
     ):
         raise UnsupportedMediaType

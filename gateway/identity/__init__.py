@@ -2,6 +2,7 @@
 
 from .claims import ClaimRules, Identity
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
+from .memory import RememberingVerifier
 from .mint import mint
 from .verify import TokenVerifier
 
@@ -10,6 +11,7 @@ __all__ = [
     "Identity",
     "Key",
     "KeySource",
+    "RememberingVerifier",
     "StaticKeys",
     "TokenVerifier",
     "hmac_key",

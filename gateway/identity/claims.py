@@ -36,6 +36,10 @@ class Identity(Struct, frozen=True):
     caller: Caller
     expires_at: float
 
+    def is_current(self, now: float, leeway: float) -> bool:
+        """Whether the token is still accepted at `now` epoch seconds."""
+        return self.expires_at > now - leeway
+
 
 def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -> Identity:
     """Return who the claims of a token with a good signature speak for, at `now` epoch seconds.
@@ -46,10 +50,10 @@ def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -
     _require_issuer(claims, rules.issuer)
     _require_audience(claims, rules.audience)
     caller = Caller(_user_id(claims, rules.user_claim), _scopes(claims.get("scope")))
-    expires_at = _time(claims, "exp")
-    if not expires_at > now - rules.leeway:
+    identity = Identity(caller, _time(claims, "exp"))
+    if not identity.is_current(now, rules.leeway):
         raise TokenExpired("token has expired")
-    return Identity(caller, expires_at)
+    return identity
 
 
 def _time(claims: Mapping[str, object], name: str) -> float:

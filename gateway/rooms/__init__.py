@@ -20,6 +20,7 @@ from .errors import (
     UpstreamFailure,
     UpstreamTimeout,
 )
+from .lookup import Batch, EncodedRoom, Fetched, Sighting, Source
 from .policy import Scopes
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomService
@@ -28,7 +29,10 @@ __all__ = [
     "Anchor",
     "AnchorNotRegistered",
     "AnchorRoom",
+    "Batch",
     "Caller",
+    "EncodedRoom",
+    "Fetched",
     "FieldProblem",
     "Forbidden",
     "GatewayError",
@@ -41,6 +45,8 @@ __all__ = [
     "RoomNotLive",
     "RoomService",
     "Scopes",
+    "Sighting",
+    "Source",
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",

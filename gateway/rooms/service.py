@@ -1,16 +1,27 @@
 """What the gateway does with rooms: the rules of `policy` applied around the upstream's calls.
 
-Stop and delete read the room first, because only the room says whose it is. Builds of the vendor's
-service are known to carry a stop out and still answer with an error, so after a refused write the
-room is read once more before the caller is told that it failed.
+- A read is answered from memory where it can be, but a room's own anchor gets it fresh, because
+  the memory holds no `push_url`.
+- Stop and delete read the room first, because only the room says whose it is. Builds of the
+  vendor's service are known to carry a stop out and still answer with an error, so after a refused
+  write the room is read once more before the caller is told that it failed.
+- A write evicts the room before it is sent, so that no read that began earlier is kept, and again
+  once it has ended, so that none that ran beside it is.
 """
 
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from . import policy
 from .caller import Caller
-from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError
+from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError, UpstreamFailure
+from .lookup import Batch, Fetched, Sighting
 from .room import AnchorRoom, NewRoom, ViewerRoom
+
+_FAN_OUT = 10
+"""Rooms of one batch that are read at the same time."""
 
 
 class Upstream(Protocol):
@@ -33,12 +44,40 @@ class Upstream(Protocol):
         ...
 
 
-class RoomService:
-    """Create, get, stop and delete rooms for a caller."""
+class Memory(Protocol):
+    """Rooms remembered for a while; what it fetches it reads upstream, once for all who ask."""
 
-    def __init__(self, upstream: Upstream, scopes: policy.Scopes) -> None:
+    def peek(self, live_id: str, request_id: str) -> Sighting | None:
+        """Return a room that may be served from memory; raise RoomNotFound for a known gap."""
+        ...
+
+    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+        """Read a room upstream."""
+        ...
+
+    def last_resort(self, live_id: str) -> Sighting | None:
+        """Return a room that may be served because the upstream failed."""
+        ...
+
+    def evict(self, live_id: str) -> None:
+        """Forget a room, and what reads in flight will bring of it."""
+        ...
+
+    def bury(self, live_id: str) -> None:
+        """Evict a room and remember that there is none."""
+        ...
+
+
+class RoomService:
+    """Create, get, stop and delete rooms for a caller; `patience` bounds a batch, in seconds."""
+
+    def __init__(
+        self, upstream: Upstream, memory: Memory, scopes: policy.Scopes, *, patience: float
+    ) -> None:
         self._upstream = upstream
+        self._memory = memory
         self._scopes = scopes
+        self._patience = patience
 
     async def create(
         self, caller: Caller, room: NewRoom, request_id: str
@@ -50,12 +89,49 @@ class RoomService:
         policy.require_create(caller, room.anchor_id, self._scopes)
         return policy.shape_for(caller, await self._upstream.create(room, request_id))
 
-    async def get(self, caller: Caller, live_id: str, request_id: str) -> ViewerRoom | AnchorRoom:
+    def recall(self, caller: Caller, live_id: str, request_id: str) -> Sighting | None:
+        """Return a room in viewer shape where memory alone can answer `caller`.
+
+        Raises RoomNotFound for a room that is remembered as unknown.
+        """
+        seen = self._memory.peek(live_id, request_id)
+        return None if seen is None or seen.room.anchor_id == caller.user_id else seen
+
+    async def get(self, caller: Caller, live_id: str, request_id: str) -> Sighting | AnchorRoom:
         """Return a room in the caller's shape.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        return policy.shape_for(caller, await self._upstream.read(live_id, request_id))
+        seen = self.recall(caller, live_id, request_id)
+        if seen is not None:
+            return seen
+        try:
+            fetched = await self._memory.fetch(live_id, request_id)
+        except UpstreamFailure:
+            last = self._memory.last_resort(live_id)
+            if last is None or last.room.anchor_id == caller.user_id:
+                raise
+            return last
+        return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.sighting
+
+    async def get_batch(self, live_ids: Sequence[str], request_id: str) -> Batch:
+        """Return several rooms in viewer shape, whoever asks; one never fails the rest.
+
+        A room that has not come within `patience` counts as failed.
+        """
+        places = asyncio.Semaphore(_FAN_OUT)
+
+        async def look(live_id: str) -> Sighting:
+            async with places:
+                return await self._view(live_id, request_id)
+
+        looks = {live_id: asyncio.create_task(look(live_id)) for live_id in live_ids}
+        try:
+            await asyncio.wait(looks.values(), timeout=self._patience)
+            return _batch(looks)
+        finally:
+            for each in looks.values():
+                each.cancel()
 
     async def stop(self, caller: Caller, live_id: str, request_id: str) -> None:
         """End a room's broadcast; one that has ended already stays so.
@@ -66,21 +142,44 @@ class RoomService:
         policy.require_control(caller, room, self._scopes)
         if room.has_ended:
             return
-        try:
-            await self._upstream.stop(live_id, request_id)
-        except (RoomNotLive, UpstreamError):
-            if not await self._has_ended(live_id, request_id):
-                raise
+        async with self._changing(live_id):
+            try:
+                await self._upstream.stop(live_id, request_id)
+            except (RoomNotLive, UpstreamError):
+                if not await self._has_ended(live_id, request_id):
+                    raise
 
     async def delete(self, caller: Caller, live_id: str, request_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure."""
         room = await self._upstream.read(live_id, request_id)
         policy.require_control(caller, room, self._scopes)
+        async with self._changing(live_id):
+            try:
+                await self._upstream.delete(live_id, request_id)
+            except UpstreamError:
+                if not await self._is_gone(live_id, request_id):
+                    raise
+        self._memory.bury(live_id)
+
+    async def _view(self, live_id: str, request_id: str) -> Sighting:
+        seen = self._memory.peek(live_id, request_id)
+        if seen is not None:
+            return seen
         try:
-            await self._upstream.delete(live_id, request_id)
-        except UpstreamError:
-            if not await self._is_gone(live_id, request_id):
+            return (await self._memory.fetch(live_id, request_id)).sighting
+        except UpstreamFailure:
+            last = self._memory.last_resort(live_id)
+            if last is None:
                 raise
+            return last
+
+    @asynccontextmanager
+    async def _changing(self, live_id: str) -> AsyncGenerator[None]:
+        self._memory.evict(live_id)
+        try:
+            yield
+        finally:
+            self._memory.evict(live_id)
 
     async def _has_ended(self, live_id: str, request_id: str) -> bool:
         try:
@@ -96,3 +195,18 @@ class RoomService:
         except GatewayError:
             return False
         return False
+
+
+def _batch(looks: dict[str, asyncio.Task[Sighting]]) -> Batch:
+    found, missing, failed = [], [], []
+    for live_id, look in looks.items():
+        error = look.exception() if look.done() else TimeoutError()
+        if error is None:
+            found.append(look.result())
+        elif not isinstance(error, GatewayError | TimeoutError):
+            raise error
+        elif isinstance(error, RoomNotFound):
+            missing.append(live_id)
+        else:
+            failed.append(live_id)
+    return Batch(found, missing, failed)

@@ -62,6 +62,6 @@ async def probe(
 def _skew(date: str | None, now: float) -> int | None:
     try:
         upstream: datetime | None = parsedate_to_datetime(date) if date else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if upstream is None else round(now - upstream.timestamp())

@@ -22,6 +22,9 @@ class Reply(Struct, frozen=True):
     headers: httpx.Headers
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status})"  # the body may hold a push_url
+
 
 Send = Callable[[httpx.Request], Awaitable[Reply]]
 """Sends one request. Raises a `Fault` where there is no reply."""
@@ -73,8 +76,14 @@ def plain(transport: Transport, max_body: int) -> Send:
 
 
 async def _read(response: httpx.Response, max_body: int) -> bytes:
+    """Return the body, which the transport decodes piece by piece, dropping Content-Encoding.
+
+    What it leaves encoded is refused: httpx would inflate a whole piece before it can be measured.
+    """
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Broken("the reply has a content encoding that was not asked for")
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_body:
             raise Broken(f"the reply is larger than {max_body} bytes")

@@ -17,8 +17,11 @@ from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
 Transport = AsyncBaseTransport
 """The seam: anything that sends an `httpx.Request`."""
 
-TRANSPORT_ERRORS = (HTTPError, PyreqwestError)
-"""All that a send, or reading its reply, can raise; mid-body errors come untranslated."""
+TRANSPORT_ERRORS = (HTTPError, PyreqwestError, ValueError)
+"""All that a send, or reading its reply, can raise.
+
+Mid-body errors come untranslated; a reply header that is not ASCII comes as a bare ValueError.
+"""
 
 
 def build_transport(*, connections: int, user_agent: str) -> Transport:

@@ -1,0 +1,145 @@
+"""Room lookups that cost the upstream one read, however many ask.
+
+- A room is kept in viewer shape, encoded once: the type has no place for a `push_url`, which
+  passes through in the answer of a flight and is kept nowhere.
+- A room is fresh, then stale but good enough while one read in the background replaces it, then
+  good only where the upstream fails, then gone. A monotonic clock tells.
+- Everyone who misses the same room at the same time shares one read, and one error.
+- A stop or a delete evicts at once and takes a read in flight off the board: it still answers
+  those who wait for it, but what it brings is not kept.
+- Known and unknown rooms share the bound, but each has a part of its own, so that asking for ids
+  that do not exist cannot push out the rooms that do.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from cachetools import TTLCache
+from msgspec import Struct
+
+from gateway.rooms import (
+    AnchorRoom,
+    EncodedRoom,
+    Fetched,
+    RoomNotFound,
+    Sighting,
+    Source,
+    ViewerRoom,
+)
+
+from .flights import SingleFlight
+
+Read = Callable[[str, str], Awaitable[AnchorRoom]]
+"""Reads a room upstream: (live_id, request_id)."""
+
+Encode = Callable[[ViewerRoom], EncodedRoom]
+"""Makes a room's JSON and ETag."""
+
+_UNKNOWN_PART = 10
+"""One in this many places is for ids that are remembered as unknown."""
+
+
+class Lifetimes(Struct, frozen=True):
+    """Seconds; `revalidate` and `error` count from the end of `fresh`."""
+
+    fresh: float
+    revalidate: float
+    error: float
+    unknown: float
+
+
+class _Kept(Struct, frozen=True, gc=False):
+    room: EncodedRoom
+    fresh_until: float
+
+
+class RoomCache:
+    """At most `size` rooms, unknown ones included; `clock` counts seconds and never goes back."""
+
+    def __init__(
+        self,
+        read: Read,
+        encode: Encode,
+        *,
+        size: int,
+        lifetimes: Lifetimes,
+        clock: Callable[[], float],
+    ) -> None:
+        unknown = size // _UNKNOWN_PART
+        longest = lifetimes.fresh + max(lifetimes.revalidate, lifetimes.error)
+        self._read = read
+        self._encode = encode
+        self._lifetimes = lifetimes
+        self._clock = clock
+        self._known: TTLCache[str, _Kept] = TTLCache(size - unknown, longest, clock)
+        self._unknown: TTLCache[str, None] = TTLCache(unknown, lifetimes.unknown, clock)
+        self._flights: SingleFlight[Fetched] = SingleFlight()
+
+    def peek(self, live_id: str, request_id: str) -> Sighting | None:
+        """Return a room that may be served from memory, and refresh it when it is stale.
+
+        Raises RoomNotFound for a room that is remembered as unknown.
+        """
+        kept = self._kept(live_id)
+        if kept is None:
+            if live_id in self._unknown:
+                raise RoomNotFound
+            return None
+        left = kept.fresh_until - self._clock()
+        if left > 0:
+            return Sighting(kept.room, Source.HIT, int(left))
+        if -left < self._lifetimes.revalidate:
+            self._flights.start(live_id, lambda: self._load(live_id, request_id))
+            return Sighting(kept.room, Source.STALE, 0)
+        return None
+
+    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+        """Read a room upstream, together with everyone else who is about to.
+
+        Raises RoomNotFound, UpstreamError or UpstreamTimeout.
+        """
+        return await self._flights.join(live_id, lambda: self._load(live_id, request_id))
+
+    def last_resort(self, live_id: str) -> Sighting | None:
+        """Return a room that may be served because the upstream failed."""
+        kept = self._kept(live_id)
+        if kept is None or self._clock() - kept.fresh_until >= self._lifetimes.error:
+            return None
+        return Sighting(kept.room, Source.STALE, 0)
+
+    def evict(self, live_id: str) -> None:
+        """Forget a room; a read of it in flight will not be kept either."""
+        self._flights.forget(live_id)
+        self._known.pop(live_id, None)
+
+    def bury(self, live_id: str) -> None:
+        """Evict a room and remember that there is none."""
+        self.evict(live_id)
+        self._remember_unknown(live_id)
+
+    async def aclose(self) -> None:
+        """End every read in flight."""
+        await self._flights.aclose()
+
+    async def _load(self, live_id: str, request_id: str) -> Fetched:
+        try:
+            room = await self._read(live_id, request_id)
+        except RoomNotFound:
+            if self._flights.is_current(live_id):
+                self.bury(live_id)
+            raise
+        fresh = self._lifetimes.fresh
+        encoded = self._encode(room.for_viewers())
+        if self._flights.is_current(live_id):
+            self._unknown.pop(live_id, None)
+            self._known[live_id] = _Kept(encoded, self._clock() + fresh)
+        return Fetched(room, Sighting(encoded, Source.MISS, int(fresh)))
+
+    def _kept(self, live_id: str) -> _Kept | None:
+        try:
+            return self._known[live_id]
+        except KeyError:
+            return None
+
+    def _remember_unknown(self, live_id: str) -> None:
+        if self._unknown.maxsize:
+            self._unknown[live_id] = None

@@ -1,0 +1,55 @@
+"""Verified tokens remembered until they expire, so that a polling client costs one verification.
+
+The whole token is the key: what was verified is exactly these characters. It stops being accepted
+at the second at which a verification would refuse it. Nothing else in a token turns bad with time,
+and `forget` is for the one thing outside that does, a change of keys. Long tokens are verified each
+time, which bounds the memory in bytes too.
+"""
+
+from collections.abc import Callable
+
+from cachetools import LRUCache
+
+from gateway.rooms import Caller
+
+from .claims import Identity
+from .verify import TokenVerifier
+
+_LONGEST = 2048
+
+
+class RememberingVerifier:
+    """Verifies with `verifier`, at most `size` tokens remembered.
+
+    `leeway` in seconds and `clock` are the verifier's own.
+    """
+
+    def __init__(
+        self, verifier: TokenVerifier, *, leeway: float, clock: Callable[[], float], size: int
+    ) -> None:
+        self._verifier = verifier
+        self._leeway = leeway
+        self._clock = clock
+        self._known: LRUCache[str, Identity] = LRUCache(size)
+
+    def recall(self, token: str) -> Caller | None:
+        """Return the caller of a token that was verified before and is still good."""
+        try:
+            identity = self._known[token]
+        except KeyError:
+            return None
+        return identity.caller if identity.is_current(self._clock(), self._leeway) else None
+
+    async def verify(self, token: str) -> Caller:
+        """Return the caller of `token`. Raises TokenInvalid or TokenExpired."""
+        known = self.recall(token)
+        if known is not None:
+            return known
+        identity = await self._verifier.verify(token)
+        if len(token) <= _LONGEST:
+            self._known[token] = identity
+        return identity.caller
+
+    def forget(self) -> None:
+        """Verify every token anew, because the keys have changed."""
+        self._known.clear()
