@@ -5,10 +5,11 @@ request → Front (id, headers, body cap, access line)
         → RoomService (policy, shapes) → QliveClient → deadline → sign → transport → upstream
 """
 
+import itertools
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -98,7 +99,7 @@ def build(
         checks={"keys": lambda: "ok", "upstream": lambda: client.state},
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
-        new_id=lambda: secrets.token_hex(8),
+        new_id=_request_ids(),
         log=log,
         access_log=settings.access_log,
     )
@@ -166,6 +167,12 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         error=settings.cache_stale_if_error,
         unknown=settings.cache_negative_ttl,
     )
+
+
+def _request_ids() -> Callable[[], str]:
+    """Return a source of ids: a random part for this process, then a number."""
+    process, numbers = secrets.token_hex(5), itertools.count()
+    return lambda: f"{process}{next(numbers):08x}"
 
 
 def _unusable(field: str, message: str) -> SettingsError:

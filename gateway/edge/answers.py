@@ -96,6 +96,16 @@ def batch(rooms: Batch) -> Answer:
     return content(_JSON, body, NO_STORE, _VARY)
 
 
+def allowing(*methods: str) -> Answer:
+    """Answer an OPTIONS."""
+    return Answer(204, ((b"allow", allow(*methods).encode()), NO_STORE))
+
+
+def allow(*methods: str) -> str:
+    """Return an `Allow` header, with HEAD, which the outer layer answers wherever there is GET."""
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+
+
 def condition_in(headers: Iterable[Header]) -> bytes | None:
     """Return the `If-None-Match` in raw request headers; several count as one list."""
     given = [value for name, value in headers if name == b"if-none-match"]

@@ -16,6 +16,7 @@ from gateway.rooms import Anchor, AnchorRoom, ViewerRoom
 from .bodies import CreateRoom
 from .health import Health, Readiness
 from .problems import MEDIA_TYPE, PROBLEMS, ProblemDetails
+from .routes import MAX_BATCH
 
 Json = dict[str, Any]
 
@@ -95,7 +96,7 @@ def document() -> Json:
             {"name": "service", "description": "For load balancers."},
         ],
         "paths": {
-            "/v1/rooms": {"post": _create()},
+            "/v1/rooms": {"post": _create(), "get": _read_batch()},
             "/v1/rooms/{live_id}": {
                 "parameters": [_LIVE_ID],
                 "get": _read(),
@@ -170,6 +171,45 @@ def _read() -> Json:
             "200": found,
             "304": _empty("The room has not changed."),
             **_problems("invalid_request", *_EVERYWHERE, *_READING),
+        },
+    }
+
+
+def _read_batch() -> Json:
+    example = {"rooms": [msgspec.to_builtins(_ROOM)], "missing": ["no-such-room"], "failed": []}
+    schema = {
+        "type": "object",
+        "required": ["rooms", "missing", "failed"],
+        "properties": {
+            "rooms": {"type": "array", "items": _ref("ViewerRoom")},
+            "missing": {"type": "array", "items": _LIVE_ID["schema"]},
+            "failed": {"type": "array", "items": _LIVE_ID["schema"]},
+        },
+    }
+    return {
+        "operationId": "getRooms",
+        "tags": ["rooms"],
+        "summary": "Get several rooms",
+        "description": "In viewer shape, in the order asked for, duplicates folded. `missing` are "
+        "unknown, `failed` could not be read now; neither fails the rest.",
+        "parameters": [
+            {
+                "name": "id",
+                "in": "query",
+                "required": True,
+                "description": "A room's id; repeat it for each room.",
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_BATCH,
+                    "items": _LIVE_ID["schema"],
+                },
+                "example": [_ROOM.live_id, "no-such-room"],
+            }
+        ],
+        "responses": {
+            "200": _answer("What could be found.", schema, {"rooms": {"value": example}}),
+            **_problems("invalid_request", *_EVERYWHERE),
         },
     }
 

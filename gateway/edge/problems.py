@@ -22,7 +22,7 @@ from gateway.rooms import (
     Unauthenticated,
 )
 
-from .answers import NO_STORE, Answer, content
+from .answers import NO_STORE, Answer, allow, content
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -166,15 +166,9 @@ def _headers(error: Exception) -> Mapping[str, str]:
         challenge = _challenge("insufficient_scope", PROBLEMS[error.code].detail)
         return {"www-authenticate": f'{challenge}, scope="{error.scope}"'}
     if isinstance(error, MethodNotAllowedException):
-        return {"allow": _allowed((error.headers or {}).get("allow", ""))}
+        return {"allow": allow(*(error.headers or {}).get("allow", "").split(", "))}
     return {}
 
 
 def _challenge(error: str, description: str) -> str:
     return f'Bearer realm="gateway", error="{error}", error_description="{description}"'
-
-
-def _allowed(methods: str) -> str:
-    """Add HEAD, which the outer layer answers wherever there is a GET."""
-    names = {name for name in methods.split(", ") if name}
-    return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from email.message import Message
 
-from litestar import Controller, Request, delete, get, post
+from litestar import Controller, HttpMethod, Request, delete, get, post, route
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -33,6 +33,16 @@ class RoomController(Controller):
     """`/v1/rooms`; every route needs an authenticated caller."""
 
     path = "/v1/rooms"
+
+    @route(["/", "/{live_id:str}"], http_method=HttpMethod.OPTIONS, status_code=200)
+    async def allowed(self, request: ClientRequest) -> Answer:
+        """Name the methods of a path; Litestar's own handler names those of one handler only.
+
+        Handlers are registered by name, and to replace that one this must be the first of a path.
+        """
+        template = request.scope["path_template"]
+        routes = [each for each in request.app.routes if each.path_format == template]
+        return answers.allowing(*routes[0].methods)
 
     @post()
     async def create(

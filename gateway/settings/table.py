@@ -92,21 +92,20 @@ class Settings(JwtSettings, UpstreamSettings):
     admin_scope: str = variable(
         parse.scope, "scope that may stop or delete any room", default="rooms:admin"
     )
-    cache_ttl: float = variable(_window, "seconds a room is fresh", default="2", in_effect=False)
+    cache_ttl: float = variable(_window, "seconds a room is fresh", default="2")
     cache_stale_while_revalidate: float = variable(
-        _window, "seconds after that it is served while refreshed", default="2", in_effect=False
+        _window, "seconds after that it is served while refreshed", default="2"
     )
     cache_stale_if_error: float = variable(
         _window,
         "seconds after expiry it is served when the upstream fails",
         default="30",
-        in_effect=False,
     )
     cache_negative_ttl: float = variable(
-        _window, "seconds an unknown room is remembered", default="1", in_effect=False
+        _window, "seconds an unknown room is remembered", default="1"
     )
     cache_size: int = variable(
-        parse.whole(1, 10_000_000), "rooms remembered at most", default="10000", in_effect=False
+        parse.whole(1, 10_000_000), "rooms remembered at most", default="10000"
     )
     redis_url: Secret | None = variable(
         addresses.redis_url,

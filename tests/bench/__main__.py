@@ -1,0 +1,218 @@
+"""Measure the gateway against its peers: `python -m tests.bench`.
+
+Each server runs alone on one core, the load generator on another (with the upstream, where a row
+has one). Rounds are interleaved, so a machine whose speed drifts slows both sides of a ratio; the
+figure of a row is the ratio of the medians. Needs wrk and Node; installs the peers' packages once.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from pathlib import Path
+
+from msgspec import Struct, to_builtins
+
+from . import servers
+from .load import allow_descriptors, herd, latencies, throughput
+from .servers import ROOM, Server
+
+_OFF = {
+    "GATEWAY_CACHE_TTL": "0",
+    "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
+    "GATEWAY_CACHE_STALE_IF_ERROR": "0",
+    "GATEWAY_CACHE_NEGATIVE_TTL": "0",
+}
+
+
+class Row(Struct, frozen=True):
+    """One line of the table."""
+
+    row: str
+    compared_with: str
+    figure: str
+    must_reach: str
+    reached: bool
+    detail: str
+
+
+class Bench:
+    """The rows, measured with `rounds` rounds of `seconds` each and `readers` in the herd."""
+
+    def __init__(self, *, rounds: int, seconds: float, readers: int, rooms: int) -> None:
+        self._rounds = rounds
+        self._seconds = seconds
+        self._readers = readers
+        self._rooms = rooms
+        self._bearer = servers.token()
+
+    def rows(self) -> Iterator[Row]:
+        """Measure row after row."""
+        with servers.running(servers.upstream(), self._bearer, servers.LOAD_CORE) as upstream:
+            yield from self._cached(upstream)
+            yield from self._missed(upstream)
+            yield from self._added_latency(upstream)
+        yield self._herd()
+        yield self._memory()
+
+    def _cached(self, upstream: Server) -> Iterator[Row]:
+        ours = servers.gateway(upstream.url)
+        with servers.running(ours, self._bearer):
+            body, etag = self._room(ours)
+        floor = servers.floor(body)
+        fastify = servers.fastify(upstream.url, cache=True)
+        fastapi = servers.fastapi(upstream.url)
+        hit = self._measure({each.name: each for each in (ours, floor, fastify, fastapi)})
+        unchanged = self._measure({"304": ours, "200": ours}, etag=etag)
+        row = "cached read, verified token"
+        yield _ratio(row, hit, "gateway", "floor", 0.60)
+        yield _ratio(row, hit, "gateway", "Fastify", 2.0)
+        yield _ratio(row, hit, "gateway", "FastAPI", 6.0)
+        yield _ratio("304 on the same room", unchanged, "304", "200", 1.0)
+
+    def _missed(self, upstream: Server) -> Iterator[Row]:
+        ours = servers.gateway(upstream.url, extra=_OFF)
+        stock = servers.gateway(upstream.url, factory="tests.bench.stock:build", extra=_OFF)
+        fastify = servers.fastify(upstream.url, cache=False)
+        miss = self._measure(
+            {"gateway": ours, "Fastify": fastify, "stock transport": stock}, distinct=True
+        )
+        yield _ratio("every read a miss", miss, "gateway", "Fastify", 0.40)
+        yield _ratio("every read a miss", miss, "gateway", "stock transport", 6.0)
+
+    def _added_latency(self, upstream: Server) -> Iterator[Row]:
+        direct, through = [], []
+        with servers.running(servers.gateway(upstream.url), self._bearer) as ours:
+            for number in range(self._rounds):
+                direct += self._paced(upstream, f"/server/live/{number}x{{}}")
+                through += self._paced(ours, f"/v1/rooms/{number}x{{}}")
+        for name, percent, limit in (("p50", 50, 1.0), ("p99", 99, 3.0)):
+            near, far = _percentile(direct, percent), _percentile(through, percent)
+            added = (far - near) * 1000
+            yield Row(
+                f"added latency of a miss at 200 req/s, {name}",
+                "the upstream directly",
+                f"{added:.2f} ms",
+                f"≤ {limit:g} ms",
+                added <= limit,
+                f"{far * 1000:.2f} − {near * 1000:.2f} ms",
+            )
+
+    def _herd(self) -> Row:
+        allow_descriptors(self._readers + 500)
+        cold = servers.upstream(delay=0.5)
+        with servers.running(cold, self._bearer, servers.LOAD_CORE):
+            ours = servers.gateway(cold.url, extra={"GATEWAY_CACHE_TTL": "60"})
+            with servers.running(ours, self._bearer):
+                before = int(self._text(cold, "/calls"))
+                seen = asyncio.run(herd(ours, f"{ROOM}0", self._bearer, self._readers))
+                made = int(self._text(cold, "/calls")) - before - 1
+        return Row(
+            f"{self._readers} concurrent readers of a cold room",
+            "–",
+            f"{made} upstream calls, {seen.errors} errors",
+            "1 call, 0 errors",
+            made == 1 and seen.errors == 0,
+            f"last answer after {seen.seconds:.2f} s",
+        )
+
+    def _memory(self) -> Row:
+        command = (sys.executable, "-m", "tests.bench.memory", str(self._rooms))
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        kilobytes = float(printed) / 1024
+        return Row(
+            f"memory per cached room, {self._rooms} rooms",
+            "its encoded body",
+            f"{kilobytes:.2f} KB beyond",
+            "≤ 3 KB",
+            kilobytes <= 3,
+            "",
+        )
+
+    def _measure(
+        self, compared: dict[str, Server], *, distinct: bool = False, etag: str | None = None
+    ) -> dict[str, list[float]]:
+        """Return requests per second, a figure a round; `etag` is sent to the server named 304."""
+        figures: dict[str, list[float]] = {name: [] for name in compared}
+        for _ in range(self._rounds):
+            for name, server in compared.items():
+                headers = [f"If-None-Match: {etag}"] if name == "304" else []
+                with servers.running(server, self._bearer):
+                    throughput(server, self._bearer, 1, distinct=distinct, headers=headers)
+                    figures[name].append(
+                        throughput(
+                            server, self._bearer, self._seconds, distinct=distinct, headers=headers
+                        )
+                    )
+        return figures
+
+    def _paced(self, server: Server, path: str) -> list[float]:
+        return asyncio.run(latencies(server, path, self._bearer, rate=200, seconds=self._seconds))
+
+    def _text(self, server: Server, path: str) -> str:
+        with self._get(server, path) as reply:
+            return str(reply.read().decode())
+
+    def _room(self, server: Server) -> tuple[str, str]:
+        with self._get(server, ROOM) as reply:
+            return reply.read().decode(), reply.headers["ETag"]
+
+    def _get(self, server: Server, path: str) -> HTTPResponse:
+        headers = {"Authorization": f"Bearer {self._bearer}"}
+        request = urllib.request.Request(server.url + path, headers=headers)  # noqa: S310  # loopback
+        reply: HTTPResponse = urllib.request.urlopen(request, timeout=5)  # noqa: S310  # loopback
+        return reply
+
+
+def _ratio(
+    row: str, figures: dict[str, list[float]], ours: str, peer: str, must_reach: float
+) -> Row:
+    mine, other = statistics.median(figures[ours]), statistics.median(figures[peer])
+    return Row(
+        row,
+        peer,
+        f"{mine / other:.2f}",
+        f"≥ {must_reach:.2f}",
+        mine / other >= must_reach,
+        f"{mine:,.0f} / {other:,.0f} req/s",
+    )
+
+
+def _percentile(seconds: list[float], percent: int) -> float:
+    return statistics.quantiles(seconds, n=100)[percent - 1]
+
+
+def main() -> None:
+    """Print the table; write it as JSON where asked."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds a server (default 5)")
+    parser.add_argument("--seconds", type=float, default=5, help="seconds a round (default 5)")
+    parser.add_argument("--readers", type=int, default=10_000, help="readers in the herd")
+    parser.add_argument("--rooms", type=int, default=100_000, help="rooms in the memory row")
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    given = parser.parse_args()
+    servers.install_peers()
+    bench = Bench(
+        rounds=given.rounds, seconds=given.seconds, readers=given.readers, rooms=given.rooms
+    )
+    rows = []
+    print("| row | compared with | figure | must reach | |\n| --- | --- | --- | --- | --- |")
+    for row in bench.rows():
+        rows.append(row)
+        mark = "" if row.reached else " **missed**"
+        print(
+            f"| {row.row} | {row.compared_with} | {row.figure}{mark} "
+            f"| {row.must_reach} | {row.detail} |",
+            flush=True,
+        )
+    if given.json:
+        given.json.write_text(json.dumps(to_builtins(rows), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

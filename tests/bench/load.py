@@ -1,0 +1,117 @@
+"""The load: wrk for throughput; paced and simultaneous requests over plain sockets."""
+
+import asyncio
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from .servers import LOAD_CORE, ROOM, Server
+
+_DISTINCT = Path(__file__).parent / "distinct.lua"
+
+
+class Herd(Struct, frozen=True):
+    """What came of many simultaneous readers: answers that were not a 200, and seconds in all."""
+
+    errors: int
+    seconds: float
+
+
+def throughput(
+    server: Server,
+    bearer: str,
+    seconds: float,
+    *,
+    distinct: bool = False,
+    headers: Sequence[str] = (),
+) -> float:
+    """Return requests per second from 32 connections; `distinct` asks for a new room each time."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("the benchmark needs wrk: on Debian, apt-get install wrk")
+    command = ["taskset", "-c", LOAD_CORE, wrk, "-t1", "-c32", f"-d{max(1, round(seconds))}s"]
+    for header in (f"Authorization: Bearer {bearer}", *headers):
+        command += ["-H", header]
+    if distinct:
+        command += ["-s", str(_DISTINCT)]
+    printed = subprocess.run(
+        [*command, server.url + ROOM], check=True, capture_output=True, text=True
+    ).stdout
+    if "Non-2xx" in printed or "Socket errors" in printed:
+        sys.exit(f"{server.name} failed under load:\n{printed}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
+    if found is None:
+        sys.exit(f"wrk printed no figure:\n{printed}")
+    return float(found[1])
+
+
+async def latencies(
+    server: Server, path: str, bearer: str, *, rate: int, seconds: float
+) -> list[float]:
+    """Return the seconds each request took, sent at a fixed `rate` whatever comes back.
+
+    `path` ends in `{}`, which becomes a number of its own in each request.
+    """
+    connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(50):
+        connections.put_nowait(await asyncio.open_connection("127.0.0.1", server.port))
+    taken: list[float] = []
+    started = asyncio.get_running_loop().time()
+
+    async def one(number: int) -> None:
+        connection = await connections.get()
+        begun = time.perf_counter()
+        status = await _get(*connection, request_for(path.format(number), bearer))
+        taken.append(time.perf_counter() - begun)
+        connections.put_nowait(connection)
+        if status != b"200":
+            sys.exit(f"{server.name} answered {status!r}")
+
+    requests = []
+    for number in range(round(rate * seconds)):
+        await asyncio.sleep(max(0, started + number / rate - asyncio.get_running_loop().time()))
+        requests.append(asyncio.create_task(one(number)))
+    await asyncio.gather(*requests)
+    return taken
+
+
+async def herd(server: Server, path: str, bearer: str, readers: int) -> Herd:
+    """Open `readers` connections, ask for `path` on all of them at once."""
+    connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(readers)]
+    request = request_for(path, bearer)
+    started = time.perf_counter()
+    statuses = await asyncio.gather(*(_get(*each, request) for each in connections))
+    seconds = time.perf_counter() - started
+    for _, writer in connections:
+        writer.close()
+    return Herd(sum(status != b"200" for status in statuses), seconds)
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise this process's limit, which the servers inherit, so that `count` sockets fit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        sys.exit(f"the limit of open files is {hard}; raise it to {count} with `ulimit -n`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+def request_for(path: str, bearer: str) -> bytes:
+    """Return the bytes of a read of `path`."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+    ).encode()
+
+
+async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    return head.split(b" ", 2)[1]

@@ -1,0 +1,58 @@
+"""What a cached room costs beyond its encoded body: `python -m tests.bench.memory ROOMS`."""
+
+import asyncio
+import gc
+import sys
+import time
+import tracemalloc
+
+from gateway.cache import Lifetimes, RoomCache
+from gateway.edge import encode_room
+from gateway.rooms import Anchor, AnchorRoom
+
+
+async def _fill(rooms: int) -> float:
+    """Return the bytes a room takes beyond its body."""
+    lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, unknown=1)
+    bodies = 0
+
+    async def read(live_id: str, _request_id: str) -> AnchorRoom:
+        return _room(live_id)
+
+    tracemalloc.start()
+    cache = RoomCache(read, encode_room, size=rooms * 2, lifetimes=lifetimes, clock=time.monotonic)
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(rooms):
+        fetched = await cache.fetch(str(1882578996483325952 + number), "bench")
+        bodies += len(fetched.sighting.room.body)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    return (after - before - bodies) / rooms
+
+
+def _room(live_id: str) -> AnchorRoom:
+    return AnchorRoom(
+        live_id=live_id,
+        title="Friday session",
+        notice="Starts at eight",
+        cover_url="https://example.com/cover.png",
+        extends={"season": "2"},
+        anchor_info=Anchor("alice", 1882578994683969536, "Alice", "", {"age": "18"}),
+        anchor_status=1,
+        pk_id="",
+        online_count=3,
+        start_time=1795367237,
+        end_time=None,
+        chat_id=1882578996483325953,
+        push_url="rtmp://publish.example.com/live?token=x",
+        hls_url="https://hls.example.com/sandbox/1.m3u8",
+        rtmp_url="rtmp://play.example.com/1",
+        flv_url="https://flv.example.com/sandbox/1.flv",
+        pv=1003,
+        uv=934,
+        live_status=1,
+    )
+
+
+if __name__ == "__main__":
+    print(asyncio.run(_fill(int(sys.argv[1]))))  # noqa: T201  # its whole purpose

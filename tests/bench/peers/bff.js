@@ -1,0 +1,102 @@
+// The same gateway as a good Node team would write it: Fastify, @fastify/jwt with its cache, an LRU
+// that holds the encoded room, undici towards the upstream. BFF_CACHE=off makes every read a miss;
+// BFF_LIMITER and BFF_METRICS switch what the gateway has switched, so that both do the same work.
+"use strict";
+
+const { createHash, createHmac, randomBytes } = require("node:crypto");
+const fastify = require("fastify");
+const { LRUCache } = require("lru-cache");
+const prometheus = require("prom-client");
+const { Pool } = require("undici");
+
+const env = process.env;
+const on = (name) => env[name] !== "off";
+const TTL = 2000;
+const VIEWER = [
+  "live_id", "title", "notice", "cover_url", "extends", "anchor_info", "anchor_status", "pk_id",
+  "online_count", "start_time", "end_time", "chat_id", "hls_url", "rtmp_url", "flv_url", "pv", "uv",
+  "live_status",
+];
+
+const upstream = new URL(env.BFF_UPSTREAM);
+const pool = new Pool(upstream.origin, { connections: 100 });
+const rooms = new LRUCache({ max: 10000, ttl: TTL });
+const prefix = randomBytes(4).toString("hex");
+let count = 0;
+
+const app = fastify({
+  logger: false,
+  genReqId: (raw) => raw.headers["x-request-id"] ?? `${prefix}${(count++).toString(16)}`,
+});
+
+async function read(id, requestId) {
+  const path = `/server/live/${id}`;
+  const sign = createHmac("sha1", env.BFF_SECRET_KEY)
+    .update(`GET ${path}\nHost: ${upstream.host}\n\n`)
+    .digest("base64")
+    .replaceAll("+", "-")
+    .replaceAll("/", "_");
+  const { statusCode, body } = await pool.request({
+    method: "GET",
+    path,
+    headers: { authorization: `Qiniu ${env.BFF_ACCESS_KEY}:${sign}`, "x-reqid": requestId },
+    headersTimeout: 3000,
+    bodyTimeout: 3000,
+  });
+  const { code, data } = await body.json();
+  if (statusCode !== 200 || (code !== 0 && code !== 200)) throw app.httpError(502);
+  const body_ = JSON.stringify(Object.fromEntries(VIEWER.map((name) => [name, data[name]])));
+  const etag = `"${createHash("sha1").update(body_).digest("hex")}"`;
+  return { anchor: data.anchor_info.user_id, body: body_, etag, until: Date.now() + TTL };
+}
+
+async function main() {
+  await app.register(require("@fastify/jwt"), {
+    secret: env.BFF_JWT_SECRET,
+    verify: { algorithms: ["HS256"], cache: 10000 },
+  });
+  if (on("BFF_LIMITER")) {
+    await app.register(require("@fastify/rate-limit"), {
+      max: 1e9,
+      timeWindow: "1 minute",
+      hook: "preHandler",
+      keyGenerator: (request) => request.user.sub,
+    });
+  }
+  if (on("BFF_METRICS")) {
+    const seconds = new prometheus.Histogram({
+      name: "http_request_duration_seconds",
+      help: "Time to answer.",
+      labelNames: ["method", "route", "status"],
+    });
+    app.addHook("onResponse", async (request, reply) => {
+      seconds
+        .labels(request.method, request.routeOptions.url, reply.statusCode)
+        .observe(reply.elapsedTime / 1000);
+    });
+  }
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+    await request.jwtVerify();
+  });
+  app.get("/v1/rooms/:id", async (request, reply) => {
+    const { id } = request.params;
+    let room = on("BFF_CACHE") ? rooms.get(id) : undefined;
+    const hit = room !== undefined;
+    if (!hit) {
+      room = await read(id, request.id);
+      if (on("BFF_CACHE")) rooms.set(id, room);
+    }
+    const fresh = Math.max(0, Math.floor((room.until - Date.now()) / 1000));
+    reply
+      .header("cache-control", `private, max-age=${fresh}`)
+      .header("vary", "Authorization")
+      .header("etag", room.etag)
+      .header("cache-status", hit ? "gateway; hit" : "gateway; fwd=miss");
+    if (request.headers["if-none-match"] === room.etag) return reply.code(304).send();
+    return reply.type("application/json").send(room.body);
+  });
+  await app.listen({ host: "127.0.0.1", port: Number(env.BFF_PORT) });
+}
+
+main();

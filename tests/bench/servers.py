@@ -1,0 +1,192 @@
+"""The servers of the benchmark: how each is started, and pinned to a core of its own."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from gateway.identity import ClaimRules, mint
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CACHE = HERE / ".cache"
+SERVER_CORE, LOAD_CORE = "0", "1"
+
+ACCESS_KEY, SECRET_KEY = "bench-access-key", "bench-secret-key"
+JWT_SECRET = secrets.token_urlsafe(32)
+ROOM = "/v1/rooms/1882578996483325952"
+
+_PYTHON_PEERS = ("fastapi==0.128.0", "uvicorn[standard]==0.54.0", "pyjwt==2.15.1", "httpx==0.28.1")
+
+
+class Server(Struct, frozen=True):
+    """A command that serves HTTP on `port`; `env` is added to this process's environment."""
+
+    name: str
+    port: int
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def token(user_id: str = "bob") -> str:
+    """Return a token that every server accepts."""
+    rules = ClaimRules(issuer=None, audience=None, leeway=10)
+    return mint(JWT_SECRET, user_id, rules, scopes=(), now=time.time(), ttl=86400)
+
+
+@contextmanager
+def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Server]:
+    """Run `server` on `core` until the block is left."""
+    process = subprocess.Popen(
+        ["taskset", "-c", core, *server.command],
+        env=os.environ | server.env,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    try:
+        _wait(server, bearer, process)
+        yield server
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def upstream(delay: float = 0) -> Server:
+    """Return the upstream that costs next to nothing and answers after `delay` seconds."""
+    return _bare("upstream", {"BENCH_DELAY": str(delay)})
+
+
+def floor(body: str) -> Server:
+    """Return a bare ASGI application that sends `body`."""
+    return _bare("floor", {"BENCH_BODY": body})
+
+
+def gateway(
+    upstream_url: str, *, factory: str | None = None, extra: Mapping[str, str] | None = None
+) -> Server:
+    """Return the gateway as `gateway serve` runs it, or from another application factory."""
+    port = free_port()
+    env = {
+        "GATEWAY_ACCESS_KEY": ACCESS_KEY,
+        "GATEWAY_SECRET_KEY": SECRET_KEY,
+        "GATEWAY_JWT_SECRET": JWT_SECRET,
+        "GATEWAY_UPSTREAM_URL": upstream_url,
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_ACCESS_LOG": "off",
+        "GATEWAY_LOG_LEVEL": "warning",
+        **(extra or {}),
+    }
+    if factory is None:
+        return Server("gateway", port, (sys.executable, "-m", "gateway", "serve"), env)
+    granian = (*_granian("asgi", port), "--factory", factory)
+    return Server(f"gateway, {factory}", port, granian, env)
+
+
+def fastify(upstream_url: str, *, cache: bool) -> Server:
+    """Return the Node peer."""
+    port = free_port()
+    env = {
+        **_peer(upstream_url, port),
+        "NODE_ENV": "production",
+        "NODE_PATH": str(CACHE / "node" / "node_modules"),
+        "BFF_CACHE": "on" if cache else "off",
+        "BFF_LIMITER": "off",
+        "BFF_METRICS": "off",
+    }
+    return Server("Fastify", port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
+
+
+def fastapi(upstream_url: str) -> Server:
+    """Return the usual Python peer."""
+    port = free_port()
+    command = (
+        str(CACHE / "python" / "bin" / "python"),
+        *("-m", "uvicorn", "--app-dir", str(HERE / "peers"), "--port", str(port)),
+        *("--log-level", "warning", "--no-access-log", "bff:app"),
+    )
+    return Server("FastAPI", port, command, _peer(upstream_url, port))
+
+
+def install_peers() -> None:
+    """Install what the peers need under `.cache`, once."""
+    node, python = CACHE / "node", CACHE / "python"
+    if not (node / "node_modules").is_dir():
+        node.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "peers" / "package.json", node)
+        npm = (_tool("npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent")
+        subprocess.run(npm, cwd=node, check=True)
+    if not (python / "bin" / "uvicorn").is_file():
+        subprocess.run((sys.executable, "-m", "venv", str(python)), check=True)
+        pip = (str(python / "bin" / "python"), "-m", "pip", "install", "-q")
+        subprocess.run((*pip, *_PYTHON_PEERS), check=True)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        sys.exit(f"the benchmark needs {name}: on Debian, apt-get install wrk nodejs npm")
+    return found
+
+
+def _bare(name: str, env: Mapping[str, str]) -> Server:
+    port = free_port()
+    return Server(name, port, (*_granian("asginl", port), f"tests.bench.peers.bare:{name}"), env)
+
+
+def _granian(interface: str, port: int) -> tuple[str, ...]:
+    granian = (sys.executable, "-m", "granian", "--interface", interface, "--http", "1", "--no-ws")
+    return (*granian, "--log-level", "error", "--port", str(port))
+
+
+def _peer(upstream_url: str, port: int) -> dict[str, str]:
+    return {
+        "BFF_UPSTREAM": upstream_url,
+        "BFF_ACCESS_KEY": ACCESS_KEY,
+        "BFF_SECRET_KEY": SECRET_KEY,
+        "BFF_JWT_SECRET": JWT_SECRET,
+        "BFF_PORT": str(port),
+    }
+
+
+def _wait(server: Server, bearer: str, process: subprocess.Popen[bytes]) -> None:
+    headers = {"Authorization": f"Bearer {bearer}"}
+    request = urllib.request.Request(server.url + ROOM, headers=headers)  # noqa: S310  # loopback
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(request, timeout=5):  # noqa: S310  # loopback
+                return
+        except urllib.error.HTTPError as error:
+            sys.exit(f"{server.name} answers {error.code}")
+        except OSError:
+            if process.poll() is not None:
+                sys.exit(f"{server.name} ended with code {process.returncode}")
+            time.sleep(0.05)
+    sys.exit(f"{server.name} does not answer at {server.url}")

@@ -1,0 +1,267 @@
+"""RoomCache: lifetimes, sharing, eviction and the size bound, by a clock that is told the time."""
+
+import asyncio
+import gc
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from gateway.cache import Lifetimes, RoomCache
+from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
+from tests.cache.fakes import SECRET, Clock, Upstream
+
+pytestmark = pytest.mark.anyio
+
+LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, unknown=1)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """asyncio, the loop the gateway runs in."""
+    return "asyncio"
+
+
+def encode(room: ViewerRoom) -> EncodedRoom:
+    """Encode as the edge does, with a made-up tag."""
+    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), '"tag"')
+
+
+class Cached:
+    """A cache over an upstream, and the time both live in."""
+
+    def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
+        self.clock = Clock()
+        self.upstream = Upstream()
+        self.rooms = RoomCache(
+            self.upstream.read, encode, size=size, lifetimes=lifetimes, clock=self.clock
+        )
+
+    def title(self, live_id: str = "a") -> str | None:
+        """Return what a viewer would be served from memory."""
+        seen = self.rooms.peek(live_id, "r")
+        return None if seen is None else str(msgspec.json.decode(seen.room.body)["title"])
+
+    async def fetch(self, live_id: str = "a") -> str:
+        """Fetch a room; return its title."""
+        return (await self.rooms.fetch(live_id, "r")).room.title
+
+
+async def settle() -> None:
+    """Let every task that can run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_lifetimes() -> None:
+    """A room is fresh, then stale while refreshed, then a last resort, then gone."""
+    cached = Cached()
+    assert cached.title() is None
+    await cached.fetch()
+    seen = cached.rooms.peek("a", "r")
+    assert seen is not None
+    assert (seen.source, seen.max_age) == (Source.HIT, 2)
+    cached.clock.now += 1.2
+    seen = cached.rooms.peek("a", "r")
+    assert seen is not None
+    assert (seen.source, seen.max_age) == (Source.HIT, 0)
+
+    cached.clock.now += 3.7
+    cached.upstream.error = UpstreamError("down")
+    seen = cached.rooms.peek("a", "r")
+    assert seen is not None
+    assert seen.source is Source.STALE
+    await settle()
+    cached.clock.now += 0.2
+    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.last_resort("a") is not None
+    cached.clock.now += 26.7
+    assert cached.rooms.last_resort("a") is not None
+    cached.clock.now += 0.3
+    assert cached.rooms.last_resort("a") is None
+
+
+async def test_stale_is_refreshed_once_in_the_background() -> None:
+    """C6: stale readers are served at once and cause one read, whose room then stands."""
+    cached = Cached()
+    await cached.fetch()
+    cached.clock.now += 3
+    cached.upstream.title = "second"
+    cached.upstream.gate.clear()
+    assert [cached.title() for _ in range(10)] == ["first"] * 10
+    await settle()
+    assert cached.upstream.reads == ["a", "a"]
+    cached.upstream.gate.set()
+    await settle()
+    assert cached.title() == "second"
+
+
+async def test_readers_of_a_cold_room_share_one_read() -> None:
+    """C1: a thousand readers, one upstream read."""
+    cached = Cached()
+    titles = await asyncio.gather(*(cached.fetch() for _ in range(1000)))
+    assert set(titles) == {"first"}
+    assert cached.upstream.reads == ["a"]
+
+
+async def test_the_first_reader_may_go_away() -> None:
+    """C2: cancelling whoever started the read leaves the others served."""
+    cached = Cached()
+    cached.upstream.gate.clear()
+    first, *others = [asyncio.create_task(cached.fetch()) for _ in range(10)]
+    await settle()
+    first.cancel()
+    await settle()
+    cached.upstream.gate.set()
+    assert await asyncio.gather(*others) == ["first"] * 9
+    assert first.cancelled()
+    assert cached.upstream.reads == ["a"]
+
+
+async def test_an_error_is_shared() -> None:
+    """C3: everyone who waits gets the one error; the next one tries again."""
+    cached = Cached()
+    cached.upstream.error = UpstreamError("down")
+    ended = await asyncio.gather(*(cached.fetch() for _ in range(50)), return_exceptions=True)
+    assert {type(each) for each in ended} == {UpstreamError}
+    assert cached.upstream.reads == ["a"]
+    cached.upstream.error = None
+    assert await cached.fetch() == "first"
+
+
+@pytest.mark.parametrize("change", ["evict", "bury"])
+@pytest.mark.parametrize("warm", [False, True])
+async def test_a_read_in_flight_does_not_bring_the_old_room_back(
+    change: str, *, warm: bool
+) -> None:
+    """C4: what was read before a stop or delete answers its readers and is not kept."""
+    cached = Cached()
+    if warm:
+        await cached.fetch()
+    cached.upstream.gate.clear()
+    old = asyncio.create_task(cached.fetch())
+    await settle()
+    getattr(cached.rooms, change)("a")
+    cached.upstream.title = "second"
+    new = asyncio.create_task(cached.fetch())
+    await settle()
+    cached.upstream.gate.set()
+    assert await asyncio.gather(old, new) == ["first", "second"]
+    assert cached.title() == "second"
+
+
+async def test_an_evicted_room_is_no_last_resort() -> None:
+    """C6: after a stop or delete nothing stale is served, not even when the upstream fails."""
+    cached = Cached()
+    await cached.fetch()
+    cached.rooms.evict("a")
+    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.last_resort("a") is None
+
+
+async def test_unknown_rooms_are_remembered_briefly() -> None:
+    """An unknown room is refused from memory until its time is over."""
+    cached = Cached()
+    cached.upstream.error = RoomNotFound()
+    with pytest.raises(RoomNotFound):
+        await cached.fetch()
+    with pytest.raises(RoomNotFound):
+        cached.rooms.peek("a", "r")
+    cached.clock.now += 1
+    assert cached.rooms.peek("a", "r") is None
+    cached.upstream.error = None
+    await cached.fetch()
+    assert cached.title() == "first"
+
+
+async def test_a_room_that_turns_out_deleted_is_dropped() -> None:
+    """A refresh that finds no room ends the stale one."""
+    cached = Cached()
+    await cached.fetch()
+    cached.clock.now += 3
+    cached.upstream.error = RoomNotFound()
+    assert cached.title() == "first"
+    await settle()
+    with pytest.raises(RoomNotFound):
+        cached.rooms.peek("a", "r")
+    assert cached.rooms.last_resort("a") is None
+
+
+async def test_unknown_ids_do_not_push_rooms_out() -> None:
+    """C5: any number of unknown ids takes one place in ten; every known room stays."""
+    cached = Cached(size=100)
+    for number in range(90):
+        await cached.fetch(f"room{number}")
+    cached.upstream.error = RoomNotFound()
+    for number in range(2000):
+        with pytest.raises(RoomNotFound):
+            await cached.fetch(f"none{number}")
+    assert all(cached.title(f"room{number}") for number in range(90))
+
+
+async def test_size_bound() -> None:
+    """C5: the bound holds however many rooms are read, and for a cache of one."""
+    for size in (1, 5, 100):
+        cached = Cached(size=size)
+        for number in range(size * 3):
+            await cached.fetch(f"room{number}")
+        kept = sum(cached.title(f"room{number}") is not None for number in range(size * 3))
+        assert 0 < kept <= size
+
+
+async def test_nothing_is_kept_without_lifetimes() -> None:
+    """Lifetimes of zero switch the cache off; readers still share a read."""
+    cached = Cached(lifetimes=Lifetimes(fresh=0, revalidate=0, error=0, unknown=0))
+    await asyncio.gather(cached.fetch(), cached.fetch())
+    assert cached.title() is None
+    assert cached.rooms.last_resort("a") is None
+    assert cached.upstream.reads == ["a"]
+
+
+async def test_no_push_url_is_reachable_from_the_cache() -> None:
+    """Walk every object that the cache refers to: the secret is in none of them."""
+    cached = Cached()
+    fetched = await cached.rooms.fetch("a", "r")
+    await settle()
+    assert fetched.room.push_url == SECRET
+    texts = texts_in(cached.rooms)
+    assert any('"title":"first"' in text for text in texts)
+    assert not any(SECRET in text for text in texts)
+    held = Cached()
+    held.rooms.leak = fetched  # type: ignore[attr-defined]  # positive control
+    assert any(SECRET in text for text in texts_in(held.rooms))
+
+
+def texts_in(root: object) -> list[str]:
+    """Return every text reachable from `root`, but for code and the fake upstream."""
+    found: list[str] = []
+    seen: set[int] = set()
+    waiting: list[Any] = [root]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or isinstance(each, type | ModuleType | Upstream):
+            continue
+        seen.add(id(each))
+        if isinstance(each, Struct):
+            waiting += [getattr(each, field) for field in each.__struct_fields__]
+        elif isinstance(each, str | bytes):
+            found.append(each if isinstance(each, str) else each.decode("latin-1"))
+        elif not callable(each):
+            waiting += gc.get_referents(each)
+    return found
+
+
+async def test_closing_ends_reads_in_flight() -> None:
+    """Nothing is left running when the gateway stops."""
+    cached = Cached()
+    before = asyncio.all_tasks()
+    cached.upstream.gate.clear()
+    reader = asyncio.create_task(cached.fetch())
+    await settle()
+    assert len(asyncio.all_tasks() - before) == 2
+    await cached.rooms.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert asyncio.all_tasks() == before
