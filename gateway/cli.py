@@ -15,7 +15,8 @@ import msgspec
 
 from gateway import __version__, app, check, serving
 from gateway.edge import openapi_json
-from gateway.identity import mint
+from gateway.identity import StaticKeys, TokenVerifier, mint
+from gateway.rooms import TokenInvalid
 from gateway.sandbox import DialectName, running, welcome
 from gateway.settings import Settings, SettingsError, load, load_jwt
 from gateway.telemetry import build_logger
@@ -105,18 +106,30 @@ def check_command(*, offline: bool, as_json: bool) -> None:
 @main.command()
 @click.argument("sub")
 @click.option("--scope", "scopes", multiple=True, help="A scope to grant; may be repeated.")
-@click.option("--ttl", default=3600, show_default=True, help="Seconds until it expires.")
+@click.option(
+    "--ttl",
+    default=3600,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seconds until it expires.",
+)
 def token(sub: str, scopes: tuple[str, ...], ttl: int) -> None:
     """Mint a token for user SUB with GATEWAY_JWT_SECRET, to try things out."""
     try:
         settings = load_jwt(os.environ)
+        keys = StaticKeys(app.verification_keys(settings))
     except SettingsError as error:
         _refuse(error)
     if settings.jwt_secret is None:
         _fail("tokens are minted with GATEWAY_JWT_SECRET only; set it", _INVALID)
     rules = app.claim_rules(settings)
     secret = settings.jwt_secret.reveal()
-    click.echo(mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl))
+    minted = mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl)
+    try:
+        asyncio.run(TokenVerifier(keys, rules).verify(minted))
+    except TokenInvalid as error:
+        _fail(f"the gateway would refuse this token: {error}", _INVALID)
+    click.echo(minted)
 
 
 @main.command()

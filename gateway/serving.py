@@ -22,6 +22,15 @@ Application = Callable[..., Awaitable[None]]
 
 LOOPBACK = "127.0.0.1"
 
+_BACKLOG = 4096
+"""Connections the system may hold until they are accepted; its own bound is usually the same."""
+
+_CONNECTIONS = 1_000_000
+"""Connections a worker accepts: as many as there are descriptors.
+
+granian's default is the backlog, and everyone beyond waits unanswered behind idle viewers.
+"""
+
 
 class PortTaken(Exception):
     """Nothing can listen there; the text says where and why."""
@@ -52,6 +61,8 @@ def serve(target: str, host: str, port: int, *, workers: int, grace: float) -> N
         workers=workers,
         http=HTTPModes.http1,
         websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=max(1, ceil(grace)),
@@ -103,6 +114,8 @@ def _embedded(app: Application, port: int) -> Server:
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS,
         log_enabled=False,
     )
 

@@ -7,6 +7,7 @@ by its strong ETag; the anchor's carries a secret and may be kept by nobody.
 
 import hashlib
 from collections.abc import Iterable
+from types import MappingProxyType
 
 import msgspec
 from litestar.types import Receive, Scope, Send
@@ -19,11 +20,13 @@ Header = tuple[bytes, bytes]
 _JSON = b"application/json"
 _VARY = (b"vary", b"Authorization")
 _BYPASS = (b"cache-status", b"gateway; fwd=bypass")
-_SOURCES = {
-    Source.HIT: (b"cache-status", b"gateway; hit"),
-    Source.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
-    Source.MISS: (b"cache-status", b"gateway; fwd=miss"),
-}
+_SOURCES = MappingProxyType(
+    {
+        Source.HIT: (b"cache-status", b"gateway; hit"),
+        Source.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
+        Source.MISS: (b"cache-status", b"gateway; fwd=miss"),
+    }
+)
 NO_STORE = (b"cache-control", b"no-store")
 
 

@@ -7,6 +7,7 @@ Schema cannot say, or says with another regular-expression dialect, is checked i
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from gateway.rooms import Caller, FieldProblem, InvalidRequest, NewRoom
 
 _MAX_EXTENDS = 1024
 _YEARS = range(1970, 9999)
-_URL = re.compile(r"https?://[^\s/?#]+\S*")
+_URL = r"https?://[^\s\x00-\x1f\x7f-\x9f/?#]+[^\s\x00-\x1f\x7f-\x9f]*"  # no space, no control
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:-]{1,64}")
 
 Notice = Annotated[str, Meta(max_length=255)]
@@ -25,7 +26,7 @@ CoverUrl = Annotated[
     Meta(
         max_length=255,
         description="An http or https URL.",
-        extra_json_schema={"format": "uri", "pattern": r"^https?://[^\s/?#]+\S*$"},
+        extra_json_schema={"pattern": f"^{_URL}$"},
     ),
 ]
 Extends = Annotated[
@@ -90,7 +91,7 @@ def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
     return CreateRoom(**values)
 
 
-_FIELDS = {field.name: field for field in msgspec.structs.fields(CreateRoom)}
+_FIELDS = MappingProxyType({field.name: field for field in msgspec.structs.fields(CreateRoom)})
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _rules(values: Mapping[str, Any], now: datetime) -> Iterator[FieldProblem]:
     url = values.get("cover_url")
-    if url is not None and not _URL.fullmatch(url):
+    if url is not None and not re.fullmatch(_URL, url):
         yield FieldProblem("cover_url", "must be an http or https URL")
     if (extends := values.get("extends")) and len(msgspec.json.encode(extends)) > _MAX_EXTENDS:
         yield FieldProblem("extends", f"may have {_MAX_EXTENDS} bytes as JSON at most")

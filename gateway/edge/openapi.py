@@ -11,64 +11,19 @@ from typing import Any
 
 import msgspec
 
-from gateway.rooms import Anchor, AnchorRoom, ViewerRoom
+from gateway.rooms import AnchorRoom, ViewerRoom
 
 from .bodies import CreateRoom
+from .examples import ROOM, new_room_example, problem_example, room_examples
 from .health import Health, Readiness
 from .problems import MEDIA_TYPE, PROBLEMS, ProblemDetails
 from .routes import MAX_BATCH
 
 Json = dict[str, Any]
 
-_ROOM = ViewerRoom(
-    live_id="1580203311927304192",
-    title="Friday session",
-    notice="Starts at eight",
-    cover_url="https://example.com/cover.png",
-    extends={"season": "2"},
-    anchor_info=Anchor(
-        user_id="alice",
-        im_userid=9007199254740993,
-        nick="Alice",
-        avatar="https://example.com/alice.png",
-        extends={},
-    ),
-    anchor_status=1,
-    pk_id="",
-    online_count=3,
-    start_time=1791633600,
-    end_time=None,
-    chat_id=9007199254740995,
-    hls_url="https://play.example.com/live/room.m3u8",
-    rtmp_url="rtmp://play.example.com/live/room",
-    flv_url="https://play.example.com/live/room.flv",
-    pv=1003,
-    uv=934,
-    live_status=1,
-)
-_ANCHOR_ROOM = {
-    **msgspec.to_builtins(_ROOM),
-    "push_url": "rtmp://push.example.com/live/room?token=only-for-its-anchor",
-}
-_NEW_ROOM = {
-    "title": "Friday session",
-    "notice": "Starts at eight",
-    "extends": {"season": "2"},
-    "end_at": "2030-12-02T23:00:00+08:00",
-}
-
 _EVERYWHERE = ("token_missing", "token_invalid", "token_expired", "internal_error")
 _READING = ("room_not_found", "upstream_error", "upstream_timeout")
 _WRITING = (*_READING, "outcome_unknown", "not_room_anchor")
-
-_LIVE_ID = {
-    "name": "live_id",
-    "in": "path",
-    "required": True,
-    "description": "The room's id.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-    "example": _ROOM.live_id,
-}
 
 
 def openapi_json() -> bytes:
@@ -98,11 +53,11 @@ def document() -> Json:
         "paths": {
             "/v1/rooms": {"post": _create(), "get": _read_batch()},
             "/v1/rooms/{live_id}": {
-                "parameters": [_LIVE_ID],
+                "parameters": [_live_id()],
                 "get": _read(),
                 "delete": _delete(),
             },
-            "/v1/rooms/{live_id}/stop": {"parameters": [_LIVE_ID], "post": _stop()},
+            "/v1/rooms/{live_id}/stop": {"parameters": [_live_id()], "post": _stop()},
             "/healthz": {"get": _health()},
             "/readyz": {"get": _ready()},
         },
@@ -122,8 +77,12 @@ def document() -> Json:
 
 
 def _create() -> Json:
-    created = _answer("Created; `push_url` only for a room of one's own.", _room(), _rooms())
+    created = _answer("Created; `push_url` only for a room of one's own.", _room(), room_examples())
     created["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    created["links"] = {
+        name: {"operationId": name, "parameters": {"live_id": "$response.body#/live_id"}}
+        for name in ("getRoom", "stopRoom", "deleteRoom")
+    }
     problems = _problems(
         "invalid_request",
         *_EVERYWHERE,
@@ -143,7 +102,7 @@ def _create() -> Json:
             "content": {
                 "application/json": {
                     "schema": _ref("CreateRoom"),
-                    "examples": {"room": {"value": _NEW_ROOM}},
+                    "examples": {"room": {"value": new_room_example()}},
                 }
             },
         },
@@ -152,7 +111,7 @@ def _create() -> Json:
 
 
 def _read() -> Json:
-    found = _answer("The room in the caller's shape.", _room(), _rooms())
+    found = _answer("The room in the caller's shape.", _room(), room_examples())
     for name in ("ETag", "Cache-Status"):
         found["headers"][name] = {"$ref": f"#/components/headers/{name}"}
     return {
@@ -176,14 +135,18 @@ def _read() -> Json:
 
 
 def _read_batch() -> Json:
-    example = {"rooms": [msgspec.to_builtins(_ROOM)], "missing": ["no-such-room"], "failed": []}
+    example = {
+        "rooms": [msgspec.to_builtins(ROOM)],
+        "missing": ["no-such-room"],
+        "failed": [],
+    }
     schema = {
         "type": "object",
         "required": ["rooms", "missing", "failed"],
         "properties": {
             "rooms": {"type": "array", "items": _ref("ViewerRoom")},
-            "missing": {"type": "array", "items": _LIVE_ID["schema"]},
-            "failed": {"type": "array", "items": _LIVE_ID["schema"]},
+            "missing": {"type": "array", "items": _live_id()["schema"]},
+            "failed": {"type": "array", "items": _live_id()["schema"]},
         },
     }
     return {
@@ -202,9 +165,9 @@ def _read_batch() -> Json:
                     "type": "array",
                     "minItems": 1,
                     "maxItems": MAX_BATCH,
-                    "items": _LIVE_ID["schema"],
+                    "items": _live_id()["schema"],
                 },
-                "example": [_ROOM.live_id, "no-such-room"],
+                "example": [ROOM.live_id, "no-such-room"],
             }
         ],
         "responses": {
@@ -268,24 +231,9 @@ def _problems(*codes: str) -> Json:
 
 def _problem(status: int, codes: list[str]) -> Json:
     response = _empty(f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}.")
-    examples = {code: {"value": _problem_example(code)} for code in codes}
+    examples = {code: {"value": problem_example(code)} for code in codes}
     response["content"] = {MEDIA_TYPE: {"schema": _ref("ProblemDetails"), "examples": examples}}
     return response
-
-
-def _problem_example(code: str) -> Json:
-    problem = PROBLEMS[code]
-    example = {
-        "type": f"urn:gateway:problem:{code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": code,
-        "request_id": "2f1c7a5e9b0d4c68",
-    }
-    if code == "invalid_request":
-        example["errors"] = [{"field": "title", "message": "required"}]
-    return example
 
 
 def _answer(description: str, schema: Json, examples: Mapping[str, Any]) -> Json:
@@ -306,10 +254,14 @@ def _room() -> Json:
     return {"anyOf": [_ref("AnchorRoom"), _ref("ViewerRoom")]}
 
 
-def _rooms() -> Json:
+def _live_id() -> Json:
     return {
-        "viewer": {"summary": "To anyone else", "value": msgspec.to_builtins(_ROOM)},
-        "anchor": {"summary": "To the room's anchor", "value": _ANCHOR_ROOM},
+        "name": "live_id",
+        "in": "path",
+        "required": True,
+        "description": "The room's id.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "example": ROOM.live_id,
     }
 
 

@@ -10,6 +10,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NoReturn, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,10 +23,10 @@ from jwt.algorithms import HMACAlgorithm
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
-_SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+_SECRET_BYTES = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _RSA_BITS = 2048
-_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_CURVES = MappingProxyType({"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"})
 _EDWARDS = ("EdDSA",)
 
 ALGORITHMS = frozenset((*_SECRET_BYTES, *_RSA, *_CURVES.values(), *_EDWARDS))

@@ -5,6 +5,7 @@ branch and the tags up to v0.2.0, which hides most refusals behind HTTP 200.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
@@ -37,25 +38,27 @@ class Dialect(Struct, frozen=True, kw_only=True):
     not_living: Wording
 
 
-DIALECTS: Mapping[DialectName, Dialect] = {
-    "documented": Dialect(
-        success=Wording(200, 0, "success"),
-        bad_signature=Wording(401, 401, "Unauthorized"),
-        bad_request=Wording(400, 400, None),
-        anchor_unknown=Wording(404, 404, "Not Found"),
-        create_failed=Wording(500, 500, None),
-        read_unknown=Wording(500, 500, "record not found"),
-        write_unknown=Wording(500, 500, "record not found"),
-        not_living=Wording(500, 501, "live status error"),
-    ),
-    "legacy": Dialect(
-        success=Wording(200, 200, "success"),
-        bad_signature=Wording(401, 401, "Your authorization token is invalid"),
-        bad_request=Wording(400, 400, "invalid request", TEXT),
-        anchor_unknown=Wording(200, 404, "Not found"),
-        create_failed=Wording(200, 500, "create live failed"),
-        read_unknown=Wording(200, 500, "create live failed"),
-        write_unknown=Wording(200, 501, "record not found"),
-        not_living=Wording(500, 501, "live status error"),
-    ),
-}
+DIALECTS: Mapping[DialectName, Dialect] = MappingProxyType(
+    {
+        "documented": Dialect(
+            success=Wording(200, 0, "success"),
+            bad_signature=Wording(401, 401, "Unauthorized"),
+            bad_request=Wording(400, 400, None),
+            anchor_unknown=Wording(404, 404, "Not Found"),
+            create_failed=Wording(500, 500, None),
+            read_unknown=Wording(500, 500, "record not found"),
+            write_unknown=Wording(500, 500, "record not found"),
+            not_living=Wording(500, 501, "live status error"),
+        ),
+        "legacy": Dialect(
+            success=Wording(200, 200, "success"),
+            bad_signature=Wording(401, 401, "Your authorization token is invalid"),
+            bad_request=Wording(400, 400, "invalid request", TEXT),
+            anchor_unknown=Wording(200, 404, "Not found"),
+            create_failed=Wording(200, 500, "create live failed"),
+            read_unknown=Wording(200, 500, "create live failed"),
+            write_unknown=Wording(200, 501, "record not found"),
+            not_living=Wording(500, 501, "live status error"),
+        ),
+    }
+)

@@ -9,6 +9,7 @@ so that what the two agree on is the vendor's published interface and not shared
 - How rooms behave is in `rooms`, how answers are worded in `dialects`.
 """
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -73,6 +74,10 @@ class Vendor:
     def register(self, user_id: str) -> None:
         """Make `user_id` known, so that rooms may be created for them."""
         self.rooms.register(user_id)
+
+    def revoke_keys(self) -> None:
+        """Refuse every signature from now on."""
+        self._keys = (secrets.token_urlsafe(), secrets.token_urlsafe())
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection: a request or the lifespan."""

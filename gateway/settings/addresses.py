@@ -7,6 +7,7 @@ clients would rewrite before sending (`0x7f.1`, other scripts) are refused for t
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.secret import Secret
@@ -25,7 +26,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _HOST_LENGTH = 253
 _PORTS = range(1, 65536)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
 
 
 class _Url(NamedTuple):

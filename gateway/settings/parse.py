@@ -8,6 +8,7 @@ would also take `nan`, `1_000`, blanks around and digits of other scripts.
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from .values import LogFormat, LogLevel, RateLimit
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
-_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_UNITS = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86400})
 _NAME_LENGTH = 256
 
 

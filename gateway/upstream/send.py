@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 from msgspec import Struct
 
-from .faults import Broken, NotSent, Overdue
-from .transport import TRANSPORT_ERRORS, Transport, was_never_sent
+from .faults import Broken, Fault, NotSent, Overdue
+from .transport import TIMEOUTS, TRANSPORT_ERRORS, Transport, was_never_sent
 
 
 class Reply(Struct, frozen=True):
@@ -36,9 +36,14 @@ def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float, max_body:
 
 
 def deadline(seconds: float, send: Send) -> Send:
-    """Give up on `send` after `seconds`, raising Overdue."""
+    """Give up on `send` after `seconds`, raising Overdue.
+
+    The transport is told too: it goes on with a call that is cancelled, holding its pool slot, and
+    takes the sum of httpx's four timeouts as its limit for all of the call, the queue included.
+    """
 
     async def within(request: httpx.Request) -> Reply:
+        request.extensions["timeout"] = {"pool": seconds}
         try:
             async with asyncio.timeout(seconds):
                 return await send(request)
@@ -68,11 +73,16 @@ def plain(transport: Transport, max_body: int) -> Send:
             finally:
                 await response.aclose()
         except TRANSPORT_ERRORS as error:
-            fault = NotSent if was_never_sent(error) else Broken
-            raise fault(str(error)) from error
+            raise _fault(error) from error
         return Reply(response.status_code, response.headers, body)
 
     return send
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, TIMEOUTS):
+        return Overdue(str(error))
+    return NotSent(str(error)) if was_never_sent(error) else Broken(str(error))
 
 
 async def _read(response: httpx.Response, max_body: int) -> bytes:

@@ -9,7 +9,7 @@ pyreqwest reports a connection that broke after the request was sent as a Connec
 the chain of causes in its details tells the two apart (measured with version 0.15).
 """
 
-from httpx import AsyncBaseTransport, ConnectError, HTTPError
+from httpx import AsyncBaseTransport, ConnectError, HTTPError, TimeoutException
 from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
@@ -22,6 +22,9 @@ TRANSPORT_ERRORS = (HTTPError, PyreqwestError, ValueError)
 
 Mid-body errors come untranslated; a reply header that is not ASCII comes as a bare ValueError.
 """
+
+TIMEOUTS = (TimeoutException, TimeoutError)
+"""Those of them that say that the time was up, mid-body ones included."""
 
 
 def build_transport(*, connections: int, user_agent: str) -> Transport:

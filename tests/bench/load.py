@@ -68,7 +68,7 @@ async def latencies(
     async def one(number: int) -> None:
         connection = await connections.get()
         begun = time.perf_counter()
-        status = await _get(*connection, request_for(path.format(number), bearer))
+        status = await read_once(*connection, request_for(path.format(number), bearer))
         taken.append(time.perf_counter() - begun)
         connections.put_nowait(connection)
         if status != b"200":
@@ -87,7 +87,7 @@ async def herd(server: Server, path: str, bearer: str, readers: int) -> Herd:
     connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(readers)]
     request = request_for(path, bearer)
     started = time.perf_counter()
-    statuses = await asyncio.gather(*(_get(*each, request) for each in connections))
+    statuses = await asyncio.gather(*(read_once(*each, request) for each in connections))
     seconds = time.perf_counter() - started
     for _, writer in connections:
         writer.close()
@@ -109,7 +109,10 @@ def request_for(path: str, bearer: str) -> bytes:
     ).encode()
 
 
-async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+async def read_once(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> bytes:
+    """Send one request; read its whole answer and return the status."""
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)

@@ -55,4 +55,4 @@ def _room(live_id: str) -> AnchorRoom:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(_fill(int(sys.argv[1]))))  # noqa: T201  # its whole purpose
+    print(asyncio.run(_fill(int(sys.argv[1]))))

@@ -29,7 +29,7 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 
-_ROOM = (
+ROOM = (
     '{"request_id":"r","code":0,"message":"success","data":{"live_id":"%s",'
     '"title":"Friday session",'
     '"notice":"Starts at eight","cover_url":"https://example.com/cover.png","extends":{"season":"2"},'
@@ -57,7 +57,7 @@ async def upstream(scope: Message, _receive: Receive, send: Send) -> None:
         next(_calls)
         if _DELAY:
             await asyncio.sleep(_DELAY)
-        body = (_ROOM % scope["path"].rpartition("/")[2]).encode()
+        body = (ROOM % scope["path"].rpartition("/")[2]).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

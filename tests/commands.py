@@ -1,0 +1,104 @@
+"""What tests of the command share: running it, ending it, and what must never be seen of it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[1]
+GATEWAY = [sys.executable, "-m", "gateway"]
+SECRET = "canary-jwt-secret-of-more-than-32-bytes"
+VALID = {
+    "GATEWAY_ACCESS_KEY": "canary-access-key",
+    "GATEWAY_SECRET_KEY": "canary-secret-key",
+    "GATEWAY_JWT_SECRET": SECRET,
+}
+CRASH = re.compile("Traceback|panic|Fatal|Aborted|Exception ignored|RuntimeWarning")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return an environment of this process's, with no gateway variable but `changes`."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
+    return {**inherited, "PYTHONPATH": str(ROOT), **changes}
+
+
+def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Run a command to its end; return exit code, output and errors. It must not crash."""
+    done = subprocess.run(  # noqa: S603  # our own command
+        [*GATEWAY, *arguments],
+        env=environment(**(environ or {})),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert not CRASH.search(done.stdout + done.stderr), done.stdout + done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@contextmanager
+def started(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the background; kill it if the test did not end it."""
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [*GATEWAY, *arguments],
+        env=environment(**environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals) -> str:
+    """Send a signal; return the output of a process that ends with 0, soon and without a crash."""
+    process.send_signal(how)
+    output, errors = process.communicate(timeout=10)
+    assert not CRASH.search(output + errors), errors
+    assert process.returncode == 0, errors
+    return output + errors
+
+
+def free_port() -> int:
+    """Return a port on loopback that nothing listens on."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+def is_open(port: int) -> bool:
+    """Whether something listens on loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def behind(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment of a second gateway in front of a sandbox's vendor."""
+    return {
+        "GATEWAY_ACCESS_KEY": sandbox.settings.access_key.reveal(),
+        "GATEWAY_SECRET_KEY": sandbox.settings.secret_key.reveal(),
+        "GATEWAY_UPSTREAM_URL": sandbox.upstream_url,
+        "GATEWAY_JWT_SECRET": SECRET,
+    }
+
+
+def until_printed(process: subprocess.Popen[str], word: str) -> str:
+    """Return what a process prints up to and with the line that has `word`."""
+    assert process.stdout is not None
+    printed = ""
+    while word not in printed:
+        line = process.stdout.readline()
+        assert line, "it ended early"
+        printed += line
+    return printed

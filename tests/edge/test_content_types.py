@@ -1,0 +1,81 @@
+"""Which request bodies are taken for JSON."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import Request
+
+from gateway.edge.problems import UnsupportedMediaType
+from gateway.edge.routes import ClientRequest, require_json
+
+
+def request(*headers: tuple[bytes, bytes]) -> ClientRequest:
+    """Return a request with raw `headers`."""
+    scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": list(headers)}
+    return Request(scope)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        b"application/json",
+        b"APPLICATION/JSON",
+        b"application/json; charset=utf-8",
+        b'application/json;charset="UTF-8"',
+        b"application/json; profile=x",
+    ],
+)
+@pytest.mark.parametrize("coding", [[], [(b"content-encoding", b"identity")]])
+def test_json_in_utf8_is_read(declared: bytes, coding: list[tuple[bytes, bytes]]) -> None:
+    """The type counts in any case, with UTF-8 said or left out, uncompressed."""
+    require_json(request((b"content-type", declared), *coding))
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        b"",
+        b"text/plain",
+        b"text/json",
+        b"application/jsonp",
+        b"application/problem+json",
+        b"application/x-www-form-urlencoded",
+        b"multipart/form-data; boundary=x",
+        b"application/json; charset=utf-16",
+        b"application/json; charset=gbk",
+        b"application/json, text/plain",
+        b"json",
+        b"application\\json",
+    ],
+)
+def test_other_types_are_refused(declared: bytes) -> None:
+    """What is not declared as JSON in UTF-8 is not guessed at."""
+    with pytest.raises(UnsupportedMediaType):
+        require_json(request((b"content-type", declared)))
+
+
+def test_no_type_is_refused() -> None:
+    """A browser's form cannot omit its way past the check."""
+    with pytest.raises(UnsupportedMediaType):
+        require_json(request())
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"zstd", b"", b"gzip, identity"])
+def test_compressed_bodies_are_refused(coding: bytes) -> None:
+    """A small body cannot become a large one."""
+    json = (b"content-type", b"application/json")
+    with pytest.raises(UnsupportedMediaType):
+        require_json(request(json, (b"content-encoding", coding)))
+
+
+@given(st.binary(max_size=60).map(lambda tail: b"application/json;" + tail) | st.binary())
+def test_any_header_is_decided(declared: bytes) -> None:
+    """Whatever bytes a type has, it is taken or refused and nothing else happens."""
+    asked = request((b"content-type", declared.replace(b"\n", b"").replace(b"\r", b"")))
+    try:
+        require_json(asked)
+    except UnsupportedMediaType:
+        return
+    assert declared.lower().lstrip().startswith(b"application/json")

@@ -1,0 +1,237 @@
+"""The outer layer: what every response has, whatever answers it."""
+
+import asyncio
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from gateway.edge.answers import Answer
+from gateway.edge.front import MAX_BODY, Front, request_id_of
+from gateway.rooms import RoomNotFound
+from gateway.telemetry import build_logger
+
+Message = dict[str, Any]
+SECRET = "canary-51ab"
+
+
+def unrecalled(_scope: Any, _request_id: str) -> None:
+    """Remember nothing."""
+
+
+class Exchange:
+    """One request through a Front: its messages, its log lines and what the app was given."""
+
+    def __init__(self, app: Any, *, recall: Any = unrecalled, access_log: bool = True) -> None:
+        self.sent: list[Message] = []
+        self.scope: Message = {}
+        self._log = io.BytesIO()
+        self._front = Front(
+            app,
+            recall,
+            log=build_logger("debug", "json", self._log),
+            access_log=access_log,
+            new_id=lambda: "made-up",
+            timer=iter([1.0, 1.5]).__next__,
+        )
+
+    def run(
+        self,
+        *headers: tuple[bytes, bytes],
+        method: str = "GET",
+        body: Sequence[bytes] = (b"",),
+    ) -> "Exchange":
+        """Send one request whose body comes in the given parts."""
+        incoming = [
+            {"type": "http.request", "body": part, "more_body": place < len(body) - 1}
+            for place, part in enumerate(body)
+        ]
+
+        async def receive() -> Message:
+            return incoming.pop(0)
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": f"/{SECRET}",
+            "query_string": f"q={SECRET}".encode(),
+            "headers": [*headers, (b"authorization", f"Bearer {SECRET}".encode())],
+        }
+        front: Any = self._front
+        asyncio.run(front(self.scope, receive, send))
+        return self
+
+    @property
+    def status(self) -> int:
+        """The status that was sent."""
+        status: int = self.sent[0]["status"]
+        return status
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers that were sent; fails where one was sent twice."""
+        names = [name for name, _ in self.sent[0]["headers"]]
+        assert len(names) == len(set(names))
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def problem(self) -> Any:
+        """The body that was sent."""
+        return json.loads(self.sent[1]["body"])
+
+    @property
+    def log(self) -> list[Any]:
+        """What was logged."""
+        return [json.loads(line) for line in self._log.getvalue().splitlines()]
+
+
+async def fine(scope: Any, _receive: Any, send: Any) -> None:
+    """Answer 200 with the request's id."""
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": request_id_of(scope).encode()})
+
+
+def failing(error: Exception) -> Callable[[Any, Any, Any], Any]:
+    """Return an application that raises `error` before it answers."""
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise error
+
+    return app
+
+
+async def reading(scope: Any, receive: Any, send: Any) -> None:
+    """Read the whole body, then answer."""
+    while (await receive())["more_body"]:
+        pass
+    await fine(scope, receive, send)
+
+
+@pytest.mark.parametrize("given", [b"a", b"A-z_0.9", b"x" * 64])
+def test_a_wellformed_request_id_is_kept(given: bytes) -> None:
+    """The client's id comes back, and the application sees the same."""
+    exchange = Exchange(fine).run((b"x-request-id", given))
+    assert exchange.headers[b"x-request-id"] == given == exchange.sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], [b""], [b"x" * 65], [b"a b"], [b"a\n"], [b"a\xff"], [b"a/b"], [b"\xc3\xa9"], [b"a", b"b"]],
+)
+def test_another_request_id_is_replaced(given: list[bytes]) -> None:
+    """A missing, ill-formed or repeated id gives way to a new one."""
+    exchange = Exchange(fine).run(*((b"x-request-id", value) for value in given))
+    assert exchange.headers[b"x-request-id"] == b"made-up" == exchange.sent[1]["body"]
+
+
+@pytest.mark.parametrize("app", [fine, failing(RoomNotFound()), failing(ValueError())])
+def test_every_response_has_the_same_headers(app: Any) -> None:
+    """The id and `nosniff` stand once on a success, a refusal and a failure."""
+    headers = Exchange(app).run().headers
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"x-request-id"] == b"made-up"
+
+
+def test_an_unexpected_exception_shows_nothing() -> None:
+    """A 500 has the id and nothing of the cause, which is in the log instead."""
+    exchange = Exchange(failing(ValueError("boom-9c"))).run()
+    assert exchange.status == 500
+    assert exchange.problem["code"] == "internal_error"
+    assert exchange.problem["request_id"] == "made-up"
+    assert "boom-9c" not in str(exchange.sent)
+    assert "boom-9c" in str(exchange.log[0])
+    assert exchange.log[0]["request_id"] == "made-up"
+
+
+def test_a_tracebacks_frames_show_no_values() -> None:
+    """What a failing function held in its variables is not logged."""
+    exchange = Exchange(failing(ValueError())).run()
+    assert "exception" in exchange.log[0]
+    assert SECRET not in json.dumps(exchange.log)
+
+
+def test_an_escaped_refusal_is_rendered() -> None:
+    """An error of the domain that nothing caught is still its own problem."""
+    exchange = Exchange(failing(RoomNotFound())).run()
+    assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
+
+
+def test_an_exception_after_the_start_is_the_servers() -> None:
+    """A response that has begun cannot become another; the server must cut it off."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        Exchange(app).run()
+
+
+def test_a_remembered_answer_comes_first() -> None:
+    """What memory answers never reaches the application, and looks the same from outside."""
+    answer = Answer(200, ((b"etag", b'"x"'),), b"remembered")
+    exchange = Exchange(failing(ValueError()), recall=lambda *_: answer).run()
+    assert (exchange.status, exchange.sent[1]["body"]) == (200, b"remembered")
+    assert exchange.headers[b"x-request-id"] == b"made-up"
+    assert exchange.headers[b"x-content-type-options"] == b"nosniff"
+    assert [line["event"] for line in exchange.log] == ["request"]
+
+
+def test_a_remembered_refusal_is_rendered() -> None:
+    """Memory may also say that there is no such room."""
+
+    def recall(_scope: Any, _request_id: str) -> Answer:
+        raise RoomNotFound
+
+    exchange = Exchange(fine, recall=recall).run()
+    assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
+
+
+def test_head_is_routed_as_get() -> None:
+    """The application sees GET; the log keeps what was asked."""
+    exchange = Exchange(fine).run(method="HEAD")
+    assert exchange.scope["method"] == "GET"
+    assert exchange.log[-1]["method"] == "HEAD"
+
+
+@pytest.mark.parametrize(
+    "body", [[b""], [b"x" * MAX_BODY], [b"x" * 1000] * 65, [b"x"] * 100, [b"", b"", b"x"]]
+)
+def test_bodies_within_the_cap_are_read(body: list[bytes]) -> None:
+    """64 KiB may come in, in one part or in many."""
+    assert Exchange(reading).run(method="POST", body=body).status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [[b"x" * (MAX_BODY + 1)], [b"x" * MAX_BODY, b"x"], [b"x" * 1000] * 66]
+)
+def test_bodies_over_the_cap_are_refused(body: list[bytes]) -> None:
+    """One byte more is 413, also where no length was announced."""
+    exchange = Exchange(reading).run(method="POST", body=body)
+    assert (exchange.status, exchange.problem["code"]) == (413, "body_too_large")
+
+
+def test_one_line_a_request_without_its_secrets() -> None:
+    """The access line has the route and not the path, query, token or body."""
+    [line] = Exchange(reading).run(method="POST", body=[SECRET.encode()]).log
+    del line["timestamp"]
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "request_id": "made-up",
+        "method": "POST",
+        "route": "unmatched",
+        "status": 200,
+        "milliseconds": 500.0,
+    }
+
+
+def test_the_access_log_can_be_off() -> None:
+    """Off, a good request leaves no line."""
+    assert Exchange(fine, access_log=False).run().log == []

@@ -1,0 +1,214 @@
+"""Problem details: the contract's table, RFC 9457 and RFC 6750."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from gateway.edge import PROBLEMS
+from gateway.edge.answers import Answer
+from gateway.edge.problems import (
+    MEDIA_TYPE,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    code_of,
+    render,
+)
+from gateway.rooms import (
+    AnchorNotRegistered,
+    FieldProblem,
+    GatewayError,
+    InvalidRequest,
+    MissingScope,
+    NotRoomAnchor,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    UpstreamError,
+    UpstreamTimeout,
+)
+
+CONTRACT = {
+    "invalid_request": 400,
+    "token_missing": 401,
+    "token_invalid": 401,
+    "token_expired": 401,
+    "not_room_anchor": 403,
+    "missing_scope": 403,
+    "csrf_required": 403,
+    "room_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "room_not_live": 409,
+    "idempotency_in_progress": 409,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "anchor_not_registered": 422,
+    "idempotency_key_reused": 422,
+    "rate_limited": 429,
+    "internal_error": 500,
+    "upstream_error": 502,
+    "upstream_unavailable": 503,
+    "overloaded": 503,
+    "upstream_timeout": 504,
+    "outcome_unknown": 504,
+}
+
+CANARY = "canary-7d1f"
+
+ERRORS: list[tuple[Exception, str]] = [
+    (InvalidRequest(FieldProblem("title", "required")), "invalid_request"),
+    (TokenMissing(CANARY), "token_missing"),
+    (TokenInvalid(CANARY), "token_invalid"),
+    (TokenExpired(CANARY), "token_expired"),
+    (NotRoomAnchor(CANARY), "not_room_anchor"),
+    (MissingScope("rooms:create"), "missing_scope"),
+    (RoomNotFound(CANARY), "room_not_found"),
+    (RoomNotLive(CANARY), "room_not_live"),
+    (AnchorNotRegistered(CANARY), "anchor_not_registered"),
+    (UpstreamError(CANARY), "upstream_error"),
+    (UpstreamTimeout(CANARY), "upstream_timeout"),
+    (OutcomeUnknown(CANARY), "outcome_unknown"),
+    (BodyTooLarge(CANARY), "body_too_large"),
+    (UnsupportedMediaType(CANARY), "unsupported_media_type"),
+    (NotFoundException(CANARY), "not_found"),
+    (MethodNotAllowedException(CANARY), "method_not_allowed"),
+    (ClientException(CANARY), "invalid_request"),
+    (HTTPException(CANARY, status_code=418), "invalid_request"),
+    (InternalServerException(CANARY), "internal_error"),
+    (HTTPException(CANARY, status_code=503), "internal_error"),
+    (ValueError(CANARY), "internal_error"),
+    (RecursionError(CANARY), "internal_error"),
+]
+
+
+def rendered(error: Exception) -> Answer:
+    """Return the response for `error`."""
+    return render(error, "id-1")
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """Return the headers of the response for `error`; fails where one stands twice."""
+    headers = rendered(error).headers
+    assert len(headers) == len(dict(headers))
+    return {name.decode(): value.decode() for name, value in headers}
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_code_is_the_contracts(code: str) -> None:
+    """Nothing outside of the contract's table can be met, and each code has its status."""
+    assert CONTRACT.get(code) == PROBLEMS[code].status
+
+
+def test_every_error_of_the_domain_has_a_row() -> None:
+    """No error falls through to a code that is not in the table."""
+    codes = {error.code for error in _family(GatewayError) if "code" in vars(error)}
+    assert codes <= set(PROBLEMS)
+    assert {code for error, code in ERRORS if isinstance(error, GatewayError)} == codes
+
+
+def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _family(child)
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__)
+def test_an_error_becomes_problem_details(error: Exception, code: str) -> None:
+    """The body is RFC 9457's, agrees with the status line, and is kept by nobody."""
+    response = rendered(error)
+    details = json.loads(response.body)
+    assert code_of(error) == code
+    headers = headers_of(error)
+    assert headers["content-type"] == MEDIA_TYPE == "application/problem+json"
+    assert headers["content-length"] == str(len(response.body))
+    assert headers["cache-control"] == "no-store"
+    assert response.status == details["status"] == CONTRACT[code]
+    assert details["type"] == f"urn:gateway:problem:{code}"
+    assert details["code"] == code
+    assert details["request_id"] == "id-1"
+    assert details["title"]
+    assert details["detail"]
+    assert ("errors" in details) == (code == "invalid_request")
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__)
+def test_the_text_of_an_error_is_not_shown(error: Exception, code: str) -> None:
+    """An exception's text is for the log: it stands in no body and no header."""
+    assert code in CONTRACT
+    response = rendered(error)
+    assert CANARY not in response.body.decode() + str(response.headers)
+
+
+def test_each_wrong_field_is_named() -> None:
+    """`errors` has the field and the message of every problem, in order."""
+    problems = (FieldProblem("title", "required"), FieldProblem("live_id", "must be …"))
+    assert json.loads(rendered(InvalidRequest(*problems)).body)["errors"] == [
+        {"field": "title", "message": "required"},
+        {"field": "live_id", "message": "must be …"},
+    ]
+
+
+def test_the_frameworks_refusals_name_fields_too() -> None:
+    """A parameter that the framework refuses is named like our own."""
+    error = ValidationException(extra=[{"key": "page", "message": "not a number", "source": "q"}])
+    assert json.loads(rendered(error).body)["errors"] == [
+        {"field": "page", "message": "not a number"}
+    ]
+
+
+_QUOTED = r'"[\x20\x21\x23-\x5B\x5D-\x7E]*"'
+_CHALLENGE = re.compile(rf"Bearer (\w+={_QUOTED})(, \w+={_QUOTED})*")
+
+
+@pytest.mark.parametrize(
+    ("error", "parameters"),
+    [
+        (TokenMissing(), {"realm"}),
+        (TokenInvalid(), {"realm", "error", "error_description"}),
+        (TokenExpired(), {"realm", "error", "error_description"}),
+        (MissingScope("rooms:create"), {"realm", "error", "error_description", "scope"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_challenge_is_that_of_rfc_6750(error: Exception, parameters: set[str]) -> None:
+    """§3: without a token no error is told; with one, which, in the characters allowed."""
+    challenge = headers_of(error)["www-authenticate"]
+    assert _CHALLENGE.fullmatch(challenge)
+    assert set(re.findall(r"(\w+)=", challenge)) == parameters
+    if "error" in parameters:
+        expected = "insufficient_scope" if "scope" in parameters else "invalid_token"
+        assert f'error="{expected}"' in challenge
+
+
+def test_only_tokens_and_scopes_are_challenged() -> None:
+    """No other refusal asks to sign in."""
+    challenged = {code for error, code in ERRORS if "www-authenticate" in headers_of(error)}
+    assert challenged == {"token_missing", "token_invalid", "token_expired", "missing_scope"}
+
+
+@pytest.mark.parametrize(
+    ("methods", "allow"),
+    [
+        ("GET, DELETE, OPTIONS", "DELETE, GET, HEAD, OPTIONS"),
+        ("POST, OPTIONS", "OPTIONS, POST"),
+        ("GET", "GET, HEAD"),
+        ("", ""),
+    ],
+)
+def test_allow_lists_head_beside_get(methods: str, allow: str) -> None:
+    """405 says what would work, HEAD wherever there is a GET."""
+    error = MethodNotAllowedException(headers={"allow": methods})
+    assert headers_of(error)["allow"] == allow

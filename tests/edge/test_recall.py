@@ -1,0 +1,186 @@
+"""The short way through memory says exactly what the long way says."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import hypothesis.strategies as st
+from hypothesis import given, settings
+from litestar.types import ASGIApp, HTTPScope
+from structlog.testing import CapturingLogger
+from structlog.typing import FilteringBoundLogger
+
+from gateway import app
+from gateway.edge.answers import Answer
+from gateway.edge.front import Front
+from gateway.identity import ClaimRules, mint
+from gateway.sandbox import Vendor
+from gateway.settings import load
+
+SECRET = "a secret of at least thirty-two bytes"
+RULES = ClaimRules(issuer=None, audience=None, leeway=10)
+
+
+class World:
+    """One gateway over an in-process vendor; its short way can be closed.
+
+    It holds a room of alice's and remembers an unknown one, for ever.
+    """
+
+    def __init__(self) -> None:
+        vendor = Vendor("ak", "sk", anchors=["alice"])
+        environ = {
+            "GATEWAY_ACCESS_KEY": "ak",
+            "GATEWAY_SECRET_KEY": "sk",
+            "GATEWAY_JWT_SECRET": SECRET,
+            "GATEWAY_UPSTREAM_URL": "http://vendor.invalid",
+            "GATEWAY_CACHE_TTL": "3600",
+            "GATEWAY_CACHE_NEGATIVE_TTL": "3600",
+            "GATEWAY_ACCESS_LOG": "off",
+        }
+        log: FilteringBoundLogger = CapturingLogger()
+        front = app.build(load(environ), log, transport=httpx.ASGITransport(vendor))
+        assert isinstance(front, Front)
+        self._front = front
+        self._short_way = front._recall  # noqa: SLF001  # the one door between the two ways
+        self.answered_short = 0
+        self.tokens = {user: self._token(user) for user in ("alice", "bob")}
+
+    def _token(self, user_id: str) -> str:
+        return mint(SECRET, user_id, RULES, scopes=(), now=time.time(), ttl=3600)
+
+    async def ask(self, request: dict[str, Any], *, short: bool) -> tuple[int, Any, bytes]:
+        """Return status, headers and body of the answer."""
+        self._front._recall = self._counted if short else lambda *_: None  # noqa: SLF001  # see above
+        return await answer_to(self._front, request)
+
+    def _counted(self, scope: HTTPScope, request_id: str) -> Answer | None:
+        answer = self._short_way(scope, request_id)
+        self.answered_short += answer is not None
+        return answer
+
+
+async def answer_to(gateway: ASGIApp, request: dict[str, Any]) -> tuple[int, Any, bytes]:
+    """Run one request through an ASGI application."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": ("127.0.0.1", "1"),
+        "server": ("127.0.0.1", "2"),
+        **request,
+    }
+    await gateway(scope, receive, send)  # type: ignore[arg-type]  # a scope by hand
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], list(sent[0]["headers"]), body
+
+
+def requests(world: World, room: str, etag: bytes) -> st.SearchStrategy[dict[str, Any]]:
+    """Return requests like those that clients send, and some that none should."""
+    tokens = [token.encode() for token in world.tokens.values()]
+    usual = st.just(b"Bearer " + tokens[1])
+    authorization = st.one_of(
+        usual,
+        usual,
+        st.sampled_from(
+            [
+                b"Bearer " + tokens[0],
+                b"bearer " + tokens[1],
+                b"Bearer  " + tokens[1],
+                b"Basic eA==",
+                b"Bearer",
+            ]
+        ),
+        st.binary(max_size=20).map(lambda end: b"Bearer " + tokens[1] + end),
+    )
+    condition = st.sampled_from([etag, b"W/" + etag, b"*", b'"other"', b'"a", ' + etag, b""])
+    header = st.one_of(
+        st.tuples(st.just(b"if-none-match"), condition),
+        st.tuples(st.just(b"x-other"), st.binary(max_size=5)),
+        st.tuples(st.just(b"authorization"), authorization),
+    )
+    path = st.one_of(
+        st.just(f"/v1/rooms/{room}"),
+        st.just(f"/v1/rooms/{room}"),
+        st.sampled_from(["/v1/rooms/unknown", "/v1/rooms", f"/v1/rooms/{room}/", "/v1/rooms//"]),
+        st.sampled_from([f"//v1/rooms/{room}", f"/v1/rooms/{room}/stop", "/v1/rooms/a b", "/x"]),
+    )
+    fixed = (b"x-request-id", b"the-same-for-both")
+    return st.fixed_dictionaries(
+        {
+            "method": st.sampled_from(["GET", "GET", "GET", "HEAD", "PUT", "OPTIONS"]),
+            "path": path,
+            "headers": st.tuples(
+                authorization, st.one_of(st.just([]), st.lists(header, max_size=3))
+            ).map(lambda drawn: [(b"authorization", drawn[0]), *drawn[1], fixed]),
+        }
+    ).map(lambda drawn: {**drawn, "raw_path": drawn["path"].encode()})
+
+
+def test_both_ways_answer_alike() -> None:
+    """Status, headers in order and body are the same, byte for byte, whatever is asked."""
+    with asyncio.Runner() as runner:
+        world = World()
+        bob = (b"authorization", b"Bearer " + world.tokens["bob"].encode())
+        alice = (b"authorization", b"Bearer " + world.tokens["alice"].encode())
+        room = runner.run(create(world, alice))
+        for _ in range(2):
+            seen = runner.run(world.ask(read(room, bob), short=True))
+            runner.run(world.ask(read("unknown", bob), short=True))
+            runner.run(world.ask(read(room, alice), short=True))
+        etag = dict(seen[1])[b"etag"]
+
+        @settings(max_examples=400, deadline=None, derandomize=True)
+        @given(requests(world, room, etag))
+        def alike(request: dict[str, Any]) -> None:
+            ask: Callable[..., Any] = world.ask
+            long = runner.run(ask(dict(request), short=False))
+            short = runner.run(ask(dict(request), short=True))
+            assert short == long
+
+        world.answered_short = 0
+        alike()
+        assert world.answered_short > 50
+
+
+async def create(world: World, alice: tuple[bytes, bytes]) -> str:
+    """Create a room of alice's; return its id."""
+    body = b'{"title":"Friday session"}'
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        **read("", alice, (b"content-type", b"application/json")),
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/rooms",
+        "raw_path": b"/v1/rooms",
+        "query_string": b"",
+        "root_path": "",
+    }
+    await world._front(scope, receive, send)  # type: ignore[arg-type]  # noqa: SLF001  # by hand
+    assert sent[0]["status"] == 201, sent
+    return str(dict(sent[0]["headers"])[b"location"], "ascii").rpartition("/")[2]
+
+
+def read(room: str, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    """Return a read of `room`."""
+    path = f"/v1/rooms/{room}"
+    return {"method": "GET", "path": path, "raw_path": path.encode(), "headers": list(headers)}

@@ -1,0 +1,119 @@
+"""Remembered tokens: verified once, refused the second they expire, bounded, forgettable."""
+
+import pytest
+
+from gateway.identity import (
+    ClaimRules,
+    Identity,
+    RememberingVerifier,
+    StaticKeys,
+    TokenVerifier,
+    hmac_key,
+    mint,
+)
+from gateway.rooms import TokenExpired, TokenInvalid
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "a secret of at least thirty-two bytes"
+RULES = ClaimRules(issuer=None, audience=None, leeway=10)
+
+
+class Counting(TokenVerifier):
+    """A verifier that counts."""
+
+    verified = 0
+
+    async def verify(self, token: str) -> Identity:
+        """Verify and count."""
+        self.verified += 1
+        return await super().verify(token)
+
+
+class Remembering:
+    """A memory over a counting verifier, at a time of one's own."""
+
+    def __init__(self, size: int = 100) -> None:
+        self.now = 1_800_000_000.0
+        self.verifier = Counting(StaticKeys([hmac_key(SECRET.encode())]), RULES, lambda: self.now)
+        self.tokens = RememberingVerifier(
+            self.verifier, leeway=RULES.leeway, clock=lambda: self.now, size=size
+        )
+
+    def token(self, user_id: str = "alice", ttl: int = 60, scopes: tuple[str, ...] = ()) -> str:
+        """Return a token made now."""
+        return mint(SECRET, user_id, RULES, scopes=scopes, now=self.now, ttl=ttl)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """asyncio, the loop the gateway runs in."""
+    return "asyncio"
+
+
+async def test_verified_once() -> None:
+    """A polling client's token is verified once."""
+    memory = Remembering()
+    token = memory.token()
+    assert memory.tokens.recall(token) is None
+    callers = [await memory.tokens.verify(token) for _ in range(10)]
+    assert {caller.user_id for caller in callers} == {"alice"}
+    assert memory.tokens.recall(token) == callers[0]
+    assert memory.verifier.verified == 1
+
+
+@pytest.mark.parametrize("late", [0.0, 0.001, 5.0])
+async def test_refused_the_second_it_expires(late: float) -> None:
+    """A remembered token ends exactly where a verification would end it."""
+    memory = Remembering()
+    token = memory.token(ttl=60)
+    await memory.tokens.verify(token)
+    memory.now += 60 + RULES.leeway - 0.001
+    assert memory.tokens.recall(token) is not None
+    memory.now += 0.001 + late
+    assert memory.tokens.recall(token) is None
+    with pytest.raises(TokenExpired):
+        await memory.tokens.verify(token)
+
+
+async def test_only_this_very_token() -> None:
+    """A token that differs by one character is verified, and refused."""
+    memory = Remembering()
+    token = memory.token()
+    await memory.tokens.verify(token)
+    other = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+    assert memory.tokens.recall(other) is None
+    with pytest.raises(TokenInvalid):
+        await memory.tokens.verify(other)
+
+
+async def test_bad_tokens_are_not_remembered() -> None:
+    """A refused token is refused again by verification."""
+    memory = Remembering()
+    for _ in range(2):
+        with pytest.raises(TokenInvalid):
+            await memory.tokens.verify("not.a.token")
+    assert memory.verifier.verified == 2
+
+
+async def test_bounded() -> None:
+    """The memory holds so many tokens and none that is long."""
+    memory = Remembering(size=10)
+    tokens = [memory.token(f"user{number}") for number in range(25)]
+    for token in tokens:
+        await memory.tokens.verify(token)
+    assert sum(memory.tokens.recall(token) is not None for token in tokens) == 10
+    long = memory.token(scopes=("x" * 3000,))
+    await memory.tokens.verify(long)
+    assert memory.tokens.recall(long) is None
+
+
+async def test_forgotten_when_keys_change() -> None:
+    """After `forget`, every token is verified anew."""
+    memory = Remembering()
+    token = memory.token()
+    await memory.tokens.verify(token)
+    memory.tokens.forget()
+    assert memory.tokens.recall(token) is None
+    await memory.tokens.verify(token)
+    assert memory.verifier.verified == 2

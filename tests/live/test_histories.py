@@ -1,0 +1,169 @@
+"""`push_url` reaches nobody but its anchor, over random histories of everyone's actions."""
+
+from typing import Any, cast
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from msgspec import Struct
+
+from gateway.sandbox import Sandbox
+from tests.conftest import signed_in
+
+ANCHORS = ("alice", "bob", "carol", "dave")
+users = st.sampled_from([*ANCHORS, "admin"])
+
+
+class Known(Struct):
+    """What the model knows of a room."""
+
+    live_id: str
+    anchor: str
+    push_url: str
+    ended: bool = False
+    deleted: bool = False
+
+
+class Histories(RuleBasedStateMachine):
+    """Everyone acts on everyone's rooms; `sandbox` and `client` are set by the test."""
+
+    sandbox: Sandbox
+    client: httpx.Client
+    rooms = Bundle("rooms")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.etags: dict[str, str] = {}
+
+    def call(self, user: str, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request by `user` with further headers; nothing of another's room comes back."""
+        headers = signed_in(self.sandbox, user) | parts.pop("headers", {})
+        response = self.client.request(method, path, headers=headers, **parts)
+        assert response.status_code < 500
+        assert response.headers["x-request-id"]
+        return response
+
+    def hides(self, response: httpx.Response, push_url: str) -> None:
+        """Neither the key nor the URL nor its token stands anywhere in `response`."""
+        seen = f"{response.headers.multi_items()} {response.text}"
+        for secret in ("push_url", push_url, push_url.partition("token=")[2]):
+            assert secret not in seen
+
+    @rule(target=rooms, user=users, anchor=st.sampled_from(ANCHORS) | st.none())
+    def create(self, user: str, anchor: str | None) -> Any:
+        """Create for oneself or for another."""
+        body = {"title": "t"} if anchor is None else {"title": "t", "anchor_id": anchor}
+        response = self.call(user, "POST", "/v1/rooms", json=body)
+        whose = anchor or user
+        if user not in {whose, "admin"}:
+            assert (response.status_code, response.json()["code"]) == (403, "missing_scope")
+            return multiple()
+        assert response.status_code == 201
+        live_id = response.json()["live_id"]
+        stored = self.sandbox.vendor.rooms.find(live_id)
+        assert stored is not None
+        assert stored.anchor.user_id == whose
+        if user == whose:
+            assert response.json()["push_url"] == stored.push_url
+        else:
+            self.hides(response, stored.push_url)
+        return Known(live_id, whose, stored.push_url)
+
+    @rule(
+        room=rooms,
+        user=users,
+        method=st.sampled_from(["GET", "HEAD"]),
+        condition=st.sampled_from(["none", "known", "any", "other"]),
+    )
+    def read(self, room: Known, user: str, method: str, condition: str) -> None:
+        """Read with and without a condition."""
+        tags = {"known": self.etags.get(room.live_id, '"x"'), "any": "*", "other": '"other"'}
+        headers = {"If-None-Match": tags[condition]} if condition in tags else {}
+        response = self.call(user, method, f"/v1/rooms/{room.live_id}", headers=headers)
+        if room.deleted:
+            assert response.status_code == 404
+        elif user == room.anchor:
+            assert response.status_code == 200
+            assert "etag" not in response.headers
+            assert response.headers["cache-control"] == "no-store"
+            if method == "GET":
+                assert response.json()["push_url"] == room.push_url
+        else:
+            assert response.status_code in ({200, 304} if condition in {"known", "any"} else {200})
+            self.etags[room.live_id] = response.headers["etag"]
+        if user != room.anchor or room.deleted:
+            self.hides(response, room.push_url)
+        if method == "HEAD" or response.status_code == 304:
+            assert response.content == b""
+        elif response.status_code == 200:
+            assert (response.json()["live_status"] == 2) == room.ended
+
+    @rule(first=rooms, second=rooms, user=users)
+    def read_batch(self, first: Known, second: Known, user: str) -> None:
+        """Read two rooms at once, in viewer shape, whosever they are."""
+        asked = {room.live_id: room for room in (first, second)}
+        response = self.call(user, "GET", "/v1/rooms", params={"id": list(asked)})
+        assert response.status_code == 200
+        found = [room["live_id"] for room in response.json()["rooms"]]
+        assert found == [live_id for live_id, room in asked.items() if not room.deleted]
+        assert response.json()["missing"] == [one for one in asked if asked[one].deleted]
+        for room in asked.values():
+            self.hides(response, room.push_url)
+
+    @rule(room=rooms, user=users)
+    def stop(self, room: Known, user: str) -> None:
+        """End a room."""
+        response = self.call(user, "POST", f"/v1/rooms/{room.live_id}/stop")
+        assert response.status_code == self.expected(room, user)
+        room.ended |= response.status_code == 204
+        self.hides(response, room.push_url)
+
+    @rule(room=rooms, user=users)
+    def delete(self, room: Known, user: str) -> None:
+        """Delete a room, which may be gone."""
+        response = self.call(user, "DELETE", f"/v1/rooms/{room.live_id}")
+        assert response.status_code == self.expected(room, user)
+        room.deleted |= response.status_code == 204
+        self.hides(response, room.push_url)
+
+    @rule(room=consumes(rooms), user=users)
+    def delete_for_good(self, room: Known, user: str) -> None:
+        """Delete a room and leave it alone, so that others are acted on."""
+        self.delete(room, user)
+
+    def expected(self, room: Known, user: str) -> int:
+        """Return the status of a write."""
+        if room.deleted:
+            return 404
+        return 204 if user in {room.anchor, "admin"} else 403
+
+
+@pytest.fixture
+def machine(sandbox: Sandbox, client: httpx.Client) -> type[Histories]:
+    """The state machine, bound to a running sandbox in which all are registered."""
+    for user in (*ANCHORS, "admin"):
+        sandbox.vendor.register(user)
+    members = {"sandbox": sandbox, "client": client}
+    return cast("type[Histories]", type("BoundHistories", (Histories,), members))
+
+
+def test_push_url_reaches_its_anchor_only(machine: type[Histories]) -> None:
+    """In any order of actions everyone is answered as the contract says."""
+    bounds = settings(
+        max_examples=40,
+        stateful_step_count=25,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    run_state_machine_as_test(machine, settings=bounds)

@@ -1,0 +1,156 @@
+"""The `gateway` command, as a real process: output and exit codes."""
+
+import json
+import re
+import socket
+
+import httpx
+import jwt
+import pytest
+
+from tests.commands import ROOT, SECRET, VALID, behind, free_port, is_open, run
+from tests.conftest import running_sandbox
+
+
+@pytest.mark.parametrize("option", ["--port", "--upstream-port"])
+def test_a_taken_port_is_one_clear_line(option: str) -> None:
+    """The sandbox says which, and what to do, and exits with 1."""
+    other = "--upstream-port" if option == "--port" else "--port"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, output, errors = run("sandbox", f"{option}={port}", f"{other}={free_port()}")
+        assert (code, output) == (1, "")
+        assert re.fullmatch(rf"gateway: cannot listen on 127.0.0.1:{port}: .*--port.*\n", errors)
+        code, output, errors = run("serve", environ={**VALID, "GATEWAY_PORT": str(port)})
+        assert (code, output) == (1, "")
+        assert re.fullmatch(rf"gateway: cannot listen on .*:{port}: .*GATEWAY_PORT\n", errors)
+
+
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["check", "--json"]])
+def test_an_invalid_configuration_lists_every_problem(command: list[str]) -> None:
+    """Exit 2 before anything is bound or called; each variable is named, no value shown."""
+    port = free_port()
+    environ = {
+        "GATEWAY_SECRET_KEY": "canary secret key",
+        "GATEWAY_UPSTREAM_URL": "canary://",
+        "GATEWAY_JWT_SECRET": "canary-short",
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_WORKERS": "canary",
+        "GATEWAY_ACCES_KEY": "canary",
+    }
+    code, output, errors = run(*command, environ=environ)
+    told = output + errors
+    assert code == 2
+    for name in environ.keys() - {"GATEWAY_PORT"}:
+        assert re.search(rf"\b{name}\b", told), name
+    assert "GATEWAY_ACCESS_KEY" in told
+    if "--json" in command:
+        report = json.loads(output)
+        assert not report["ok"]
+        assert {problem["variable"] for problem in report["problems"]} > {"GATEWAY_ACCESS_KEY"}
+    assert not is_open(port)
+
+
+def test_check_finds_everything_well() -> None:
+    """Accepted keys: exit 0, with latency and clock, as text and as JSON."""
+    with running_sandbox() as sandbox:
+        code, output, _ = run("check", environ=behind(sandbox))
+        assert code == 0
+        assert "accepted the signature in" in output
+        assert re.search("clock +[0-9]+ s", output)
+        assert "GATEWAY_JWT_ISSUER" in output
+        assert "GATEWAY_JWT_AUDIENCE" in output
+        code, output, _ = run("check", "--json", environ=behind(sandbox))
+        report = json.loads(output)
+        assert (code, report["ok"]) == (0, True)
+        verdicts = {each["subject"]: each["verdict"] for each in report["findings"]}
+        assert verdicts["upstream"] == verdicts["clock"] == "ok"
+
+
+def test_check_finds_wrong_keys() -> None:
+    """Keys that the upstream refuses: exit 1, and neither of them is printed."""
+    with running_sandbox() as sandbox:
+        environ = {**behind(sandbox), "GATEWAY_SECRET_KEY": "canary-secret-key"}
+        code, output, _ = run("check", environ=environ)
+        assert code == 1
+        assert re.search("failed +upstream .*credentials", output)
+        assert environ["GATEWAY_ACCESS_KEY"] not in output
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_check_finds_an_upstream_that_does_not_answer(*, listening: bool) -> None:
+    """Refused or hanging: exit 1 within the timeout, without a crash at exit."""
+    with socket.socket() as upstream:
+        upstream.bind(("127.0.0.1", 0))
+        if listening:
+            upstream.listen()
+        url = f"http://127.0.0.1:{upstream.getsockname()[1]}"
+        environ = {**VALID, "GATEWAY_UPSTREAM_URL": url, "GATEWAY_UPSTREAM_TIMEOUT": "0.2"}
+        code, output, errors = run("check", environ=environ)
+        assert (code, errors) == (1, "")
+        assert re.search(f"failed +upstream +{url}: no reply", output)
+
+
+def test_check_can_leave_the_network_alone() -> None:
+    """`--offline` judges the configuration alone, and says what has no effect yet."""
+    with socket.socket() as upstream:
+        upstream.bind(("127.0.0.1", 0))
+        upstream.listen()
+        upstream.settimeout(0)
+        url = f"http://127.0.0.1:{upstream.getsockname()[1]}"
+        environ = {
+            **VALID,
+            "GATEWAY_UPSTREAM_URL": url,
+            "GATEWAY_CORS_ORIGINS": "https://a.example",
+        }
+        code, output, _ = run("check", "--offline", environ=environ)
+        assert code == 0
+        assert re.search("warning +GATEWAY_CORS_ORIGINS +not in effect yet", output)
+        with pytest.raises(BlockingIOError):
+            upstream.accept()
+
+
+def test_token_mints_what_the_gateway_accepts() -> None:
+    """Only the secret is needed; the token carries user, scopes and lifetime."""
+    environ = {"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWT_ISSUER": "https://a.example"}
+    options = ["--scope", "rooms:admin", "--scope", "x", "--ttl", "60"]
+    code, output, _ = run("token", "bob", *options, environ=environ)
+    assert code == 0
+    claims = jwt.decode(output.strip(), SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["iss"]) == ("bob", "https://a.example")
+    assert claims["scope"] == "rooms:admin x"
+    assert claims["exp"] - claims["iat"] == 60
+    with running_sandbox(environ=environ) as sandbox:
+        headers = {"Authorization": f"Bearer {output.strip()}"}
+        body = {"title": "t", "anchor_id": "alice"}
+        response = httpx.post(f"{sandbox.url}/v1/rooms", json=body, headers=headers)
+        assert response.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (["alice"], {}),
+        (["alice"], {"GATEWAY_JWT_SECRET": "canary-short"}),
+        (["alice"], {"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWT_ALGORITHMS": "HS512"}),
+        (["a b"], {"GATEWAY_JWT_SECRET": SECRET}),
+        ([""], {"GATEWAY_JWT_SECRET": SECRET}),
+        (["alice", "--ttl", "0"], {"GATEWAY_JWT_SECRET": SECRET}),
+        ([], {"GATEWAY_JWT_SECRET": SECRET}),
+    ],
+)
+def test_token_refuses_what_the_gateway_would(
+    arguments: list[str], environ: dict[str, str]
+) -> None:
+    """No token is printed that could not be used; the exit code is 2."""
+    code, output, errors = run("token", *arguments, environ=environ)
+    assert (code, output) == (2, "")
+    assert errors
+
+
+def test_openapi_prints_the_committed_document() -> None:
+    """The document needs no configuration."""
+    code, output, _ = run("openapi")
+    assert (code, output) == (0, (ROOT / "openapi" / "gateway.json").read_text())

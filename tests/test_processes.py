@@ -1,0 +1,112 @@
+"""`gateway sandbox` and `gateway serve` as real processes: what they serve, and how they end."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests.commands import SECRET, behind, end, free_port, is_open, started, until_printed
+from tests.conftest import running_sandbox
+
+
+def commands_in(welcome: str) -> str:
+    """Return the indented lines of the sandbox's text that are for pasting, as a script."""
+    lines = welcome.partition("Two users")[2].splitlines()
+    return "\n".join(["set -e", *(line for line in lines if line.startswith("  "))])
+
+
+@pytest.mark.parametrize("dialect", ["documented", "legacy"])
+def test_the_sandbox_runs_the_session_that_it_prints(dialect: str) -> None:
+    """Its curl lines work as pasted, and Ctrl-C stops both servers cleanly."""
+    bash, curl = shutil.which("bash"), shutil.which("curl")
+    if bash is None or curl is None:
+        pytest.skip("needs bash and curl")
+    ports = free_port(), free_port()
+    options = [f"--port={ports[0]}", f"--upstream-port={ports[1]}", f"--dialect={dialect}"]
+    with started("sandbox", *options) as process:
+        welcome = until_printed(process, "Ctrl-C")
+        assert f"http://127.0.0.1:{ports[0]}" in welcome
+        assert f"http://127.0.0.1:{ports[1]}" in welcome
+        session = subprocess.run(  # noqa: S603  # what we print
+            [bash, "-c", commands_in(welcome)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        bobs, alices = _rooms(session.stdout)
+        assert "push_url" not in bobs
+        assert alices["push_url"].startswith("rtmp://")
+        assert session.stdout.count("HTTP/1.1 204") == 2
+        log = end(process, signal.SIGINT)
+    assert not any(map(is_open, ports))
+    for token in re.findall("(?:ALICE|BOB)=(.*)", welcome):
+        assert token not in log
+    assert "push_url" not in log
+
+
+def _rooms(output: str) -> list[Any]:
+    """Return the JSON objects at the start of `output`."""
+    decoder, rooms = json.JSONDecoder(), []
+    while output.startswith("{"):
+        room, end_of_it = decoder.raw_decode(output)
+        rooms.append(room)
+        output = output[end_of_it:]
+    return rooms
+
+
+def test_the_sandbox_stops_with_connections_open() -> None:
+    """Idle clients and a call just answered do not keep it, nor crash it at exit."""
+    ports = free_port(), free_port()
+    options = [f"--port={ports[0]}", f"--upstream-port={ports[1]}"]
+    with started("sandbox", *options) as process:
+        token = re.findall("ALICE=(.*)", until_printed(process, "Ctrl-C"))[0]
+        url = f"http://127.0.0.1:{ports[0]}/v1/rooms"
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+            assert client.post(url, json={"title": "t"}).status_code == 201
+            with socket.create_connection(("127.0.0.1", ports[0])):
+                begun = time.monotonic()
+                end(process, signal.SIGINT)
+                assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_serves_until_sigterm(workers: str) -> None:
+    """Configured from the environment it answers real requests; SIGTERM ends it with 0."""
+    port = free_port()
+    with running_sandbox() as sandbox:
+        environ = {**behind(sandbox), "GATEWAY_PORT": str(port), "GATEWAY_WORKERS": workers}
+        headers = {"Authorization": f"Bearer {_token('alice')}"}
+        with (
+            started("serve", **environ) as process,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client,
+        ):
+            _await_port(port)
+            created = client.post("/v1/rooms", json={"title": "t"})
+            assert created.status_code == 201
+            for _ in range(20):
+                assert client.get(created.headers["Location"]).json()["push_url"]
+            output = end(process, signal.SIGTERM)
+        assert not is_open(port)
+    assert json.loads(output.splitlines()[0])["event"] == "starting"
+    for secret in (SECRET, environ["GATEWAY_SECRET_KEY"], headers["Authorization"], "rtmp://"):
+        assert secret not in output
+
+
+def _token(user_id: str) -> str:
+    return jwt.encode({"sub": user_id, "exp": time.time() + 60}, SECRET, algorithm="HS256")
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + 15
+    while not is_open(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,209 @@
+"""The vendor's four calls as requests, results, errors and log lines."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import msgspec
+import pytest
+
+from gateway.rooms import (
+    AnchorNotRegistered,
+    AnchorRoom,
+    GatewayError,
+    NewRoom,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from gateway.telemetry import build_logger
+from gateway.upstream import QliveClient
+from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.send import Reply
+from gateway.upstream.wire import encode_create
+from tests.upstream.scripted import PUSH_URL, ROOM, enveloped
+
+pytestmark = pytest.mark.anyio
+
+BASE = "https://upstream.test:8443"
+ZONE = ZoneInfo("Asia/Shanghai")
+NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
+SECRET_WORDS = "words of the upstream"
+
+Outcome = tuple[int, bytes] | Fault
+Call = Callable[[QliveClient], Awaitable[object]]
+
+CALLS: dict[str, Call] = {
+    "create": lambda client: client.create(NEW_ROOM, "req-1"),
+    "read": lambda client: client.read("1", "req-1"),
+    "stop": lambda client: client.stop("1", "req-1"),
+    "delete": lambda client: client.delete("1", "req-1"),
+}
+
+
+class Upstream:
+    """A `Send` that ends as told, a client over it, what it was sent and what was logged."""
+
+    def __init__(self, *outcomes: Outcome) -> None:
+        self._outcomes = list(outcomes)
+        self._log = BytesIO()
+        self.requests: list[httpx.Request] = []
+        log = build_logger("debug", "json", self._log)
+        self.client = QliveClient(self._send, base_url=BASE, zone=ZONE, log=log)
+
+    async def _send(self, request: httpx.Request) -> Reply:
+        self.requests.append(request)
+        outcome = self._outcomes.pop(0)
+        if isinstance(outcome, Fault):
+            raise outcome
+        status, body = outcome
+        return Reply(status, httpx.Headers({"Content-Type": "application/json"}), body)
+
+    @property
+    def logged(self) -> str:
+        """Return all that was logged, as text."""
+        return self._log.getvalue().decode()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the log lines."""
+        return [msgspec.json.decode(line) for line in self.logged.splitlines()]
+
+
+def success(room: object = None) -> Outcome:
+    """Return a success with `room` as its data."""
+    return 200, enveloped(room)
+
+
+REQUESTS = [
+    ("create", "POST", "/server/live", encode_create(NEW_ROOM, ZONE)),
+    ("read", "GET", "/server/live/1", b""),
+    ("stop", "POST", "/server/live/1/stop", b""),
+    ("delete", "DELETE", "/server/live/1", b""),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "path", "body"), REQUESTS)
+async def test_requests(name: str, method: str, path: str, body: bytes) -> None:
+    """Each call is one request with the id, and a type where there is a body."""
+    upstream = Upstream(success(ROOM))
+    await CALLS[name](upstream.client)
+    (request,) = upstream.requests
+    assert (request.method, str(request.url), request.content) == (method, BASE + path, body)
+    headers = {"host": "upstream.test:8443", "x-reqid": "req-1"}
+    if method == "POST":
+        headers["content-length"] = str(len(body))
+    if body:
+        headers["content-type"] = "application/json"
+    assert dict(request.headers) == headers
+
+
+@pytest.mark.parametrize("name", ["create", "read"])
+async def test_rooms_are_returned_whole(name: str) -> None:
+    """Create and read give the room with its `push_url`, and log nothing."""
+    upstream = Upstream(success(ROOM))
+    room = await CALLS[name](upstream.client)
+    assert isinstance(room, AnchorRoom)
+    assert (room.live_id, room.anchor_info.user_id, room.push_url) == ("1", "alice", PUSH_URL)
+    assert upstream.logged == ""
+
+
+@pytest.mark.parametrize("name", ["stop", "delete"])
+@pytest.mark.parametrize("body", [b'{"code":0}', enveloped(), enveloped(ROOM), enveloped([1])])
+async def test_stop_and_delete_need_no_data(name: str, body: bytes) -> None:
+    """Whatever `data` is, or is not, a success is a success."""
+    assert await CALLS[name](Upstream((200, body)).client) is None
+
+
+async def test_a_create_names_its_own_room() -> None:
+    """The id of a new room is the upstream's to choose."""
+    room = await Upstream(success(ROOM | {"live_id": "77"})).client.create(NEW_ROOM, "req-1")
+    assert room.live_id == "77"
+
+
+UNUSABLE = [success(), success({}), success([ROOM]), success(ROOM | {"live_id": "a/b"})]
+
+ERRORS: list[tuple[str, Outcome, type[GatewayError], str]] = [
+    ("read", success(ROOM | {"live_id": "2"}), UpstreamError, "failing"),
+    *[("read", outcome, UpstreamError, "failing") for outcome in UNUSABLE],
+    *[("create", outcome, OutcomeUnknown, "failing") for outcome in UNUSABLE],
+    ("read", Overdue("late"), UpstreamTimeout, "failing"),
+    ("read", Broken("cut"), UpstreamError, "failing"),
+    ("read", NotSent("refused"), UpstreamError, "failing"),
+    *[(name, Overdue("late"), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
+    *[(name, NotSent("no"), UpstreamError, "failing") for name in ("create", "stop", "delete")],
+    *[(name, (503, b""), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
+    *[(name, (401, enveloped(code=401)), UpstreamError, "failing") for name in CALLS],
+    ("create", (404, enveloped(code=404)), AnchorNotRegistered, "ok"),
+    *[
+        (name, (500, enveloped(code=500, message="record not found")), RoomNotFound, "ok")
+        for name in ("read", "stop", "delete")
+    ],
+    ("stop", (500, enveloped(code=501, message="live status error")), RoomNotLive, "ok"),
+]
+
+
+@pytest.mark.parametrize(("name", "outcome", "error", "state"), ERRORS)
+async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], state: str) -> None:
+    """Each failure is the error its call documents, and one line in the log."""
+    upstream = Upstream(outcome)
+    with pytest.raises(error) as caught:
+        await CALLS[name](upstream.client)
+    assert type(caught.value) is error
+    assert len(upstream.requests) == 1
+    assert upstream.client.state == state
+    (line,) = upstream.lines
+    assert line["level"] == ("warning" if state == "failing" else "debug")
+    assert (line["operation"], line["problem"]) == (name, error.code)
+
+
+async def test_state_follows_the_last_call() -> None:
+    """`untried`, then how the last call went; a business refusal is an upstream that works."""
+    upstream = Upstream(
+        Broken("cut"), success(ROOM), Overdue("late"), (500, enveloped(code=404)), (500, b"")
+    )
+    states = [upstream.client.state]
+    for _ in range(5):
+        with suppress(GatewayError):
+            await upstream.client.read("1", "req-1")
+        states.append(upstream.client.state)
+    assert states == ["untried", "failing", "ok", "failing", "ok", "failing"]
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
+    """The upstream's code and request id are logged; its words are logged nowhere, nor raised."""
+    upstream = Upstream((500, enveloped(code=602, message=SECRET_WORDS)))
+    with pytest.raises(UpstreamError) as caught:
+        await CALLS[name](upstream.client)
+    (line,) = upstream.lines
+    assert (line["upstream_code"], line["upstream_request_id"]) == (602, "up-1")
+    assert SECRET_WORDS not in f"{upstream.logged} {caught.value!r}"
+
+
+@pytest.mark.parametrize("name", ["create", "read"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"live_id": "2/"}, {"push_url": [PUSH_URL]}, {"title": 1}, {"anchor_info": PUSH_URL}],
+)
+async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> None:
+    """A room that cannot be used is logged without anything that is in it."""
+    upstream = Upstream((200, enveloped(ROOM | changes, message=SECRET_WORDS)))
+    with pytest.raises(GatewayError) as caught:
+        await CALLS[name](upstream.client)
+    shown = f"{upstream.logged} {caught.value!r} {caught.value.__cause__!r}"
+    assert "canary" not in shown
+    assert SECRET_WORDS not in shown
+
+
+async def test_the_cause_of_an_error_is_kept() -> None:
+    """A fault stands behind the error that it means, for tracebacks."""
+    fault = Broken("cut")
+    with pytest.raises(UpstreamError) as caught:
+        await Upstream(fault).client.read("1", "req-1")
+    assert caught.value.__cause__ is fault

@@ -1,0 +1,217 @@
+"""The vendor's table of answers, row by row, and everything that is no answer at all."""
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rooms import (
+    AnchorNotRegistered,
+    GatewayError,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from gateway.upstream.dialects import Operation, accept, envelope_of, from_fault
+from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.send import Reply
+from tests.upstream.scripted import enveloped
+
+CREATE, READ, STOP, DELETE = Operation
+ALL = tuple(Operation)
+WRITES = (CREATE, STOP, DELETE)
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+
+
+def answer(status: int, body: bytes, content_type: str | None = JSON) -> Reply:
+    """Return a reply; no content type when None."""
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    return Reply(status, httpx.Headers(headers), body)
+
+
+def meaning(operation: Operation, reply: Reply) -> GatewayError | None:
+    """Return what the client of `operation` raises for this reply, None for a success."""
+    try:
+        accept(operation, reply.status, envelope_of(reply))
+    except Fault as fault:
+        return from_fault(operation, fault)
+    except GatewayError as error:
+        return error
+    return None
+
+
+def each(
+    operations: tuple[Operation, ...], status: int, code: int, message: str, expected: object
+) -> list[tuple[Operation, int, int, str, object]]:
+    """Return a row of the table for each of `operations`."""
+    return [(operation, status, code, message, expected) for operation in operations]
+
+
+DOCUMENTED = [
+    *each(ALL, 200, 0, "success", None),
+    *each(ALL, 200, 0, "", None),
+    *each(ALL, 401, 401, "Unauthorized", UpstreamError),
+    *each((CREATE,), 400, 400, "json: cannot unmarshal number", UpstreamError),
+    *each((CREATE,), 404, 404, "Not Found", AnchorNotRegistered),
+    *each((CREATE,), 500, 500, "dial tcp: refused", UpstreamError),
+    *each((READ, STOP, DELETE), 500, 500, "record not found", RoomNotFound),
+    *each((STOP,), 500, 501, "live status error", RoomNotLive),
+]
+LEGACY = [
+    *each(ALL, 200, 200, "success", None),
+    *each(ALL, 401, 401, "Your authorization token is invalid", UpstreamError),
+    *each((CREATE,), 400, 400, "invalid request", UpstreamError),
+    *each((CREATE,), 200, 404, "Not found", AnchorNotRegistered),
+    *each((CREATE,), 200, 500, "create live failed", UpstreamError),
+    *each((READ,), 200, 500, "create live failed", RoomNotFound),
+    *each((STOP, DELETE), 200, 501, "record not found", RoomNotFound),
+    *each((STOP,), 500, 501, "live status error", RoomNotLive),
+]
+BESIDES = [
+    *each(ALL, 201, 0, "", None),
+    *each(ALL, 200, 401, "Unauthorized", UpstreamError),
+    *each(ALL, 401, 0, "success", UpstreamError),
+    *each(ALL, 401, 500, "record not found", UpstreamError),
+    *each(ALL, 200, 499, "token expired", UpstreamError),
+    *each(ALL, 500, 600, "already exists", UpstreamError),
+    *each((CREATE, READ, DELETE), 500, 601, "bad status", UpstreamError),
+    *each((STOP,), 500, 601, "bad status", RoomNotLive),
+    *each(ALL, 500, 602, "storage", UpstreamError),
+    *each((READ, STOP, DELETE), 200, 404, "Not found", RoomNotFound),
+    *each((READ, STOP, DELETE), 404, 404, "", RoomNotFound),
+    *each((READ, STOP, DELETE), 500, 500, "Record Not Found", RoomNotFound),
+    *each((READ,), 200, 500, "Create Live Failed", RoomNotFound),
+    *each((STOP,), 500, 501, "Live Status Error", RoomNotLive),
+    *each((CREATE,), 500, 500, "record not found", UpstreamError),
+    *each((STOP, DELETE), 200, 500, "create live failed", UpstreamError),
+    *each((CREATE, READ, DELETE), 500, 501, "live status error", UpstreamError),
+    *each(ALL, 200, 500, "no record not found", UpstreamError),
+    *each((READ,), 500, 0, "success", UpstreamError),
+    *each(WRITES, 500, 0, "success", OutcomeUnknown),
+    *each(WRITES, 503, 200, "success", OutcomeUnknown),
+    *each(ALL, 404, 0, "success", UpstreamError),
+    *each(ALL, 302, 200, "success", UpstreamError),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "code", "message", "expected"), DOCUMENTED + LEGACY + BESIDES
+)
+def test_answers(
+    operation: Operation, status: int, code: int, message: str, expected: type[GatewayError] | None
+) -> None:
+    """Each row means the error of its last column, None being a success."""
+    reply = answer(status, enveloped(code=code, message=message))
+    error = meaning(operation, reply)
+    assert (error and type(error)) == expected
+
+
+def test_legacy_refuses_bad_json_as_plain_text() -> None:
+    """An envelope in text/plain is read where the status is a refusal, and only there."""
+    refusal = enveloped(code=404, message="Not found")
+    assert type(meaning(READ, answer(400, refusal, TEXT))) is RoomNotFound
+    assert type(meaning(READ, answer(200, refusal, TEXT))) is UpstreamError
+
+
+SUCCESS = enveloped()
+NO_ENVELOPE = {
+    "html": answer(200, b"<html><body>code 0</body></html>", "text/html"),
+    "html that is an envelope": answer(200, SUCCESS, "text/html"),
+    "text that is an envelope": answer(200, SUCCESS, TEXT),
+    "octets": answer(200, SUCCESS, "application/octet-stream"),
+    "empty": answer(200, b""),
+    "empty without a type": answer(200, b"", None),
+    "no content": answer(204, b"", None),
+    "array": answer(200, b"[]"),
+    "null": answer(200, b"null"),
+    "another object": answer(200, b'{"status":"ok"}'),
+    "code as text": answer(200, b'{"code":"0"}'),
+    "code as bool": answer(200, b'{"code":false}'),
+    "code null": answer(200, b'{"code":null}'),
+    "message as object": answer(200, b'{"code":0,"message":{}}'),
+    "truncated": answer(200, SUCCESS[:-1]),
+    "followed by more": answer(200, SUCCESS + b"{}"),
+    "not utf-8": answer(200, b'{"code":0,"message":"\xff"}'),
+    "utf-16": answer(200, SUCCESS.decode().encode("utf-16")),
+    "declared utf-16": answer(200, SUCCESS, "application/json; charset=utf-16"),
+    "declared gbk": answer(200, SUCCESS, "application/json; charset=gbk"),
+    "declared unknown": answer(200, SUCCESS, "application/json; charset=x-unknown"),
+    "deep": answer(200, b'{"code":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "gateway error": answer(502, b"<html>Bad Gateway</html>", "text/html"),
+    "unavailable": answer(503, b""),
+    "server error as json": answer(500, b'{"error":"down"}'),
+}
+
+
+@pytest.mark.parametrize("case", NO_ENVELOPE)
+@pytest.mark.parametrize("operation", ALL)
+def test_no_envelope(operation: Operation, case: str) -> None:
+    """Without an envelope a read failed, and a write may have happened."""
+    error = meaning(operation, NO_ENVELOPE[case])
+    assert type(error) is (UpstreamError if operation is READ else OutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 413, 429])
+@pytest.mark.parametrize("operation", ALL)
+def test_refused_without_an_envelope(operation: Operation, status: int) -> None:
+    """A redirect or a 4xx says that nothing happened, whatever was asked."""
+    error = meaning(operation, answer(status, b"<html></html>", "text/html"))
+    assert type(error) is UpstreamError
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "application/json", JSON, 'Application/JSON; Charset="UTF-8"', "application/vnd.x+json"],
+)
+def test_types_of_an_envelope(content_type: str | None) -> None:
+    """JSON in UTF-8 is read under any of its names, and where nothing is declared."""
+    assert meaning(STOP, answer(200, SUCCESS, content_type)) is None
+
+
+NOT_SENT, OVERDUE, BROKEN = NotSent("refused"), Overdue("late"), Broken("cut off")
+
+FAULTS = [
+    *[(NOT_SENT, operation, UpstreamError) for operation in ALL],
+    (OVERDUE, READ, UpstreamTimeout),
+    (BROKEN, READ, UpstreamError),
+    *[(fault, operation, OutcomeUnknown) for fault in (OVERDUE, BROKEN) for operation in WRITES],
+]
+
+
+@pytest.mark.parametrize(("fault", "operation", "expected"), FAULTS)
+def test_faults(fault: Fault, operation: Operation, expected: type[GatewayError]) -> None:
+    """Only a write that may have been sent has an unknown outcome; the reason is kept."""
+    error = from_fault(operation, fault)
+    assert type(error) is expected
+    assert str(error) == str(fault)
+
+
+PARTS = ["application/json", "text/plain", "charset", "utf-8", "gbk", *";= *\"'/\\%(,<", "ff", "0"]
+
+
+@given(
+    st.sampled_from(Operation),
+    st.integers(100, 999),
+    st.none() | st.lists(st.sampled_from(PARTS)).map("".join),
+    st.binary()
+    | st.builds(enveloped, code=st.integers(-1, 700), message=st.text())
+    | st.dictionaries(st.sampled_from(["code", "message"]), st.integers()).map(msgspec.json.encode),
+)
+def test_any_reply_means_something_documented(
+    operation: Operation, status: int, content_type: str | None, body: bytes
+) -> None:
+    """No reply raises anything but the errors that its call documents."""
+    error = meaning(operation, answer(status, body, content_type))
+    documented: dict[Operation, tuple[type[GatewayError], ...]] = {
+        CREATE: (AnchorNotRegistered, UpstreamError, OutcomeUnknown),
+        READ: (RoomNotFound, UpstreamError),
+        STOP: (RoomNotFound, RoomNotLive, UpstreamError, OutcomeUnknown),
+        DELETE: (RoomNotFound, UpstreamError, OutcomeUnknown),
+    }
+    assert error is None or isinstance(error, documented[operation])
+    if error is None:
+        assert 200 <= status < 300

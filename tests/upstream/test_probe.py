@@ -1,0 +1,113 @@
+"""What `gateway check` learns from one signed read."""
+
+import asyncio
+import string
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.upstream import Probe, probe
+from gateway.upstream.faults import Fault, NotSent, Overdue
+from gateway.upstream.send import Reply
+from tests.upstream.scripted import ROOM, enveloped
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_800_000_000.25  # 2027-01-15 08:00:00 UTC
+DATE = "Fri, 15 Jan 2027 08:00:00 GMT"
+UNKNOWN = enveloped(code=500, message="record not found")
+LEGACY_UNKNOWN = enveloped(code=500, message="create live failed")
+
+
+async def probed(outcome: Reply | Fault, sent: list[httpx.Request] | None = None) -> Probe:
+    """Return the probe of an upstream that ends so, after a quarter of a second."""
+    ticks: Iterator[float] = iter([10.0, 10.25])
+
+    async def send(request: httpx.Request) -> Reply:
+        if sent is not None:
+            sent.append(request)
+        if isinstance(outcome, Fault):
+            raise outcome
+        return outcome
+
+    return await probe(send, "https://u.test", timer=lambda: next(ticks), clock=lambda: NOW)
+
+
+def answer(status: int, body: bytes, date: str | None = DATE) -> Reply:
+    """Return a JSON reply with this Date, or none."""
+    headers = {"Content-Type": "application/json"} | ({} if date is None else {"Date": date})
+    return Reply(status, httpx.Headers(headers), body)
+
+
+async def test_it_reads_a_room_that_cannot_exist() -> None:
+    """One GET, of an id that no room has but that reaches the signature check."""
+    sent: list[httpx.Request] = []
+    await probed(answer(500, UNKNOWN), sent)
+    (request,) = sent
+    assert (request.method, str(request.url)) == ("GET", "https://u.test/server/live/gateway-check")
+    assert request.headers["X-Reqid"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, UNKNOWN), (200, LEGACY_UNKNOWN), (200, enveloped(ROOM))]
+)
+async def test_accepted(status: int, body: bytes) -> None:
+    """An unknown room, in either dialect, or even a room, means the signature was accepted."""
+    assert await probed(answer(status, body)) == Probe(None, 0.25, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "problem"),
+    [
+        (401, enveloped(code=401, message="Unauthorized"), "the upstream refused our credentials"),
+        (200, enveloped(code=401), "the upstream refused our credentials"),
+        (401, b"", "HTTP 401 without a usable envelope"),
+        (200, b"<html>", "HTTP 200 without a usable envelope"),
+        (500, enveloped(), "HTTP 500 with the code of a success"),
+        (500, enveloped(code=602), "the upstream refused the call: HTTP 500, code 602"),
+    ],
+)
+async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
+    """Any other answer is told as a problem, with the skew that it showed."""
+    assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
+
+
+@pytest.mark.parametrize("fault", [NotSent("connection error"), Overdue("late")])
+async def test_no_reply(fault: Fault) -> None:
+    """A fault is told with the time it took; nothing is known of the clocks."""
+    assert await probed(fault) == Probe(f"no reply: {fault}", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("date", "skew"),
+    [
+        (DATE, 0),
+        ("Fri, 15 Jan 2027 07:58:30 GMT", 90),
+        ("Fri, 15 Jan 2027 08:01:00 GMT", -60),
+        ("Fri, 15 Jan 2027 16:00:00 +0800", 0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("Fri, 32 Jan 2027 08:00:00 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:00 +99999999", None),
+        (f"Fri, {10**30} Jan 2027 08:00:00 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:00 +" + "9" * 20, None),
+    ],
+)
+async def test_clock_skew(date: str | None, skew: int | None) -> None:
+    """How far this clock is ahead in whole seconds; None where the upstream's is not told."""
+    assert (await probed(answer(500, UNKNOWN, date))).clock_skew == skew
+
+
+WORDS = st.sampled_from([*DATE.split(" "), "-0000", "0", "99", ",", "9" * 20])
+
+
+@given(st.text(string.printable) | st.lists(WORDS).map(" ".join))
+def test_no_date_breaks_the_probe(date: str) -> None:
+    """Whatever an upstream sends as its Date, the skew is a number or unknown."""
+    told = asyncio.run(probed(answer(500, UNKNOWN, date)))
+    assert told.problem is None
+    assert isinstance(told.clock_skew, int | None)

@@ -1,0 +1,234 @@
+"""One attempt over real sockets, against a server that misbehaves on purpose."""
+
+import gzip
+import os
+import socket
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.send import Reply
+from tests.upstream.scripted import (
+    Exchange,
+    Script,
+    answering,
+    enveloped,
+    reply,
+    sending,
+    serving,
+    silence,
+)
+
+pytestmark = pytest.mark.anyio
+
+DEADLINE = 0.2
+GENEROUS = 2.0  # far above the deadline, far below what a drip would take
+GZIP = "Content-Encoding: gzip"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def request(url: str, method: str = "POST") -> httpx.Request:
+    """Return a create, or another call, to the server at `url`."""
+    content = b"{}" if method == "POST" else None
+    return httpx.Request(method, f"{url}/server/live", content=content)
+
+
+async def reply_to(script: Script, *, method: str = "GET", max_body: int = 1_000_000) -> Reply:
+    """Make one call to a server with this script."""
+    async with serving(script) as server, sending(max_body=max_body) as send:
+        return await send(request(server.url, method))
+
+
+def dripping(data: bytes, whole: bytes = b"") -> Script:
+    """Return a script that sends `whole` at once and `data` byte by byte."""
+
+    async def drip(exchange: Exchange) -> None:
+        await exchange.write(whole)
+        await exchange.drip(data)
+
+    return drip
+
+
+SLOW = {
+    "silence": silence,
+    "dripped headers": dripping(HEAD + b"X-Filler: %s\r\n\r\n" % (b"x" * 1000)),
+    "endless headers": dripping(b"X: y\r\n" * 1000, HEAD),
+    "dripped body": dripping(b"x" * 1000, HEAD + b"Content-Length: 1000\r\n\r\n"),
+    "dripped chunks": dripping(b"1\r\nx\r\n" * 100, HEAD + b"Transfer-Encoding: chunked\r\n\r\n"),
+    "a body that stops": answering(HEAD + b"Content-Length: 1000\r\n\r\n{"),
+    "only early hints": answering(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("case", SLOW)
+async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
+    """However an upstream spends its time, the call ends soon after its deadline."""
+    async with serving(SLOW[case]) as server, sending(seconds=DEADLINE) as send:
+        started = time.perf_counter()
+        with pytest.raises(Overdue):
+            await send(request(server.url))
+        assert DEADLINE * 0.9 <= time.perf_counter() - started < GENEROUS
+        assert len(server.received) == 1
+
+
+async def test_waiting_for_a_connection_counts() -> None:
+    """A connection that is never accepted is bounded by the same deadline, and may be sent."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            async with sending(seconds=DEADLINE) as send:
+                started = time.perf_counter()
+                with pytest.raises(Overdue):
+                    await send(request(f"http://127.0.0.1:{full.getsockname()[1]}"))
+                assert time.perf_counter() - started < GENEROUS
+
+
+async def test_a_slow_reply_within_the_deadline_is_whole() -> None:
+    """Dripping alone is no fault."""
+    got = await reply_to(dripping(b"23456789}", HEAD + b"Content-Length: 10\r\n\r\n1"))
+    assert got.body == b"123456789}"
+
+
+def compressed(size: int) -> bytes:
+    """Return a gzip reply whose body inflates to `size` bytes."""
+    return reply(gzip.compress(bytes(size)), headers=GZIP)
+
+
+CAP = 1000
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+BODIES: list[tuple[Callable[[int], bytes], str]] = [
+    (lambda size: reply(bytes(size)), "plain"),
+    (lambda size: HEAD + b"\r\n" + bytes(size), "until close"),
+    (lambda size: CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)), "chunked"),
+    (compressed, "gzip"),
+    (lambda size: reply(zlib.compress(bytes(size)), headers="Content-Encoding: deflate"), "zlib"),
+    (lambda size: reply(bytes(size), headers="Content-Encoding: identity"), "identity"),
+]
+
+
+@pytest.mark.parametrize("sized", [body for body, _ in BODIES], ids=[name for _, name in BODIES])
+async def test_the_cap_counts_decoded_bytes(sized: Callable[[int], bytes]) -> None:
+    """A body of the cap is read whole; one byte more is refused."""
+    got = await reply_to(answering(sized(CAP), close=True), max_body=CAP)
+    assert got.body == bytes(CAP)
+    with pytest.raises(Broken, match="larger than 1000 bytes"):
+        await reply_to(answering(sized(CAP + 1), close=True), max_body=CAP)
+
+
+async def test_an_endless_body_is_cut() -> None:
+    """The cap ends a body that the deadline alone would let grow."""
+
+    async def endless(exchange: Exchange) -> None:
+        await exchange.write(CHUNKED)
+        while True:
+            await exchange.write(b"10000\r\n%s\r\n" % bytes(0x10000))
+
+    with pytest.raises(Broken, match="larger"):
+        await reply_to(endless)
+
+
+BOMB = gzip.compress(bytes(50_000_000))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [reply(BOMB, headers=GZIP), reply(gzip.compress(BOMB), headers=f"{GZIP}, gzip")],
+    ids=["once", "twice"],
+)
+async def test_a_bomb_is_not_inflated(bomb: bytes) -> None:
+    """A small reply that inflates to 50 MB is refused without ever holding a tenth of that."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(Broken):
+            await reply_to(answering(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+ZIPPED = gzip.compress(enveloped())
+
+BROKEN = {
+    "bad gzip": reply(b"not gzip", headers=GZIP),
+    "truncated gzip": reply(ZIPPED[:-8], headers=GZIP),
+    "gzip with a wrong checksum": reply(ZIPPED[:-8] + bytes(8), headers=GZIP),
+    "gzip under another name": reply(ZIPPED, headers="Content-Encoding: x-gzip"),
+    "unknown encoding": reply(b"{}", headers="Content-Encoding: secret"),
+    "truncated with a length": HEAD + b"Content-Length: 20\r\n\r\n{}",
+    "truncated chunks": CHUNKED + b"2\r\n{}\r\n",
+    "bad chunk size": CHUNKED + b"zz\r\n{}\r\n",
+    "closed at once": b"",
+    "closed in the status line": b"HTTP/1.1 20",
+    "closed in the headers": HEAD + b"Content-Le",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a body alone": enveloped(),
+    "bad status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+    "negative length": HEAD + b"Content-Length: -1\r\n\r\n{}",
+    "a header in Latin-1": HEAD + b"X-Note: caf\xe9\r\nContent-Length: 2\r\n\r\n{}",
+    "a megabyte of headers": HEAD + b"X: y\r\n" * 170_000 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_an_unreadable_reply_is_broken(case: str) -> None:
+    """A reply that breaks HTTP, or is cut off where that can be told, is never NotSent."""
+    with pytest.raises(Broken):
+        await reply_to(answering(BROKEN[case], close=True), method="POST")
+
+
+async def test_a_body_cut_off_without_a_length_is_told_by_its_json() -> None:
+    """HTTP cannot tell such a truncation: the bytes come as they are, for a strict decoder."""
+    got = await reply_to(answering(HEAD + b"\r\n" + enveloped()[:-5], close=True))
+    assert got.body == enveloped()[:-5]
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"])
+async def test_a_reset_after_sending_is_broken(sent: bytes) -> None:
+    """A create whose connection is reset may have been carried out."""
+
+    async def reset(exchange: Exchange) -> None:
+        await exchange.write(sent)
+        exchange.reset()
+
+    with pytest.raises(Broken):
+        await reply_to(reset, method="POST")
+
+
+def unused_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "nope.invalid"])
+async def test_no_connection_is_not_sent(host: str, method: str) -> None:
+    """Refused connections and names that do not resolve prove that nothing was sent."""
+    async with sending() as send:
+        with pytest.raises(NotSent):
+            await send(request(f"http://{host}:{unused_port()}", method))
+
+
+@pytest.mark.parametrize("case", ["closed at once", "no HTTP", "a header in Latin-1"])
+async def test_faults_tell_nothing_of_the_signature(case: str) -> None:
+    """What goes to the log has no key and no signature in it."""
+    with pytest.raises(Fault) as caught:
+        await reply_to(answering(BROKEN[case], close=True), method="POST")
+    assert "Qiniu" not in str(caught.value)
+    assert "key" not in str(caught.value)
+
+
+async def test_a_reply_does_not_print_its_body() -> None:
+    """A body may hold a push URL."""
+    got = await reply_to(answering(reply(os.urandom(4).hex().encode())))
+    assert repr(got) == "Reply(status=200)"
