@@ -32,6 +32,7 @@ from gateway.identity import (
 from gateway.rooms import RoomService, Scopes
 from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
 from gateway.telemetry import build_logger
+from gateway.threads import foreign_calls_returned
 from gateway.upstream import (
     Probe,
     QiniuAuth,
@@ -91,6 +92,7 @@ def build(
         yield
         await cache.aclose()
         await transport.aclose()
+        await foreign_calls_returned()
 
     return build_application(
         rooms,
@@ -145,19 +147,20 @@ async def probe_upstream(settings: UpstreamSettings) -> Probe:
         return await probe(_send(transport, settings), settings.upstream_url)
     finally:
         await transport.aclose()
+        await foreign_calls_returned()
 
 
 def _transport(settings: UpstreamSettings) -> Transport:
     return build_transport(
-        connections=settings.upstream_connections, user_agent=f"live-room-gateway/{__version__}"
+        connections=settings.upstream_connections,
+        max_body=settings.upstream_max_body,
+        user_agent=f"live-room-gateway/{__version__}",
     )
 
 
 def _send(transport: Transport, settings: UpstreamSettings) -> Send:
     auth = QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
-    return attempt(
-        transport, auth, timeout=settings.upstream_timeout, max_body=settings.upstream_max_body
-    )
+    return attempt(transport, auth, timeout=settings.upstream_timeout)
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

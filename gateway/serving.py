@@ -6,8 +6,6 @@ already taken would go unnoticed; `require_free` looks first.
 
 import asyncio
 import socket
-import sys
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from math import ceil
@@ -16,6 +14,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
+
+from gateway.threads import foreign_calls_returned
 
 Application = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -89,21 +89,7 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
         finally:
             server.stop()
             await task
-            await _threads_gone()
-
-
-async def _threads_gone() -> None:
-    """Wait until no foreign thread is inside Python code.
-
-    granian's thread reports the end of its server by a call into this loop. An interpreter that
-    exits before that call has returned aborts the process (granian#693).
-    """
-    while not _running_threads() <= {thread.ident for thread in threading.enumerate()}:
-        await asyncio.sleep(0.001)
-
-
-def _running_threads() -> set[int]:
-    return set(sys._current_frames())  # noqa: SLF001  # documented, despite the underscore
+            await foreign_calls_returned()
 
 
 def _embedded(app: Application, port: int) -> Server:

@@ -29,16 +29,17 @@ DIRECTION: dict[str, set[str]] = {
     },
     "check": {"settings", "upstream"},
     "sandbox": {"app", "identity", "serving", "settings", "telemetry"},
-    "app": {"cache", "edge", "identity", "rooms", "settings", "telemetry", "upstream"},
+    "app": {"cache", "edge", "identity", "rooms", "settings", "telemetry", "upstream", "threads"},
     "edge": {"rooms"},
     "identity": {"rooms"},
     "upstream": {"rooms"},
     "cache": {"rooms"},
     "telemetry": {"rooms"},
     "settings": {"secret"},
-    "serving": set(),
+    "serving": {"threads"},
     "rooms": set(),
     "secret": set(),
+    "threads": set(),
 }
 """What each part may import of the others; any may import the package's own `__version__`."""
 

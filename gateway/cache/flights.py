@@ -43,11 +43,8 @@ class SingleFlight(Generic[T]):
         return self._current.get(key) is asyncio.current_task()
 
     async def aclose(self) -> None:
-        """End every flight."""
-        flights = list(self._all)
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        """Let every flight land."""
+        await asyncio.gather(*self._all, return_exceptions=True)
 
     def _land(self, key: str, flight: asyncio.Task[T]) -> None:
         self._all.discard(flight)

@@ -117,7 +117,7 @@ class RoomCache:
         self._remember_unknown(live_id)
 
     async def aclose(self) -> None:
-        """End every read in flight."""
+        """Wait for the reads in flight, each of which the upstream's time limit ends."""
         await self._flights.aclose()
 
     async def _load(self, live_id: str, request_id: str) -> Fetched:

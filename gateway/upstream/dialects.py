@@ -17,6 +17,7 @@ advance and the tables do not collide, so one classifier reads both:
 
 from email.message import Message
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.rooms import (
     AnchorNotRegistered,
@@ -101,12 +102,17 @@ def _refused(status: int, code: int) -> UpstreamError:
 
 def _declares_json(reply: Reply) -> bool:
     declared = reply.headers.get("Content-Type")
-    if declared is None:
-        return True
+    return declared is None or _is_json(declared, refusal=reply.status >= 400)
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str, *, refusal: bool) -> bool:
+    """Whether a Content-Type means JSON; `legacy` refuses a create as plain text."""
     header = Message()
-    header["Content-Type"] = declared
+    header["Content-Type"] = content_type
     kind = header.get_content_type()
     if header.get_content_charset("utf-8") not in {"utf-8", "utf8", "us-ascii"}:
         return False
-    legacy_refusal = kind == "text/plain" and reply.status >= 400
-    return kind == "application/json" or kind.endswith("+json") or legacy_refusal
+    return (
+        kind == "application/json" or kind.endswith("+json") or (refusal and kind == "text/plain")
+    )

@@ -1,4 +1,4 @@
-"""One attempt at a call: sign, send, read the reply up to a cap, all within one deadline.
+"""One attempt at a call: sign, send and read the whole reply, all within one deadline.
 
 A step is a function from the next one; `attempt` is the column in which they stand. httpx's
 timeouts bound single reads, which a dripping upstream outlives, so the deadline is around
@@ -7,12 +7,13 @@ everything, connecting and waiting for a pool slot included.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import httpx
 from msgspec import Struct
 
 from .faults import Broken, Fault, NotSent, Overdue
-from .transport import TIMEOUTS, TRANSPORT_ERRORS, Transport, was_never_sent
+from .transport import Transport
 
 
 class Reply(Struct, frozen=True):
@@ -30,20 +31,16 @@ Send = Callable[[httpx.Request], Awaitable[Reply]]
 """Sends one request. Raises a `Fault` where there is no reply."""
 
 
-def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float, max_body: int) -> Send:
+def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float) -> Send:
     """Return the pipeline of one attempt: deadline → sign → send; `timeout` in seconds."""
-    return deadline(timeout, signed(auth, plain(transport, max_body)))
+    return deadline(timeout, signed(auth, plain(transport)))
 
 
 def deadline(seconds: float, send: Send) -> Send:
-    """Give up on `send` after `seconds`, raising Overdue.
-
-    The transport is told too: it goes on with a call that is cancelled, holding its pool slot, and
-    takes the sum of httpx's four timeouts as its limit for all of the call, the queue included.
-    """
+    """Give up on `send` after `seconds`, raising Overdue; the transport is told as well."""
 
     async def within(request: httpx.Request) -> Reply:
-        request.extensions["timeout"] = {"pool": seconds}
+        request.extensions["deadline"] = seconds
         try:
             async with asyncio.timeout(seconds):
                 return await send(request)
@@ -62,39 +59,29 @@ def signed(auth: httpx.Auth, send: Send) -> Send:
     return sign_and_send
 
 
-def plain(transport: Transport, max_body: int) -> Send:
-    """Send over `transport` and read at most `max_body` bytes; the one place that translates."""
+def plain(transport: Transport) -> Send:
+    """Send over `transport`; the one place that translates its errors."""
 
     async def send(request: httpx.Request) -> Reply:
         try:
             response = await transport.handle_async_request(request)
-            try:
-                body = await _read(response, max_body)
-            finally:
-                await response.aclose()
-        except TRANSPORT_ERRORS as error:
+            async with aclosing(response):
+                body = await _whole(response.stream)
+        except httpx.HTTPError as error:
             raise _fault(error) from error
         return Reply(response.status_code, response.headers, body)
 
     return send
 
 
-def _fault(error: Exception) -> Fault:
-    if isinstance(error, TIMEOUTS):
+async def _whole(stream: object) -> bytes:
+    """Return a body that the transport has decoded; `Response.aread` would decode it again."""
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("an asynchronous transport has asynchronous streams")
+    return b"".join([chunk async for chunk in stream])
+
+
+def _fault(error: httpx.HTTPError) -> Fault:
+    if isinstance(error, httpx.TimeoutException):
         return Overdue(str(error))
-    return NotSent(str(error)) if was_never_sent(error) else Broken(str(error))
-
-
-async def _read(response: httpx.Response, max_body: int) -> bytes:
-    """Return the body, which the transport decodes piece by piece, dropping Content-Encoding.
-
-    What it leaves encoded is refused: httpx would inflate a whole piece before it can be measured.
-    """
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise Broken("the reply has a content encoding that was not asked for")
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > max_body:
-            raise Broken(f"the reply is larger than {max_body} bytes")
-    return bytes(body)
+    return NotSent(str(error)) if isinstance(error, httpx.ConnectError) else Broken(str(error))

@@ -39,9 +39,11 @@ def signing_text(
     return text + body if content_type and content_type != _UNSIGNED_BODY else text
 
 
-def sign(secret_key: str, text: bytes) -> str:
+def sign(key: hmac.HMAC, text: bytes) -> str:
     """Return the URL-safe base64, padding kept, of HMAC-SHA1 over `text`."""
-    return base64.urlsafe_b64encode(hmac.digest(secret_key.encode(), text, "sha1")).decode()
+    mac = key.copy()
+    mac.update(text)
+    return base64.urlsafe_b64encode(mac.digest()).decode()
 
 
 class QiniuAuth(httpx.Auth):
@@ -51,7 +53,7 @@ class QiniuAuth(httpx.Auth):
 
     def __init__(self, access_key: str, secret_key: str) -> None:
         self._access_key = access_key
-        self._secret_key = secret_key
+        self._key = hmac.new(secret_key.encode(), digestmod="sha1")
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the `Authorization` header and send the request once."""
@@ -62,7 +64,5 @@ class QiniuAuth(httpx.Auth):
             request.headers.multi_items(),
             request.content,
         )
-        request.headers["Authorization"] = (
-            f"Qiniu {self._access_key}:{sign(self._secret_key, text)}"
-        )
+        request.headers["Authorization"] = f"Qiniu {self._access_key}:{sign(self._key, text)}"
         yield request

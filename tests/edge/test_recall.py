@@ -126,7 +126,7 @@ def requests(world: World, room: str, etag: bytes) -> st.SearchStrategy[dict[str
                 authorization, st.one_of(st.just([]), st.lists(header, max_size=3))
             ).map(lambda drawn: [(b"authorization", drawn[0]), *drawn[1], fixed]),
         }
-    ).map(lambda drawn: {**drawn, "raw_path": drawn["path"].encode()})
+    ).map(lambda drawn: {**drawn, "raw_path": str(drawn["path"]).encode()})
 
 
 def test_both_ways_answer_alike() -> None:

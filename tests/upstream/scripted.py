@@ -115,25 +115,27 @@ async def serving(script: Script) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def connecting(connections: int = 2) -> AsyncIterator[Transport]:
+async def connecting(
+    connections: int = 2, *, max_body: int = 1_000_000
+) -> AsyncIterator[Transport]:
     """Return the gateway's own transport with a pool of this size."""
-    transport = build_transport(connections=connections, user_agent="tests")
+    transport = build_transport(connections=connections, max_body=max_body, user_agent="tests")
     try:
         yield transport
     finally:
         await transport.aclose()
 
 
-def sender(transport: Transport, *, seconds: float = 10.0, max_body: int = 1_000_000) -> Send:
+def sender(transport: Transport, *, seconds: float = 10.0) -> Send:
     """Return the gateway's own pipeline of one attempt."""
-    return attempt(transport, QiniuAuth(AK, SK), timeout=seconds, max_body=max_body)
+    return attempt(transport, QiniuAuth(AK, SK), timeout=seconds)
 
 
 @asynccontextmanager
 async def sending(*, seconds: float = 10.0, max_body: int = 1_000_000) -> AsyncIterator[Send]:
     """Return that pipeline over a transport of its own."""
-    async with connecting() as transport:
-        yield sender(transport, seconds=seconds, max_body=max_body)
+    async with connecting(max_body=max_body) as transport:
+        yield sender(transport, seconds=seconds)
 
 
 def answering(data: bytes, *, close: bool = False) -> Script:

@@ -155,8 +155,11 @@ async def test_a_refused_body_gives_its_connection_back() -> None:
     async def stalling(exchange: Exchange) -> None:
         await exchange.write(reply(bytes(500_000))[:-1] if exchange.target == "/long" else OK)
 
-    async with serving(stalling) as server, connecting(1) as transport:
-        hurried, patient = sender(transport, seconds=0.3, max_body=1000), sender(transport)
+    async with (
+        serving(stalling) as server,
+        connecting(1, max_body=1000) as transport,
+    ):
+        hurried, patient = sender(transport, seconds=0.3), sender(transport)
         with pytest.raises(Broken, match="larger"):
             await hurried(create(f"{server.url}/long"))
         assert (await patient(create(f"{server.url}/good"))).status == 200

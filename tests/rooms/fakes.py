@@ -1,0 +1,143 @@
+"""Rooms, callers, and an upstream and a memory that do as told and note what was asked of them."""
+
+from collections.abc import Sequence
+
+from gateway.rooms import (
+    Anchor,
+    AnchorRoom,
+    Caller,
+    EncodedRoom,
+    Fetched,
+    NewRoom,
+    Scopes,
+    Sighting,
+    Source,
+)
+
+PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
+SCOPES = Scopes(admin="rooms:admin")
+
+ALICE = Caller("alice")
+BOB = Caller("bob")
+BOB_SCOPED = Caller("bob", frozenset({"rooms", "admin", "rooms:admin2", "ROOMS:ADMIN"}))
+ADMIN = Caller("root", frozenset({"rooms:admin"}))
+
+CREATED, LIVING, ENDED = 0, 1, 2
+
+
+def room_of(anchor_id: str = "alice", live_status: int = LIVING, live_id: str = "1") -> AnchorRoom:
+    """Return a room of this anchor in this state."""
+    return AnchorRoom(
+        live_id=live_id,
+        title="Friday",
+        notice="",
+        cover_url="",
+        extends={},
+        anchor_info=Anchor(anchor_id, 1, "Nick", "", {}),
+        anchor_status=1,
+        pk_id="",
+        online_count=0,
+        start_time=None,
+        end_time=None,
+        chat_id=1,
+        push_url=PUSH_URL,
+        hls_url="",
+        rtmp_url="",
+        flv_url="",
+        pv=0,
+        uv=0,
+        live_status=live_status,
+    )
+
+
+class Upstream:
+    """Reads end as `reads` say in turn, a write ends in `error` if there is one."""
+
+    def __init__(
+        self,
+        *reads: AnchorRoom | Exception,
+        error: Exception | None = None,
+        log: list[str] | None = None,
+    ) -> None:
+        self._reads = list(reads)
+        self._error = error
+        self.calls: list[str] = [] if log is None else log
+        self.request_ids: set[str] = set()
+
+    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+        """Create a room of the anchor asked for."""
+        self._write("create", request_id)
+        return room_of(room.anchor_id, CREATED)
+
+    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
+        """Read a room."""
+        self._note(f"read {live_id}", request_id)
+        outcome = self._reads.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def stop(self, live_id: str, request_id: str) -> None:
+        """Stop a room."""
+        self._write(f"stop {live_id}", request_id)
+
+    async def delete(self, live_id: str, request_id: str) -> None:
+        """Delete a room."""
+        self._write(f"delete {live_id}", request_id)
+
+    def _write(self, call: str, request_id: str) -> None:
+        self._note(call, request_id)
+        if self._error is not None:
+            raise self._error
+
+    def _note(self, call: str, request_id: str) -> None:
+        self.calls.append(call)
+        self.request_ids.add(request_id)
+
+
+def sighting_of(room: AnchorRoom, source: Source = Source.HIT) -> Sighting:
+    """Return a room as the memory gives it."""
+    encoded = EncodedRoom(room.anchor_info.user_id, room.live_id.encode(), '"etag"')
+    return Sighting(encoded, source, 1)
+
+
+class Memory:
+    """Holds `remembered`, `last` for bad times; fetches end as `fetches` say, by id."""
+
+    def __init__(
+        self,
+        *fetches: AnchorRoom | tuple[str, Exception],
+        remembered: Sequence[AnchorRoom] = (),
+        last: Sequence[AnchorRoom] = (),
+        log: list[str] | None = None,
+    ) -> None:
+        self._fetches = {
+            each[0] if isinstance(each, tuple) else each.live_id: each for each in fetches
+        }
+        self._remembered = {room.live_id: sighting_of(room) for room in remembered}
+        self._last = {room.live_id: sighting_of(room, Source.STALE) for room in last}
+        self.calls: list[str] = [] if log is None else log
+
+    def peek(self, live_id: str, _request_id: str) -> Sighting | None:
+        """Return what is remembered."""
+        return self._remembered.get(live_id)
+
+    async def fetch(self, live_id: str, _request_id: str) -> Fetched:
+        """Return the room, or raise what there is instead."""
+        self.calls.append(f"fetch {live_id}")
+        outcome = self._fetches[live_id]
+        if isinstance(outcome, tuple):
+            raise outcome[1]
+        return Fetched(outcome, sighting_of(outcome, Source.MISS))
+
+    def last_resort(self, live_id: str) -> Sighting | None:
+        """Return what is remembered for bad times."""
+        return self._last.get(live_id)
+
+    def evict(self, live_id: str) -> None:
+        """Note it."""
+        self.calls.append(f"evict {live_id}")
+
+    def bury(self, live_id: str) -> None:
+        """Note it."""
+        self.calls.append(f"bury {live_id}")

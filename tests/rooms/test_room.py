@@ -1,0 +1,63 @@
+"""The two shapes of a room: what differs, and what never shows."""
+
+import msgspec
+import pytest
+
+from gateway.rooms import AnchorRoom, NewRoom, ViewerRoom
+from tests.rooms.fakes import CREATED, ENDED, LIVING, PUSH_URL, room_of
+
+ROOM = room_of()
+
+CONTRACT = {
+    *("live_id", "title", "notice", "cover_url", "extends", "anchor_info", "anchor_status"),
+    *("pk_id", "online_count", "start_time", "end_time", "chat_id", "hls_url", "rtmp_url"),
+    *("flv_url", "pv", "uv", "live_status"),
+}
+
+
+def test_the_viewers_fields() -> None:
+    """The viewer shape is the contract's allow-list, in the room and in its anchor."""
+    shown = msgspec.to_builtins(ROOM.for_viewers())
+    assert set(shown) == CONTRACT
+    assert sorted(shown["anchor_info"]) == ["avatar", "extends", "im_userid", "nick", "user_id"]
+
+
+def test_the_shapes_differ_by_push_url_alone() -> None:
+    """The anchor shape is the viewer shape and `push_url`, value by value."""
+    assert set(AnchorRoom.__struct_fields__) - set(ViewerRoom.__struct_fields__) == {"push_url"}
+    whole = msgspec.to_builtins(ROOM)
+    assert whole.pop("push_url") == PUSH_URL
+    assert msgspec.to_builtins(ROOM.for_viewers()) == whole
+
+
+def test_a_viewers_room_cannot_have_a_push_url() -> None:
+    """The viewer shape has no place for it, and no kinship with the shape that has."""
+    viewer = ROOM.for_viewers()
+    assert not hasattr(viewer, "push_url")
+    assert not isinstance(ROOM, ViewerRoom)
+    assert not isinstance(viewer, AnchorRoom)
+    with pytest.raises(TypeError, match="push_url"):
+        ViewerRoom(**msgspec.structs.asdict(ROOM))
+
+
+def test_an_anchors_room_does_not_print_its_push_url() -> None:
+    """Whatever prints the room or what holds it, rich output included, shows the id alone."""
+    texts = [repr(ROOM), str(ROOM), f"{ROOM}", f"{[ROOM]}", str(list(ROOM.__rich_repr__()))]
+    for text in texts:
+        assert "canary" not in text
+        assert "'1'" in text
+
+
+@pytest.mark.parametrize(
+    ("live_status", "ended"), [(CREATED, False), (LIVING, False), (ENDED, True)]
+)
+def test_has_ended(live_status: int, *, ended: bool) -> None:
+    """Only state 2 is an end."""
+    assert room_of(live_status=live_status).has_ended is ended
+
+
+def test_rooms_do_not_change() -> None:
+    """The shapes are values."""
+    for room in (ROOM, ROOM.for_viewers(), NewRoom(anchor_id="a", title="t")):
+        with pytest.raises(AttributeError):
+            room.title = "other"  # type: ignore[misc]  # that is the point

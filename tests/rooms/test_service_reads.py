@@ -1,0 +1,102 @@
+"""Getting rooms, one and many: what memory may answer, and whom."""
+
+import pytest
+
+from gateway.rooms import (
+    AnchorRoom,
+    Caller,
+    GatewayError,
+    RoomNotFound,
+    RoomService,
+    Sighting,
+    Source,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from tests.rooms.fakes import ADMIN, ALICE, BOB, SCOPES, Memory, Upstream, room_of
+
+pytestmark = pytest.mark.anyio
+
+ROOM = room_of("alice")
+FAILURES = [UpstreamTimeout("late"), UpstreamError("cut")]
+
+
+async def got(memory: Memory, caller: Caller) -> Sighting | AnchorRoom:
+    """Return room 1 as this caller gets it."""
+    return await RoomService(Upstream(), memory, SCOPES, patience=5).get(caller, "1", "req-1")
+
+
+@pytest.mark.parametrize("caller", [BOB, ADMIN])
+async def test_viewers_are_answered_from_memory(caller: Caller) -> None:
+    """What is remembered is not fetched."""
+    memory = Memory(remembered=[ROOM])
+    room = await got(memory, caller)
+    assert isinstance(room, Sighting)
+    assert (room.source, memory.calls) == (Source.HIT, [])
+
+
+@pytest.mark.parametrize("remembered", [[ROOM], []])
+async def test_the_anchor_gets_it_fresh(remembered: list[AnchorRoom]) -> None:
+    """The memory holds no `push_url`, so the anchor's read is always fetched."""
+    memory = Memory(ROOM, remembered=remembered)
+    assert await got(memory, ALICE) is ROOM
+    assert memory.calls == ["fetch 1"]
+
+
+@pytest.mark.parametrize("caller", [BOB, ADMIN])
+async def test_viewers_get_what_was_fetched_as_viewers(caller: Caller) -> None:
+    """A fetched room is given to others in viewer shape."""
+    room = await got(Memory(ROOM), caller)
+    assert isinstance(room, Sighting)
+    assert room.source is Source.MISS
+
+
+async def test_a_room_that_changed_hands_is_judged_by_what_was_fetched() -> None:
+    """Whose room it is, the room itself says, not an older memory of it."""
+    memory = Memory(room_of("bob"), remembered=[ROOM])
+    assert isinstance(await got(memory, ALICE), Sighting)
+
+
+@pytest.mark.parametrize("error", FAILURES)
+async def test_viewers_get_the_last_resort(error: GatewayError) -> None:
+    """Where the upstream fails, what is remembered for that is served, to viewers only."""
+    memory = Memory(("1", error), last=[ROOM])
+    room = await got(memory, BOB)
+    assert isinstance(room, Sighting)
+    assert room.source is Source.STALE
+    with pytest.raises(GatewayError) as caught:
+        await got(memory, ALICE)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [*FAILURES, RoomNotFound()])
+async def test_without_a_last_resort_the_error_is_told(error: GatewayError) -> None:
+    """Nothing remembered, nothing served."""
+    with pytest.raises(GatewayError) as caught:
+        await got(Memory(("1", error)), BOB)
+    assert caught.value is error
+
+
+async def test_an_unknown_room_has_no_last_resort() -> None:
+    """A room that the upstream knows no more is gone, whatever is remembered of it."""
+    with pytest.raises(RoomNotFound):
+        await got(Memory(("1", RoomNotFound()), last=[ROOM]), BOB)
+
+
+async def test_a_batch_sorts_its_rooms() -> None:
+    """Found, missing and failed keep the order asked for; one never fails the rest."""
+    rooms = {name: room_of("alice", live_id=name) for name in ("hit", "miss", "stale")}
+    memory = Memory(
+        rooms["miss"],
+        ("gone", RoomNotFound()),
+        ("stale", UpstreamError("cut")),
+        ("late", UpstreamTimeout("late")),
+        ("gone-2", RoomNotFound()),
+        remembered=[rooms["hit"]],
+        last=[rooms["stale"]],
+    )
+    asked = ["late", "miss", "gone", "hit", "stale", "gone-2"]
+    service = RoomService(Upstream(), memory, SCOPES, patience=5)
+    batch = await service.get_batch(asked, "req-1")
+    assert [each.room.body for each in batch.found] == [b"miss", b"hit", b"stale"]
+    assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])

@@ -1,0 +1,39 @@
+"""Before a program ends, the calls of native threads into Python have returned."""
+
+import _thread
+import asyncio
+import threading
+
+from gateway.threads import foreign_calls_returned
+
+
+def test_a_foreign_call_is_waited_for() -> None:
+    """A thread that `threading` does not know keeps it waiting until it has left Python code."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def call() -> None:
+        inside.set()
+        leave.wait()
+
+    async def main() -> None:
+        _thread.start_new_thread(call, ())
+        inside.wait()
+        waiting = asyncio.create_task(foreign_calls_returned())
+        done, _ = await asyncio.wait([waiting], timeout=0.05)
+        assert not done
+        leave.set()
+        await asyncio.wait_for(waiting, timeout=5)
+
+    asyncio.run(main())
+
+
+def test_pythons_own_threads_are_not_waited_for() -> None:
+    """The interpreter joins those itself."""
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait)
+    thread.start()
+    try:
+        asyncio.run(asyncio.wait_for(foreign_calls_returned(), timeout=0.5))
+    finally:
+        leave.set()
+        thread.join()
