@@ -6,7 +6,6 @@ test holds them against the routes.
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -226,11 +225,11 @@ def _problems(*codes: str) -> Json:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
-    return {str(status): _problem(status, by_status[status]) for status in sorted(by_status)}
+    return {str(status): _problem(by_status[status]) for status in sorted(by_status)}
 
 
-def _problem(status: int, codes: list[str]) -> Json:
-    response = _empty(f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}.")
+def _problem(codes: list[str]) -> Json:
+    response = _empty("; ".join(f"`{code}`: {PROBLEMS[code].title.lower()}" for code in codes))
     examples = {code: {"value": problem_example(code)} for code in codes}
     response["content"] = {MEDIA_TYPE: {"schema": _ref("ProblemDetails"), "examples": examples}}
     return response
