@@ -1,8 +1,10 @@
 """The composition root: the one place that constructs and connects.
 
 request → Front (id, headers, body cap, access line)
-        → Litestar (route → authentication → handler)
-        → RoomService (policy, shapes) → QliveClient → deadline → sign → transport → upstream
+        → FastPath, for room reads by callers known already; for all else
+          Litestar (route → authentication → handler)
+        → RoomService (policy, shapes) → RoomCache (single flight)
+        → QliveClient → deadline → sign → transport → upstream
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """What a response contains: the one place that decides its status, headers and body.
 
-Whether a read was answered from memory or through the router, it ends in the same function here.
+Whether a read took the fast path or went through the router, it ends in the same function here.
 A viewer's room may be kept by the viewer's own client for as long as it is fresh, and revalidated
 by its strong ETag; the anchor's carries a secret and may be kept by nobody.
 """
@@ -37,10 +37,15 @@ class Answer(Struct, frozen=True):
     headers: tuple[Header, ...]
     body: bytes = b""
 
+    async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
+        """Send it, with `more` headers."""
+        headers = self.headers + more
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        await self.deliver(send)
 
 
 def json(value: Struct, *headers: Header, status: int = 200) -> Answer:
@@ -58,7 +63,7 @@ def encode_room(room: ViewerRoom) -> EncodedRoom:
     """Return a room's JSON and its strong ETag."""
     body = msgspec.json.encode(room)
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
-    return EncodedRoom(room.anchor_info.user_id, body, f'"{tag}"')
+    return EncodedRoom(room.anchor_info.user_id, body, f'"{tag}"'.encode())
 
 
 def created(room: ViewerRoom | AnchorRoom) -> Answer:
@@ -76,7 +81,7 @@ def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
         return json(room, NO_STORE, _VARY, _BYPASS)
-    etag = room.room.etag.encode()
+    etag = room.room.etag
     validity = (
         (b"cache-control", b"private, max-age=%d" % room.max_age),
         _VARY,

@@ -14,10 +14,10 @@ from gateway.rooms import Caller, RoomService
 
 from .authentication import Authenticate, authentication
 from .docs import docs_routes
+from .fast_path import FastPath
 from .front import Front
 from .health import Checks, healthz, readyz
 from .openapi import openapi_json
-from .recall import RoomRecall
 from .routes import RoomController
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -55,8 +55,8 @@ def build_application(
         logging_config=None,
         request_max_body_size=None,
     )
-    recall = RoomRecall(rooms, recall_caller)
-    return Front(litestar, recall, log=log, access_log=access_log, new_id=new_id)
+    fast_path = FastPath(rooms, recall_caller)
+    return Front(litestar, fast_path, log=log, access_log=access_log, new_id=new_id)
 
 
 def _leave_to_front(_: Request[object, object, State], error: Exception) -> Response[bytes]:

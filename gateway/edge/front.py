@@ -1,14 +1,14 @@
 """The outermost layer: what holds for every request, whatever answers it.
 
 The framework's own middleware does not run for a 404 or 405, so this is a plain ASGI application
-around it. It gives each request an id, answers from memory what can be, hands the rest to the
-application with its body capped, lets HEAD be answered as GET (the server drops the body), turns
-every exception into a problem, adds the headers that each response has, and writes one access line.
+around it. It gives each request an id, tries the fast path, hands the rest to the application with
+its body capped, lets HEAD be answered as GET (the server drops the body), turns every exception
+into a problem, adds the headers that each response has, and writes one access line.
 """
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
@@ -31,8 +31,8 @@ from .problems import BodyTooLarge, render
 MAX_BODY = 65536
 """Bytes a request body may have."""
 
-Recall = Callable[[HTTPScope, str], Answer | None]
-"""Answers a request with this id from memory, or does not; raises as the application would."""
+FastPath = Callable[[HTTPScope, str], Awaitable[Answer | None]]
+"""Answers a request with this id, or leaves it; raises as the application would."""
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -50,7 +50,7 @@ class Front:
     def __init__(
         self,
         app: ASGIApp,
-        recall: Recall,
+        fast_path: FastPath,
         *,
         log: FilteringBoundLogger,
         access_log: bool,
@@ -58,7 +58,7 @@ class Front:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
-        self._recall = recall
+        self._fast_path = fast_path
         self._log = log
         self._access_log = access_log
         self._new_id = new_id
@@ -92,31 +92,40 @@ class Front:
         self, scope: HTTPScope, receive: Receive, reply: "_Reply", request_id: str
     ) -> None:
         try:
-            answer: ASGIApp | None = self._recall(scope, request_id)
+            answer = await self._fast_path(scope, request_id)
             if answer is None:
                 scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-                answer = self._app
-            await answer(scope, _capped(receive), reply.send)
+                await self._app(scope, _capped(receive), reply.send)
+            else:
+                await reply.answer(answer)
         except Exception as error:
             if not isinstance(error, GatewayError | HTTPException):
                 self._log.exception("request_failed", request_id=request_id)
             if reply.status is not None:
                 raise
-            await render(error, request_id)(scope, receive, reply.send)
+            await reply.answer(render(error, request_id))
 
 
 class _Reply:
-    """Adds the headers of every response and remembers the status."""
+    """Sends a response with the headers that all have, and remembers its status."""
+
+    __slots__ = ("_common", "_send", "status")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._headers = ((b"x-request-id", request_id.encode()), _NOSNIFF)
+        self._common = ((b"x-request-id", request_id.encode()), _NOSNIFF)
         self.status: int | None = None
 
+    async def answer(self, answer: Answer) -> None:
+        """Send all of an answer."""
+        self.status = answer.status
+        await answer.deliver(self._send, self._common)
+
     async def send(self, message: Message) -> None:
+        """Pass on a message of the application's."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = (*message["headers"], *self._headers)
+            message["headers"] = (*message["headers"], *self._common)
         await self._send(message)
 
 

@@ -15,6 +15,7 @@ from gateway.rooms import AnchorRoom, ViewerRoom
 from .bodies import CreateRoom
 from .examples import ROOM, new_room_example, problem_example, room_examples
 from .health import Health, Readiness
+from .identifiers import LIVE_ID
 from .problems import MEDIA_TYPE, PROBLEMS, ProblemDetails
 from .routes import MAX_BATCH
 
@@ -259,7 +260,7 @@ def _live_id() -> Json:
         "in": "path",
         "required": True,
         "description": "The room's id.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "schema": {"type": "string", "pattern": f"^{LIVE_ID}$"},
         "example": ROOM.live_id,
     }
 

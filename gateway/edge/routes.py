@@ -1,6 +1,5 @@
 """The room routes: read the request, ask the domain, answer."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from email.message import Message
@@ -16,6 +15,7 @@ from . import answers
 from .answers import Answer
 from .bodies import parse_create_room
 from .front import request_id_of
+from .identifiers import is_live_id
 from .problems import UnsupportedMediaType
 
 ClientRequest = Request[Caller, None, State]
@@ -26,7 +26,6 @@ MAX_BATCH = 50
 """Rooms one batch may ask for."""
 
 JSON = "application/json"
-_LIVE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class RoomController(Controller):
@@ -81,7 +80,7 @@ class RoomController(Controller):
 
 def checked(live_id: str, field: str = "live_id") -> str:
     """Return a well-formed room id; raise InvalidRequest for anything else in `field`."""
-    if not _LIVE_ID.fullmatch(live_id):
+    if not is_live_id(live_id):
         problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
         raise InvalidRequest(FieldProblem(field, problem))
     return live_id

@@ -13,7 +13,7 @@ class EncodedRoom(Struct, frozen=True, gc=False):
 
     anchor_id: str
     body: bytes
-    etag: str
+    etag: bytes
 
 
 class Source(Enum):

@@ -89,21 +89,13 @@ class RoomService:
         policy.require_create(caller, room.anchor_id, self._scopes)
         return policy.shape_for(caller, await self._upstream.create(room, request_id))
 
-    def recall(self, caller: Caller, live_id: str, request_id: str) -> Sighting | None:
-        """Return a room in viewer shape where memory alone can answer `caller`.
-
-        Raises RoomNotFound for a room that is remembered as unknown.
-        """
-        seen = self._memory.peek(live_id, request_id)
-        return None if seen is None or seen.room.anchor_id == caller.user_id else seen
-
     async def get(self, caller: Caller, live_id: str, request_id: str) -> Sighting | AnchorRoom:
         """Return a room in the caller's shape.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        seen = self.recall(caller, live_id, request_id)
-        if seen is not None:
+        seen = self._memory.peek(live_id, request_id)
+        if seen is not None and seen.room.anchor_id != caller.user_id:
             return seen
         try:
             fetched = await self._memory.fetch(live_id, request_id)

@@ -66,12 +66,14 @@ class Bench:
             body, etag = self._room(ours)
         floor = servers.floor(body)
         fastify = servers.fastify(upstream.url, cache=True)
+        guarded = servers.fastify(upstream.url, cache=True, guarded=True)
         fastapi = servers.fastapi(upstream.url)
-        hit = self._measure({each.name: each for each in (ours, floor, fastify, fastapi)})
+        hit = self._measure({each.name: each for each in (ours, floor, fastify, guarded, fastapi)})
         unchanged = self._measure({"304": ours, "200": ours}, etag=etag)
-        row = "cached read, verified token"
+        row = "cached read, verified token (no limiter, no metrics yet)"
         yield _ratio(row, hit, "gateway", "floor", 0.60)
-        yield _ratio(row, hit, "gateway", "Fastify", 2.0)
+        yield _ratio(row, hit, "gateway", fastify.name, 2.0)
+        yield _ratio(row, hit, "gateway", guarded.name, 2.0)
         yield _ratio(row, hit, "gateway", "FastAPI", 6.0)
         yield _ratio("304 on the same room", unchanged, "304", "200", 1.0)
 

@@ -102,18 +102,19 @@ def gateway(
     return Server(f"gateway, {factory}", port, granian, env)
 
 
-def fastify(upstream_url: str, *, cache: bool) -> Server:
-    """Return the Node peer."""
+def fastify(upstream_url: str, *, cache: bool, guarded: bool = False) -> Server:
+    """Return the Node peer; `guarded` has its rate limiter and its metrics on."""
     port = free_port()
     env = {
         **_peer(upstream_url, port),
         "NODE_ENV": "production",
         "NODE_PATH": str(CACHE / "node" / "node_modules"),
         "BFF_CACHE": "on" if cache else "off",
-        "BFF_LIMITER": "off",
-        "BFF_METRICS": "off",
+        "BFF_LIMITER": "on" if guarded else "off",
+        "BFF_METRICS": "on" if guarded else "off",
     }
-    return Server("Fastify", port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
+    name = "Fastify, limiter and metrics on" if guarded else "Fastify"
+    return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
 
 
 def fastapi(upstream_url: str) -> Server:

@@ -26,7 +26,7 @@ def anyio_backend() -> str:
 
 def encode(room: ViewerRoom) -> EncodedRoom:
     """Encode as the edge does, with a made-up tag."""
-    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), '"tag"')
+    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), b'"tag"')
 
 
 class Cached:

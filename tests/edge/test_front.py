@@ -17,20 +17,20 @@ Message = dict[str, Any]
 SECRET = "canary-51ab"
 
 
-def unrecalled(_scope: Any, _request_id: str) -> None:
-    """Remember nothing."""
+async def not_taken(_scope: Any, _request_id: str) -> None:
+    """Leave every request to the application."""
 
 
 class Exchange:
     """One request through a Front: its messages, its log lines and what the app was given."""
 
-    def __init__(self, app: Any, *, recall: Any = unrecalled, access_log: bool = True) -> None:
+    def __init__(self, app: Any, *, fast_path: Any = not_taken, access_log: bool = True) -> None:
         self.sent: list[Message] = []
         self.scope: Message = {}
         self._log = io.BytesIO()
         self._front = Front(
             app,
-            recall,
+            fast_path,
             log=build_logger("debug", "json", self._log),
             access_log=access_log,
             new_id=lambda: "made-up",
@@ -173,23 +173,26 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
         Exchange(app).run()
 
 
-def test_a_remembered_answer_comes_first() -> None:
-    """What memory answers never reaches the application, and looks the same from outside."""
-    answer = Answer(200, ((b"etag", b'"x"'),), b"remembered")
-    exchange = Exchange(failing(ValueError()), recall=lambda *_: answer).run()
-    assert (exchange.status, exchange.sent[1]["body"]) == (200, b"remembered")
+def test_the_fast_path_comes_first() -> None:
+    """What it answers never reaches the application, and looks the same from outside."""
+
+    async def fast_path(_scope: Any, _request_id: str) -> Answer:
+        return Answer(200, ((b"etag", b'"x"'),), b"fast")
+
+    exchange = Exchange(failing(ValueError()), fast_path=fast_path).run()
+    assert (exchange.status, exchange.sent[1]["body"]) == (200, b"fast")
     assert exchange.headers[b"x-request-id"] == b"made-up"
     assert exchange.headers[b"x-content-type-options"] == b"nosniff"
     assert [line["event"] for line in exchange.log] == ["request"]
 
 
-def test_a_remembered_refusal_is_rendered() -> None:
-    """Memory may also say that there is no such room."""
+def test_a_refusal_of_the_fast_path_is_rendered() -> None:
+    """The fast path may also say that there is no such room."""
 
-    def recall(_scope: Any, _request_id: str) -> Answer:
+    async def fast_path(_scope: Any, _request_id: str) -> Answer:
         raise RoomNotFound
 
-    exchange = Exchange(fine, recall=recall).run()
+    exchange = Exchange(fine, fast_path=fast_path).run()
     assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
 
 

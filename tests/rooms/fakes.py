@@ -97,7 +97,7 @@ class Upstream:
 
 def sighting_of(room: AnchorRoom, source: Source = Source.HIT) -> Sighting:
     """Return a room as the memory gives it."""
-    encoded = EncodedRoom(room.anchor_info.user_id, room.live_id.encode(), '"etag"')
+    encoded = EncodedRoom(room.anchor_info.user_id, room.live_id.encode(), b'"etag"')
     return Sighting(encoded, source, 1)
 
 

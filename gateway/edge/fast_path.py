@@ -1,0 +1,52 @@
+"""Reads of a room by a caller who is known already, answered before any routing.
+
+Nearly all traffic is viewers polling rooms, with a token that was verified a moment ago. Such a
+read is answered here, in a fraction of the time that routing takes; whatever is odd about a request
+sends it the usual way. Both ways ask the same service and end in `answers.found`.
+"""
+
+from collections.abc import Callable
+
+from litestar.types import HTTPScope
+
+from gateway.rooms import Caller, RoomService
+
+from . import answers
+from .identifiers import is_live_id
+
+_PATH = "/v1/rooms/"
+_TEMPLATE = "/v1/rooms/{live_id}"
+_BEARER = b"Bearer "
+
+
+class FastPath:
+    """Reads rooms from `rooms` for callers whom `recall_caller` knows by their token."""
+
+    def __init__(self, rooms: RoomService, recall_caller: Callable[[str], Caller | None]) -> None:
+        self._rooms = rooms
+        self._recall_caller = recall_caller
+
+    async def __call__(self, scope: HTTPScope, request_id: str) -> answers.Answer | None:
+        """Return the answer to a read of a room, or None for any other request.
+
+        Raises what the usual way would: RoomNotFound, UpstreamError, UpstreamTimeout.
+        """
+        path = scope["path"]
+        if scope["method"] != "GET" or not path.startswith(_PATH):
+            return None
+        authorization = condition = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if authorization is not None:
+                    return None
+                authorization = value
+            elif name == b"if-none-match":
+                condition = value if condition is None else condition + b", " + value
+        if authorization is None or not authorization.startswith(_BEARER):
+            return None
+        caller = self._recall_caller(authorization[len(_BEARER) :].decode("latin-1"))
+        live_id = path[len(_PATH) :]
+        if caller is None or not is_live_id(live_id):
+            return None
+        scope["path_template"] = _TEMPLATE
+        return answers.found(await self._rooms.get(caller, live_id, request_id), condition)
