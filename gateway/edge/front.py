@@ -8,7 +8,7 @@ into a problem, adds the headers that each response has, and writes one access l
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
@@ -25,14 +25,17 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import GatewayError
 
-from .answers import Answer
+from .answers import Answer, Header
 from .problems import BodyTooLarge, render
 
 MAX_BODY = 65536
 """Bytes a request body may have."""
 
-FastPath = Callable[[HTTPScope, str], Awaitable[Answer | None]]
-"""Answers a request with this id, or leaves it; raises as the application would."""
+FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], str], Awaitable[Answer | None]]
+"""Answers a request with these headers and this id, or leaves it; raises as the application would.
+
+It is asked only where no header stands twice.
+"""
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -73,26 +76,14 @@ class Front:
         method = scope["method"]
         if method == "HEAD":
             scope["method"] = "GET"
-        request_id = _client_id(scope) or self._new_id()
+        raw = list(scope["headers"])
+        headers = dict(raw)
+        request_id = _client_id(raw, headers) or self._new_id()
         reply = _Reply(send, request_id)
         try:
-            await self._respond(scope, receive, reply, request_id)
-        finally:
-            if self._access_log:
-                self._log.info(
-                    "request",
-                    request_id=request_id,
-                    method=method,
-                    route=scope.get("path_template") or "unmatched",
-                    status=reply.status,
-                    milliseconds=round((self._timer() - started) * 1000, 2),
-                )
-
-    async def _respond(
-        self, scope: HTTPScope, receive: Receive, reply: "_Reply", request_id: str
-    ) -> None:
-        try:
-            answer = await self._fast_path(scope, request_id)
+            answer = None
+            if len(headers) == len(raw):
+                answer = await self._fast_path(scope, headers, request_id)
             if answer is None:
                 scope["state"] = {**scope.get("state", {}), "request_id": request_id}
                 await self._app(scope, _capped(receive), reply.send)
@@ -104,6 +95,16 @@ class Front:
             if reply.status is not None:
                 raise
             await reply.answer(render(error, request_id))
+        finally:
+            if self._access_log:
+                self._log.info(
+                    "request",
+                    request_id=request_id,
+                    method=method,
+                    route=scope.get("path_template") or "unmatched",
+                    status=reply.status,
+                    milliseconds=round((self._timer() - started) * 1000, 2),
+                )
 
 
 class _Reply:
@@ -129,9 +130,11 @@ class _Reply:
         await self._send(message)
 
 
-def _client_id(scope: HTTPScope) -> str | None:
-    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    return given[0].decode() if len(given) == 1 and _CLIENT_ID.match(given[0]) else None
+def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:
+    given = headers.get(b"x-request-id")
+    if given is None or not _CLIENT_ID.match(given):
+        return None
+    return given.decode() if [name for name, _ in raw].count(b"x-request-id") == 1 else None
 
 
 def _capped(receive: Receive) -> Receive:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import hypothesis.strategies as st
 from hypothesis import given, settings
-from litestar.types import ASGIApp, HTTPScope
+from litestar.types import ASGIApp
 from structlog.testing import CapturingLogger
 from structlog.typing import FilteringBoundLogger
 
@@ -56,13 +56,13 @@ class World:
         self._front._fast_path = self._counted if fast else nothing  # noqa: SLF001  # see above
         return await answer_to(self._front, request)
 
-    async def _counted(self, scope: HTTPScope, request_id: str) -> Answer | None:
-        answer = await self._fast_path(scope, request_id)
+    async def _counted(self, *request: Any) -> Answer | None:
+        answer = await self._fast_path(*request)
         self.answered_fast += answer is not None
         return answer
 
 
-async def nothing(_scope: HTTPScope, _request_id: str) -> Answer | None:
+async def nothing(*_request: Any) -> Answer | None:
     """Leave every request to the usual way."""
     return None
 

@@ -17,7 +17,7 @@ Message = dict[str, Any]
 SECRET = "canary-51ab"
 
 
-async def not_taken(_scope: Any, _request_id: str) -> None:
+async def not_taken(*_request: Any) -> None:
     """Leave every request to the application."""
 
 
@@ -176,7 +176,7 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
 def test_the_fast_path_comes_first() -> None:
     """What it answers never reaches the application, and looks the same from outside."""
 
-    async def fast_path(_scope: Any, _request_id: str) -> Answer:
+    async def fast_path(*_request: Any) -> Answer:
         return Answer(200, ((b"etag", b'"x"'),), b"fast")
 
     exchange = Exchange(failing(ValueError()), fast_path=fast_path).run()
@@ -189,7 +189,7 @@ def test_the_fast_path_comes_first() -> None:
 def test_a_refusal_of_the_fast_path_is_rendered() -> None:
     """The fast path may also say that there is no such room."""
 
-    async def fast_path(_scope: Any, _request_id: str) -> Answer:
+    async def fast_path(*_request: Any) -> Answer:
         raise RoomNotFound
 
     exchange = Exchange(fine, fast_path=fast_path).run()
