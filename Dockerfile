@@ -1,18 +1,18 @@
 # syntax=docker/dockerfile:1
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
-RUN python -m venv /opt/gateway
+RUN python -m venv /build && python -m venv /opt/gateway
 
 # Every wheel the lock names is fetched and checked against its hash; nothing else is at hand below.
 COPY requirements.lock ./
-RUN pip download --require-hashes --only-binary :all: -r requirements.lock -d /wheels -q
+RUN /build/bin/pip download --require-hashes --only-binary :all: -r requirements.lock -d /wheels -q
 
 COPY pyproject.toml README.md ./
 COPY gateway gateway
-RUN pip install -q --no-index --find-links /wheels hatchling \
- && pip wheel -q --no-index --no-deps --no-build-isolation -w /dist . \
+RUN /build/bin/pip install -q --no-index --find-links /wheels hatchling \
+ && /build/bin/pip wheel -q --no-index --no-deps --no-build-isolation -w /dist . \
  && /opt/gateway/bin/pip install -q --no-index --find-links /wheels /dist/*.whl \
- && /opt/gateway/bin/pip uninstall -q -y pip setuptools
+ && /opt/gateway/bin/pip uninstall -q -y setuptools pip
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/gateway /opt/gateway
