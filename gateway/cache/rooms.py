@@ -3,7 +3,8 @@
 - A room is kept in viewer shape, encoded once: the type has no place for a `push_url`, which
   passes through in the answer of a flight and is kept nowhere.
 - A room is fresh, then stale but good enough while one read in the background replaces it, then
-  good only where the upstream fails, then gone. A monotonic clock tells.
+  good only where the upstream fails, then good for nothing; a monotonic clock tells. It keeps its
+  place until another room needs it.
 - Everyone who misses the same room at the same time shares one read, and one error.
 - A stop or a delete evicts at once and takes a read in flight off the board: it still answers
   those who wait for it, but what it brings is not kept.
@@ -13,7 +14,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 from msgspec import Struct
 
 from gateway.rooms import (
@@ -65,12 +66,11 @@ class RoomCache:
         clock: Callable[[], float],
     ) -> None:
         unknown = size // _UNKNOWN_PART
-        longest = lifetimes.fresh + max(lifetimes.revalidate, lifetimes.error)
         self._read = read
         self._encode = encode
         self._lifetimes = lifetimes
         self._clock = clock
-        self._known: TTLCache[str, _Kept] = TTLCache(size - unknown, longest, clock)
+        self._known: LRUCache[str, _Kept] = LRUCache(size - unknown)
         self._unknown: TTLCache[str, None] = TTLCache(unknown, lifetimes.unknown, clock)
         self._flights: SingleFlight[Fetched] = SingleFlight()
 

@@ -1,7 +1,7 @@
 """What looking a room up gives: a room in viewer shape, encoded once, and where it came from."""
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ class EncodedRoom(Struct, frozen=True, gc=False):
     etag: bytes
 
 
-class Source(Enum):
+class Source(StrEnum):
     """Where a room in viewer shape came from."""
 
     HIT = "hit"
