@@ -2,9 +2,10 @@
 
 import asyncio
 
-from gateway.rooms import Anchor, AnchorRoom
+from msgspec import structs
 
-SECRET = "rtmp://push.invalid/live?token=only-for-the-anchor"
+from gateway.rooms import AnchorRoom
+from tests.rooms.fakes import room_of
 
 
 class Clock:
@@ -31,33 +32,9 @@ class Upstream:
     async def read(self, live_id: str, _request_id: str) -> AnchorRoom:
         """Read a room as it was when the read began."""
         self.reads.append(live_id)
-        room, error = room_named(live_id, self.title), self.error
+        room = structs.replace(room_of(live_id=live_id), title=self.title)
+        error = self.error
         await self.gate.wait()
         if error is not None:
             raise error
         return room
-
-
-def room_named(live_id: str, title: str) -> AnchorRoom:
-    """Return a room of alice's."""
-    return AnchorRoom(
-        live_id=live_id,
-        title=title,
-        notice="",
-        cover_url="",
-        extends={},
-        anchor_info=Anchor("alice", 1, "Alice", "", {}),
-        anchor_status=1,
-        pk_id="",
-        online_count=0,
-        start_time=None,
-        end_time=None,
-        chat_id=1,
-        push_url=SECRET,
-        hls_url="",
-        rtmp_url="",
-        flv_url="",
-        pv=0,
-        uv=0,
-        live_status=1,
-    )

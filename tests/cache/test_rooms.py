@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from gateway.cache import Lifetimes, RoomCache
 from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
-from tests.cache.fakes import SECRET, Clock, Upstream
+from tests.cache.fakes import Clock, Upstream
+from tests.rooms.fakes import PUSH_URL
 
 pytestmark = pytest.mark.anyio
 
@@ -225,13 +226,13 @@ async def test_no_push_url_is_reachable_from_the_cache() -> None:
     cached = Cached()
     fetched = await cached.rooms.fetch("a", "r")
     await settle()
-    assert fetched.room.push_url == SECRET
+    assert fetched.room.push_url == PUSH_URL
     texts = texts_in(cached.rooms)
     assert any('"title":"first"' in text for text in texts)
-    assert not any(SECRET in text for text in texts)
+    assert not any(PUSH_URL in text for text in texts)
     held = Cached()
     held.rooms.leak = fetched  # type: ignore[attr-defined]  # positive control
-    assert any(SECRET in text for text in texts_in(held.rooms))
+    assert any(PUSH_URL in text for text in texts_in(held.rooms))
 
 
 def texts_in(root: object) -> list[str]:
