@@ -7,6 +7,7 @@ request → Front (id, headers, body cap, access line)
         → QliveClient → deadline → sign → transport → upstream
 """
 
+import gc
 import itertools
 import os
 import secrets
@@ -46,14 +47,26 @@ from gateway.upstream import (
     probe,
 )
 
+_COLLECT_EVERY = 50_000
+"""Objects made and not yet gone, after which the garbage collector looks at the young ones."""
+
 _TOKENS = 10_000
 """Verified tokens remembered."""
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
-    """Return the gateway that `environ` describes; raise SettingsError."""
+    """Return the gateway that `environ` describes, in a worker of its own; raise SettingsError.
+
+    What stands by then lives as long as the worker, and a request leaves no cycles behind: taking
+    the first out of the garbage collector's sight and letting it run less often is worth one
+    request in twenty.
+    """
     settings = load(environ)
-    return build(settings, build_logger(settings.log_level, settings.log_format))
+    gateway = build(settings, build_logger(settings.log_level, settings.log_format))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
+    return gateway
 
 
 def build(
