@@ -88,13 +88,12 @@ class ReqwestTransport(AsyncBaseTransport):
 
 
 def _translated(error: Exception) -> httpx.HTTPError:
+    if not isinstance(error, DetailedPyreqwestError):
+        return httpx.ReadError(str(error))
+    causes = [cause["message"] for cause in error.details["causes"] or []]
+    text = ": ".join([error.message, *causes[-1:]])  # the last is the nearest to the socket
     if isinstance(error, TimeoutError):
-        return httpx.ReadTimeout(str(error))
-    if _was_never_sent(error):
-        return httpx.ConnectError(str(error))
-    return httpx.ReadError(str(error))
-
-
-def _was_never_sent(error: Exception) -> bool:
-    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
-    return any(cause["message"] == "client error (Connect)" for cause in causes or [])
+        return httpx.ReadTimeout(text)
+    if "client error (Connect)" in causes:
+        return httpx.ConnectError(text)
+    return httpx.ReadError(text)

@@ -7,28 +7,11 @@ import pytest
 
 from gateway.edge import answers, encode_room
 from gateway.edge.answers import Answer
-from gateway.rooms import Anchor, AnchorRoom, Batch, Sighting, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, Sighting, Source, ViewerRoom
+from tests.rooms.fakes import room_of
 
-ANCHOR_ROOM = AnchorRoom(
-    live_id="room-1",
-    title="t",
-    notice="",
-    cover_url="",
-    extends={},
-    anchor_info=Anchor(user_id="alice", im_userid=1, nick="", avatar="", extends={}),
-    anchor_status=1,
-    pk_id="",
-    online_count=3,
-    start_time=None,
-    end_time=None,
-    chat_id=2,
-    hls_url="",
-    rtmp_url="",
-    flv_url="",
-    pv=0,
-    uv=0,
-    live_status=1,
-    push_url="rtmp://canary",
+ANCHOR_ROOM = msgspec.structs.replace(
+    room_of(live_id="room-1"), online_count=3, push_url="rtmp://canary"
 )
 ROOM = ANCHOR_ROOM.for_viewers()
 SEEN = Sighting(encode_room(ROOM), Source.MISS, max_age=2)
