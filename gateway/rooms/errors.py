@@ -12,9 +12,12 @@ GatewayError
 ├── RoomNotFound
 ├── RoomNotLive
 ├── AnchorNotRegistered
+├── IdempotencyKeyReused
+├── IdempotencyInProgress
 └── UpstreamFailure         the upstream could not be made to answer
     ├── UpstreamError       it answered something unusable or refused the call
     ├── UpstreamTimeout     a read ran out of time
+    ├── UpstreamUnavailable it was not asked: it is down, or all connections are busy
     └── OutcomeUnknown      a write may or may not have happened
 
 `code` is the name clients see; the edge's one table turns it into an HTTP status. The text of
@@ -27,9 +30,15 @@ from msgspec import Struct
 
 
 class GatewayError(Exception):
-    """The root: `code` names the problem in the contract's table."""
+    """The root: `code` names the problem in the contract's table.
+
+    `retry_after` is in how many seconds another try makes sense, where that is known; `replayed`
+    says that an earlier request ended so, and this one is told the same.
+    """
 
     code: ClassVar[str]
+    retry_after: float | None = None
+    replayed: bool = False
 
 
 class FieldProblem(Struct, frozen=True):
@@ -109,20 +118,50 @@ class AnchorNotRegistered(GatewayError):
     code = "anchor_not_registered"
 
 
+class IdempotencyKeyReused(GatewayError):
+    """The caller has used this `Idempotency-Key` for another create."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyInProgress(GatewayError):
+    """The first create with this `Idempotency-Key` has not ended yet."""
+
+    code = "idempotency_in_progress"
+    retry_after = 1.0
+
+
 class UpstreamFailure(GatewayError):
-    """The upstream could not be made to answer."""
+    """The upstream could not be made to answer; `sent` unless it certainly was not even asked."""
+
+    sent: bool = True
 
 
 class UpstreamError(UpstreamFailure):
-    """The upstream answered something unusable, or refused the call."""
+    """The upstream answered something unusable, refused the call, or could not be connected to."""
 
     code = "upstream_error"
+
+    def __init__(self, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.sent = sent
 
 
 class UpstreamTimeout(UpstreamFailure):
     """A read got no whole answer within its deadline."""
 
     code = "upstream_timeout"
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    """The upstream was not asked: it is down, or all connections to it are busy."""
+
+    code = "upstream_unavailable"
+    sent = False
+
+    def __init__(self, reason: str, *, retry_after: float) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class OutcomeUnknown(UpstreamFailure):

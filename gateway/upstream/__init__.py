@@ -1,12 +1,15 @@
 """The vendor's service: signature, wire format, dialects, the client and its transport."""
 
+from .breaker import Breaker
 from .client import QliveClient
+from .pipeline import attempt, pipeline
 from .probe import Probe, probe
-from .send import Send, attempt
+from .send import Send
 from .signature import QiniuAuth
 from .transport import Transport, build_transport
 
 __all__ = [
+    "Breaker",
     "Probe",
     "QiniuAuth",
     "QliveClient",
@@ -14,5 +17,6 @@ __all__ = [
     "Transport",
     "attempt",
     "build_transport",
+    "pipeline",
     "probe",
 ]

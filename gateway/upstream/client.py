@@ -14,12 +14,18 @@ import httpx
 from msgspec import Raw
 from structlog.typing import FilteringBoundLogger
 
-from gateway.rooms import AnchorRoom, GatewayError, NewRoom, UpstreamFailure
+from gateway.rooms import (
+    AnchorRoom,
+    GatewayError,
+    NewRoom,
+    UpstreamFailure,
+    UpstreamUnavailable,
+)
 
 from .dialects import Operation, accept, envelope_of, from_fault
 from .faults import Fault
 from .send import Send
-from .wire import Envelope, decode_room, decode_this_room, encode_create
+from .wire import Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
 
@@ -41,7 +47,7 @@ class QliveClient:
         """How the last call went: `ok`, `failing` or `untried`."""
 
     async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
-        """Create a room, sent at most once.
+        """Create a room, sent at most once; what comes back must be the anchor's.
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
@@ -51,7 +57,7 @@ class QliveClient:
             headers={"X-Reqid": request_id, "Content-Type": "application/json"},
             content=encode_create(room, self._zone),
         )
-        return await self._call(Operation.CREATE, request, decode_room)
+        return await self._call(Operation.CREATE, request, partial(decode_room_of, room.anchor_id))
 
     async def read(self, live_id: str, request_id: str) -> AnchorRoom:
         """Read a room. Raises RoomNotFound, UpstreamError or UpstreamTimeout."""
@@ -91,10 +97,9 @@ class QliveClient:
         return result
 
     def _failed(self, operation: Operation, error: GatewayError, envelope: Envelope | None) -> None:
-        upstream_at_fault = isinstance(error, UpstreamFailure)
-        self.state = "failing" if upstream_at_fault else "ok"
+        self.state = "failing" if isinstance(error, UpstreamFailure) else "ok"
         self._log.log(
-            logging.WARNING if upstream_at_fault else logging.DEBUG,
+            _severity(error),
             "upstream_call_failed",
             operation=operation.value,
             problem=error.code,
@@ -102,6 +107,12 @@ class QliveClient:
             upstream_code=envelope and envelope.code,
             upstream_request_id=envelope and envelope.request_id,
         )
+
+
+def _severity(error: GatewayError) -> int:
+    if isinstance(error, UpstreamUnavailable):
+        return logging.INFO  # one a request while the breaker is open, which has its own line
+    return logging.WARNING if isinstance(error, UpstreamFailure) else logging.DEBUG
 
 
 def _nothing(_: Raw) -> None:

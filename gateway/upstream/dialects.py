@@ -28,9 +28,10 @@ from gateway.rooms import (
     UpstreamError,
     UpstreamFailure,
     UpstreamTimeout,
+    UpstreamUnavailable,
 )
 
-from .faults import Broken, Fault, NotSent, Overdue
+from .faults import Broken, Fault, NotSent, Overdue, Refused
 from .send import Reply
 from .wire import Envelope, decode_envelope
 
@@ -64,8 +65,10 @@ def accept(operation: Operation, status: int, envelope: Envelope | None) -> Enve
 
 def from_fault(operation: Operation, fault: Fault) -> UpstreamFailure:
     """Return the error that the lack of a reply means for `operation`."""
+    if isinstance(fault, Refused):
+        return UpstreamUnavailable(str(fault), retry_after=fault.retry_after)
     if isinstance(fault, NotSent):
-        return UpstreamError(str(fault))
+        return UpstreamError(str(fault), sent=False)
     if operation is not Operation.READ:
         return OutcomeUnknown(str(fault))
     return UpstreamTimeout(str(fault)) if isinstance(fault, Overdue) else UpstreamError(str(fault))
@@ -74,6 +77,11 @@ def from_fault(operation: Operation, fault: Fault) -> UpstreamFailure:
 def envelope_of(reply: Reply) -> Envelope | None:
     """Return the reply's envelope where its type, charset and body say that there is one."""
     return decode_envelope(reply.body) if _declares_json(reply) else None
+
+
+def says_unavailable(reply: Reply) -> bool:
+    """Whether a reply says that the upstream is down or flooded, not what became of the call."""
+    return reply.status in {429, 503} or (reply.status >= 500 and envelope_of(reply) is None)
 
 
 def _undecided(status: int, reason: str) -> Fault | UpstreamError:

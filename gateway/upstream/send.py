@@ -1,8 +1,8 @@
-"""One attempt at a call: sign, send and read the whole reply, all within one deadline.
+"""One attempt at a call: sign, send and read the whole reply before the call's time is over.
 
-A step is a function from the next one; `attempt` is the column in which they stand. httpx's
+A step is a function from the next one; in which order they stand is said in `pipeline`. httpx's
 timeouts bound single reads, which a dripping upstream outlives, so the deadline is around
-everything, connecting and waiting for a pool slot included.
+everything, connecting included.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import aclosing
 import httpx
 from msgspec import Struct
 
-from .faults import Broken, Fault, NotSent, Overdue
+from .faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
 from .transport import Transport
 
 
@@ -31,23 +31,37 @@ Send = Callable[[httpx.Request], Awaitable[Reply]]
 """Sends one request. Raises a `Fault` where there is no reply."""
 
 
-def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float) -> Send:
-    """Return the pipeline of one attempt: deadline → sign → send; `timeout` in seconds."""
-    return deadline(timeout, signed(auth, plain(transport)))
+def within(seconds: float, send: Send) -> Send:
+    """Give the call `seconds` in all, from now on: whatever the next steps do ends by then."""
+
+    async def timed(request: httpx.Request) -> Reply:
+        request.extensions["until"] = _now() + seconds
+        return await send(request)
+
+    return timed
 
 
-def deadline(seconds: float, send: Send) -> Send:
-    """Give up on `send` after `seconds`, raising Overdue; the transport is told as well."""
+def time_left(request: httpx.Request) -> float:
+    """Return how many seconds the call has left."""
+    until: float = request.extensions["until"]
+    return until - _now()
 
-    async def within(request: httpx.Request) -> Reply:
-        request.extensions["deadline"] = seconds
+
+def deadline(send: Send) -> Send:
+    """Give up on `send` when the call's time is over, raising Overdue; tell the transport."""
+
+    async def in_time(request: httpx.Request) -> Reply:
+        left = time_left(request)
+        if left <= 0:
+            raise Refused("no time was left to send it", retry_after=1)
+        request.extensions["deadline"] = left
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(left):
                 return await send(request)
         except TimeoutError as error:
-            raise Overdue(f"no whole reply within {seconds:g} s") from error
+            raise Overdue(f"no whole reply within {left:.3g} s") from error
 
-    return within
+    return in_time
 
 
 def signed(auth: httpx.Auth, send: Send) -> Send:
@@ -84,4 +98,10 @@ async def _whole(stream: object) -> bytes:
 def _fault(error: httpx.HTTPError) -> Fault:
     if isinstance(error, httpx.TimeoutException):
         return Overdue(str(error))
-    return NotSent(str(error)) if isinstance(error, httpx.ConnectError) else Broken(str(error))
+    if isinstance(error, httpx.ConnectError):
+        return NotSent(str(error))
+    return (Unreadable if isinstance(error, httpx.DecodingError) else Broken)(str(error))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

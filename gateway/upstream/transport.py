@@ -7,6 +7,9 @@ errors in mid-body through as its own.
 
 - No redirect is followed, no cookie kept, no proxy variable read (netrc is never read).
 - HTTP/1.1 only: what is signed is what is sent.
+- Writes do not use kept connections. Bytes that an upstream sent after a reply could pass for the
+  next one, and that of a stop or a delete does not say what it is about; and a connection that the
+  upstream is just closing leaves open whether the write got there.
 - The body is decoded piece by piece and read up to a cap. A Content-Encoding that reqwest leaves
   in place is refused: httpx would inflate the body whole before it could be measured.
 - reqwest goes on with a call whose task was cancelled, holding its pool slot, so it is given the
@@ -32,33 +35,43 @@ Transport = AsyncBaseTransport
 
 
 def build_transport(*, connections: int, max_body: int, user_agent: str) -> Transport:
-    """Return a transport with a pool of at most `connections`; close it with `aclose`.
+    """Return a transport with at most `connections` for reads; close it with `aclose`.
 
     A reply may have `max_body` bytes after decoding.
     """
-    client = (
+    reads = _client(user_agent).max_connections(connections)
+    writes = _client(user_agent).pool_max_idle_per_host(0)
+    return ReqwestTransport(reads.build(), writes.build(), max_body)
+
+
+def _client(user_agent: str) -> ClientBuilder:
+    return (
         ClientBuilder()
         .user_agent(user_agent)
-        .max_connections(connections)
         .follow_redirects(enable=False)
         .default_cookie_store(enable=False)
         .referer(enable=False)
         .no_proxy()
         .http1_only()
     )
-    return ReqwestTransport(client.build(), max_body)
 
 
 class ReqwestTransport(AsyncBaseTransport):
-    """Sends over `client`, which it closes; replies come whole, with at most `max_body` bytes."""
+    """Sends over two clients, which it closes; a reply comes whole, up to `max_body` bytes."""
 
-    def __init__(self, client: Client, max_body: int) -> None:
-        self._client = client
+    def __init__(self, reads: Client, writes: Client, max_body: int) -> None:
+        self._reads = reads
+        self._writes = writes
         self._max_body = max_body
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request`, read the reply. Raises ConnectError, TimeoutException, ReadError."""
-        builder = self._client.request(request.method, str(request.url))
+        """Send `request`, read the reply.
+
+        Raises ConnectError, TimeoutException, ReadError, or DecodingError for a reply that is too
+        large or in another encoding than was asked for.
+        """
+        client = self._reads if request.method == "GET" else self._writes
+        builder = client.request(request.method, str(request.url))
         builder = builder.headers(request.headers.multi_items())
         if "deadline" in request.extensions:
             builder = builder.timeout(timedelta(seconds=request.extensions["deadline"]))
@@ -75,15 +88,16 @@ class ReqwestTransport(AsyncBaseTransport):
         return httpx.Response(reply.status, headers=headers, stream=httpx.ByteStream(body))
 
     async def aclose(self) -> None:
-        """Close the pool."""
-        await self._client.close()
+        """Close both."""
+        await self._reads.close()
+        await self._writes.close()
 
     async def _read(self, reader: ResponseBodyReader) -> bytes:
         body = bytearray()
         while (chunk := await reader.read(self._max_body + 1)) is not None:
             body += chunk
             if len(body) > self._max_body:
-                raise httpx.ReadError(f"the reply is larger than {self._max_body} bytes")
+                raise httpx.DecodingError(f"the reply is larger than {self._max_body} bytes")
         return bytes(body)
 
 

@@ -104,6 +104,14 @@ def decode_this_room(live_id: str, data: Raw) -> AnchorRoom:
     return room
 
 
+def decode_room_of(anchor_id: str, data: Raw) -> AnchorRoom:
+    """Return the room in an envelope's `data`; raise Broken unless it is this anchor's."""
+    room = decode_room(data)
+    if room.anchor_info.user_id != anchor_id:
+        raise Broken("the reply is about another anchor's room")
+    return room
+
+
 def decode_room(data: Raw) -> AnchorRoom:
     """Return the room in an envelope's `data`; raise Broken where there is none."""
     try:

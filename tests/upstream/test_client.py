@@ -26,7 +26,7 @@ from gateway.upstream import QliveClient
 from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
 from gateway.upstream.send import Reply
 from gateway.upstream.wire import encode_create
-from tests.upstream.scripted import PUSH_URL, ROOM, enveloped
+from tests.live.fault_server import PUSH_URL, ROOM, enveloped
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +132,12 @@ ERRORS: list[tuple[str, Outcome, type[GatewayError], str]] = [
     ("read", success(ROOM | {"live_id": "2"}), UpstreamError, "failing"),
     *[("read", outcome, UpstreamError, "failing") for outcome in UNUSABLE],
     *[("create", outcome, OutcomeUnknown, "failing") for outcome in UNUSABLE],
+    (
+        "create",
+        success(ROOM | {"anchor_info": {"user_id": "bob"}}),
+        OutcomeUnknown,
+        "failing",
+    ),
     ("read", Overdue("late"), UpstreamTimeout, "failing"),
     ("read", Broken("cut"), UpstreamError, "failing"),
     ("read", NotSent("refused"), UpstreamError, "failing"),

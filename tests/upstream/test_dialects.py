@@ -18,11 +18,19 @@ from gateway.rooms import (
 from gateway.upstream.dialects import Operation, accept, envelope_of, from_fault
 from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
 from gateway.upstream.send import Reply
-from tests.upstream.scripted import enveloped
+from tests.live.fault_server import enveloped
+from tests.upstream.dialect_table import (
+    ALL,
+    BESIDES,
+    CREATE,
+    DELETE,
+    DOCUMENTED,
+    LEGACY,
+    READ,
+    STOP,
+    WRITES,
+)
 
-CREATE, READ, STOP, DELETE = Operation
-ALL = tuple(Operation)
-WRITES = (CREATE, STOP, DELETE)
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
@@ -42,60 +50,6 @@ def meaning(operation: Operation, reply: Reply) -> GatewayError | None:
     except GatewayError as error:
         return error
     return None
-
-
-def each(
-    operations: tuple[Operation, ...], status: int, code: int, message: str, expected: object
-) -> list[tuple[Operation, int, int, str, object]]:
-    """Return a row of the table for each of `operations`."""
-    return [(operation, status, code, message, expected) for operation in operations]
-
-
-DOCUMENTED = [
-    *each(ALL, 200, 0, "success", None),
-    *each(ALL, 200, 0, "", None),
-    *each(ALL, 401, 401, "Unauthorized", UpstreamError),
-    *each((CREATE,), 400, 400, "json: cannot unmarshal number", UpstreamError),
-    *each((CREATE,), 404, 404, "Not Found", AnchorNotRegistered),
-    *each((CREATE,), 500, 500, "dial tcp: refused", UpstreamError),
-    *each((READ, STOP, DELETE), 500, 500, "record not found", RoomNotFound),
-    *each((STOP,), 500, 501, "live status error", RoomNotLive),
-]
-LEGACY = [
-    *each(ALL, 200, 200, "success", None),
-    *each(ALL, 401, 401, "Your authorization token is invalid", UpstreamError),
-    *each((CREATE,), 400, 400, "invalid request", UpstreamError),
-    *each((CREATE,), 200, 404, "Not found", AnchorNotRegistered),
-    *each((CREATE,), 200, 500, "create live failed", UpstreamError),
-    *each((READ,), 200, 500, "create live failed", RoomNotFound),
-    *each((STOP, DELETE), 200, 501, "record not found", RoomNotFound),
-    *each((STOP,), 500, 501, "live status error", RoomNotLive),
-]
-BESIDES = [
-    *each(ALL, 201, 0, "", None),
-    *each(ALL, 200, 401, "Unauthorized", UpstreamError),
-    *each(ALL, 401, 0, "success", UpstreamError),
-    *each(ALL, 401, 500, "record not found", UpstreamError),
-    *each(ALL, 200, 499, "token expired", UpstreamError),
-    *each(ALL, 500, 600, "already exists", UpstreamError),
-    *each((CREATE, READ, DELETE), 500, 601, "bad status", UpstreamError),
-    *each((STOP,), 500, 601, "bad status", RoomNotLive),
-    *each(ALL, 500, 602, "storage", UpstreamError),
-    *each((READ, STOP, DELETE), 200, 404, "Not found", RoomNotFound),
-    *each((READ, STOP, DELETE), 404, 404, "", RoomNotFound),
-    *each((READ, STOP, DELETE), 500, 500, "Record Not Found", RoomNotFound),
-    *each((READ,), 200, 500, "Create Live Failed", RoomNotFound),
-    *each((STOP,), 500, 501, "Live Status Error", RoomNotLive),
-    *each((CREATE,), 500, 500, "record not found", UpstreamError),
-    *each((STOP, DELETE), 200, 500, "create live failed", UpstreamError),
-    *each((CREATE, READ, DELETE), 500, 501, "live status error", UpstreamError),
-    *each(ALL, 200, 500, "no record not found", UpstreamError),
-    *each((READ,), 500, 0, "success", UpstreamError),
-    *each(WRITES, 500, 0, "success", OutcomeUnknown),
-    *each(WRITES, 503, 200, "success", OutcomeUnknown),
-    *each(ALL, 404, 0, "success", UpstreamError),
-    *each(ALL, 302, 200, "success", UpstreamError),
-]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +141,7 @@ def test_faults(fault: Fault, operation: Operation, expected: type[GatewayError]
     """Only a write that may have been sent has an unknown outcome; the reason is kept."""
     error = from_fault(operation, fault)
     assert type(error) is expected
+    assert error.sent is (fault is not NOT_SENT)
     assert str(error) == str(fault)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.upstream import Probe, probe
 from gateway.upstream.faults import Fault, NotSent, Overdue
 from gateway.upstream.send import Reply
-from tests.upstream.scripted import ROOM, enveloped
+from tests.live.fault_server import ROOM, enveloped
 
 pytestmark = pytest.mark.anyio
 

@@ -13,23 +13,14 @@ import pytest
 
 from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
 from gateway.upstream.send import Reply
-from tests.upstream.scripted import (
-    Exchange,
-    Script,
-    answering,
-    enveloped,
-    reply,
-    sending,
-    serving,
-    silence,
-)
+from tests.live.fault_server import Exchange, Script, answering, enveloped, reply, serving
+from tests.live.faults import CHUNKED, GZIP, HEAD, SLOW, dripping
+from tests.upstream.scripted import sending
 
 pytestmark = pytest.mark.anyio
 
 DEADLINE = 0.2
 GENEROUS = 2.0  # far above the deadline, far below what a drip would take
-GZIP = "Content-Encoding: gzip"
-HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 def request(url: str, method: str = "POST") -> httpx.Request:
@@ -42,27 +33,6 @@ async def reply_to(script: Script, *, method: str = "GET", max_body: int = 1_000
     """Make one call to a server with this script."""
     async with serving(script) as server, sending(max_body=max_body) as send:
         return await send(request(server.url, method))
-
-
-def dripping(data: bytes, whole: bytes = b"") -> Script:
-    """Return a script that sends `whole` at once and `data` byte by byte."""
-
-    async def drip(exchange: Exchange) -> None:
-        await exchange.write(whole)
-        await exchange.drip(data)
-
-    return drip
-
-
-SLOW = {
-    "silence": silence,
-    "dripped headers": dripping(HEAD + b"X-Filler: %s\r\n\r\n" % (b"x" * 1000)),
-    "endless headers": dripping(b"X: y\r\n" * 1000, HEAD),
-    "dripped body": dripping(b"x" * 1000, HEAD + b"Content-Length: 1000\r\n\r\n"),
-    "dripped chunks": dripping(b"1\r\nx\r\n" * 100, HEAD + b"Transfer-Encoding: chunked\r\n\r\n"),
-    "a body that stops": answering(HEAD + b"Content-Length: 1000\r\n\r\n{"),
-    "only early hints": answering(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-}
 
 
 @pytest.mark.parametrize("case", SLOW)
@@ -101,7 +71,6 @@ def compressed(size: int) -> bytes:
 
 
 CAP = 1000
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 BODIES: list[tuple[Callable[[int], bytes], str]] = [
     (lambda size: reply(bytes(size)), "plain"),

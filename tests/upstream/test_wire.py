@@ -20,7 +20,7 @@ from gateway.upstream.wire import (
     decode_this_room,
     encode_create,
 )
-from tests.upstream.scripted import PUSH_URL, ROOM, enveloped
+from tests.live.fault_server import PUSH_URL, ROOM, enveloped
 
 DOCUMENTED = {
     "live_id": "live_1",

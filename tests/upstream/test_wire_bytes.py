@@ -12,17 +12,8 @@ import pytest
 from gateway.rooms import NewRoom
 from gateway.telemetry import build_logger
 from gateway.upstream import QliveClient
-from tests.upstream.scripted import (
-    AK,
-    ROOM,
-    SK,
-    answering,
-    enveloped,
-    reply,
-    sdk_authorization,
-    sending,
-    serving,
-)
+from tests.live.fault_server import ROOM, answering, enveloped, reply, serving
+from tests.upstream.scripted import AK, SK, sdk_authorization, sending
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,48 @@
+"""The way of a call to the upstream: every step, in order.
+
+Retry stands around the breaker, not inside it: so each attempt counts as one call to the breaker,
+which opens after five of them, lets a single one through as its probe, and stops second attempts
+at an upstream that has just been given up.
+"""
+
+import httpx
+
+from .breaker import Breaker, guarded
+from .limit import limited
+from .retry import RetryBudget, retrying
+from .send import Send, deadline, plain, signed, within
+from .transport import Transport
+
+
+def pipeline(
+    transport: Transport,
+    auth: httpx.Auth,
+    breaker: Breaker,
+    *,
+    timeout: float,
+    connections: int,
+) -> Send:
+    """Return what makes a call: it ends within `timeout` seconds, all attempts included."""
+    return within(
+        timeout,
+        retrying(
+            RetryBudget(),
+            guarded(
+                breaker,
+                limited(
+                    connections,
+                    deadline(
+                        signed(
+                            auth,
+                            plain(transport),
+                        )
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float) -> Send:
+    """Return what makes a single attempt, for a call that stands alone."""
+    return within(timeout, deadline(signed(auth, plain(transport))))

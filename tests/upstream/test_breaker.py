@@ -1,0 +1,210 @@
+"""The circuit breaker, by its own clock."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import CapturingLogger
+
+from gateway.upstream.breaker import Breaker, guarded
+from gateway.upstream.faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
+from gateway.upstream.send import Reply
+from tests.live.fault_server import enveloped
+
+PAUSE = 1.0
+REQUEST = httpx.Request("GET", "http://upstream.invalid/")
+
+
+class World:
+    """A breaker before an upstream whose next outcome is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.log = CapturingLogger()
+        self.breaker = Breaker(lambda: self.now, self.log)
+        self.outcome: Reply | BaseException = fine()
+        self.sent = 0
+        self._guarded = guarded(self.breaker, self._send)
+
+    async def _send(self, _: httpx.Request) -> Reply:
+        self.sent += 1
+        await asyncio.sleep(0)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+    async def call(self, outcome: Reply | BaseException) -> bool:
+        """Return whether a call with this outcome got as far as the upstream."""
+        self.outcome, before = outcome, self.sent
+        with suppress(Fault, asyncio.CancelledError):
+            await self._guarded(REQUEST)
+        return self.sent > before
+
+    def calls(self, outcomes: Sequence[Reply | BaseException]) -> list[bool]:
+        """Make calls one after the other."""
+
+        async def run() -> list[bool]:
+            return [await self.call(outcome) for outcome in outcomes]
+
+        return asyncio.run(run())
+
+
+def fine() -> Reply:
+    """Return a reply with a room in it."""
+    return Reply(200, httpx.Headers(), enveloped({}))
+
+
+def reply(status: int, body: bytes = b"") -> Reply:
+    """Return a reply with this status."""
+    return Reply(status, httpx.Headers(), body)
+
+
+FAILURES = {
+    "not sent": NotSent("refused"),
+    "timeout": Overdue("3 s"),
+    "broken": Broken("reset"),
+    "429": reply(429),
+    "429 with an envelope": reply(429, enveloped(code=429)),
+    "503": reply(503),
+    "503 with an envelope": reply(503, enveloped(code=503)),
+    "500 without an envelope": reply(500, b"oops"),
+    "502 in HTML": reply(502, b"<html>"),
+}
+BUSINESS = {
+    "a room": fine(),
+    "an unknown room": reply(500, enveloped(code=500, message="record not found")),
+    "refused credentials": reply(401, enveloped(code=401)),
+    "a bad request": reply(400, enveloped(code=400)),
+    "404 without an envelope": reply(404),
+    "too large": Unreadable("larger than 5 bytes"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_five_failures_in_a_row_open_it(failure: Reply | Fault) -> None:
+    """The fifth opens it: the sixth call is refused without being sent."""
+    world = World()
+    assert world.calls([failure] * 7) == [True] * 5 + [False] * 2
+    assert world.breaker.state == "open"
+
+
+@pytest.mark.parametrize("outcome", BUSINESS.values(), ids=BUSINESS)
+def test_an_answer_never_opens_it(outcome: Reply | Fault) -> None:
+    """Whatever the upstream says about the call itself, it is alive."""
+    world = World()
+    assert world.calls([outcome] * 100) == [True] * 100
+    assert world.breaker.state == "closed"
+
+
+def test_half_of_the_last_twenty_open_it() -> None:
+    """Failures that never come five in a row count, too, but old ones do not."""
+    world, bad = World(), Broken("reset")
+    assert all(world.calls([bad, fine(), fine()] * 30))
+    assert world.breaker.state == "closed"
+    sent = world.calls([bad, fine()] * 20)
+    assert not all(sent)
+    assert sent.index(False) <= 20
+
+
+def test_it_says_how_long_it_stays_open() -> None:
+    """A refusal carries the rest of the pause."""
+    world = World()
+    world.calls([Broken("reset")] * 5)
+    world.now += 0.4
+    with pytest.raises(Refused) as caught:
+        world.breaker.admit()
+    assert caught.value.retry_after == pytest.approx(PAUSE - 0.4)
+
+
+def test_a_good_probe_closes_it() -> None:
+    """After the pause one call goes through; when it succeeds, all do."""
+    world = World()
+    world.calls([Broken("reset")] * 5)
+    world.now += PAUSE
+    assert world.breaker.state == "half-open"
+    assert world.calls([fine()] * 3) == [True] * 3
+    assert world.breaker.state == "closed"
+    assert world.calls([Broken("reset")] * 4 + [fine()]) == [True] * 5
+
+
+def test_a_bad_probe_opens_it_again() -> None:
+    """One failure is enough then, for another whole pause."""
+    world = World()
+    world.calls([Broken("reset")] * 5)
+    world.now += PAUSE
+    assert world.calls([Overdue("3 s"), fine()]) == [True, False]
+    world.now += PAUSE * 0.9
+    assert world.calls([fine()]) == [False]
+    world.now += PAUSE * 0.2
+    assert world.calls([fine()]) == [True]
+
+
+def test_there_is_one_probe_at_a_time() -> None:
+    """Of a hundred calls at once after the pause, one is sent."""
+    world = World()
+    world.calls([Broken("reset")] * 5)
+    world.now += PAUSE
+
+    async def crowd() -> list[bool]:
+        return await asyncio.gather(*(world.call(Overdue("3 s")) for _ in range(100)))
+
+    before = world.sent
+    asyncio.run(crowd())
+    assert world.sent == before + 1
+
+
+@pytest.mark.parametrize(
+    "given_up", [asyncio.CancelledError(), Refused("no connection", retry_after=1)], ids=repr
+)
+def test_a_probe_that_is_given_up_makes_room_for_the_next(given_up: BaseException) -> None:
+    """It neither closes nor blocks the breaker."""
+    world = World()
+    world.calls([Broken("reset")] * 5)
+    world.now += PAUSE
+    assert world.calls([given_up]) == [True]
+    assert world.breaker.state == "half-open"
+    assert world.calls([fine()]) == [True]
+    assert world.breaker.state == "closed"
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_was_sent_before_it_opened_counts_no_more(*, late: bool) -> None:
+    """A straggler neither closes an open breaker nor prolongs its pause."""
+    world = World()
+    straggler = world.breaker.admit()
+    world.calls([Broken("reset")] * 5)
+    world.now += PAUSE * 0.9
+    world.breaker.record(straggler, failed=late)
+    assert world.breaker.state == "open"
+    world.now += PAUSE * 0.2
+    assert world.breaker.state == "half-open"
+
+
+def test_an_operator_sees_it_open_and_close() -> None:
+    """Each turn is one log line, a probe that fails is none."""
+    world = World()
+    world.calls([Broken("reset")] * 9)
+    world.now += PAUSE
+    world.calls([Broken("reset")])
+    world.now += PAUSE
+    world.calls([fine()])
+    assert [call.args[0] for call in world.log.calls] == ["breaker_opened", "breaker_closed"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.floats(0, 2)), max_size=200))
+def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
+    """Whatever happened, a pause later a single good call closes it."""
+    world = World()
+    for failed, later in history:
+        world.now += later
+        try:
+            world.breaker.record(world.breaker.admit(), failed=failed)
+        except Refused:
+            assert world.breaker.state == "open"
+    world.now += PAUSE + 0.001
+    world.breaker.record(world.breaker.admit(), failed=False)
+    assert world.breaker.state == "closed"
