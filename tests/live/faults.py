@@ -1,0 +1,228 @@
+"""Everything an upstream can do wrong, by the rows of the threats, and what clients are told of it.
+
+Where a reply is wrong in one point only, it is otherwise a good one about the right room: nothing
+but that point may be the reason that it is refused.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.live.fault_server import Exchange, Script, answering, enveloped, reply, room, silence
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+GZIP = "Content-Encoding: gzip"
+ASKED = "1"
+"""The room that the replies here are about."""
+
+GOOD = enveloped(room(ASKED))
+HUGE = GOOD + b" " * 50_000_000
+WRITES = ("create", "stop", "delete")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the upstream does, the code that a writer is told, and how often a read is attempted.
+
+    A reader is told `upstream_error`. `writes` are those that it is a fault for: a stop or a delete
+    ignores what comes as data.
+    """
+
+    script: Script
+    write: str
+    attempts: int = 1
+    writes: tuple[str, ...] = WRITES
+
+
+def cut(script: Script) -> Fault:
+    """Return a fault that breaks a reply off: another attempt may mend it."""
+    return Fault(script, "outcome_unknown", attempts=2)
+
+
+def garbage(script: Script) -> Fault:
+    """Return a fault that answers with something else: another attempt would do so again."""
+    return Fault(script, "outcome_unknown")
+
+
+def refusal(data: bytes, attempts: int = 1) -> Fault:
+    """Return a fault that says clearly that nothing was done."""
+    return Fault(answering(data), "upstream_error", attempts)
+
+
+def no_room(data: object) -> Fault:
+    """Return a fault in the data of a good envelope."""
+    script = answering(reply(enveloped(data)))
+    return Fault(script, "outcome_unknown", writes=("create",))
+
+
+def dripping(data: bytes, whole: bytes = b"") -> Script:
+    """Return a script that sends `whole` at once and `data` byte by byte."""
+
+    async def drip(exchange: Exchange) -> None:
+        await exchange.write(whole)
+        await exchange.drip(data)
+
+    return drip
+
+
+def repeating(data: bytes, whole: bytes) -> Script:
+    """Return a script that sends `whole` and then `data` for ever."""
+
+    async def repeat(exchange: Exchange) -> None:
+        await exchange.write(whole)
+        while True:
+            await exchange.write(data)
+
+    return repeat
+
+
+def ending(end: Callable[[Exchange], None], data: bytes = b"") -> Script:
+    """Return a script that sends `data` and ends the connection in this way."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.write(data)
+        end(exchange)
+
+    return answer
+
+
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(GOOD)
+SLOW = {  # U1: longer than anyone waits
+    "silence": silence,
+    "dripped headers": dripping(HEAD + b"X-Filler: %s\r\n\r\n" % (b"x" * 1000)),
+    "endless headers": dripping(b"X: y\r\n" * 1000, HEAD),
+    "dripped body": dripping(GOOD, HEAD + LENGTH),
+    "dripped chunks": dripping(b"1\r\n \r\n" * 1000, CHUNKED),
+    "dripped until close": dripping(GOOD, HEAD + b"\r\n"),
+    "a body that stops": answering(HEAD + LENGTH + GOOD[:-1]),
+    "chunks without an end": answering(CHUNKED + b"%x\r\n%s\r\n" % (len(GOOD), GOOD)),
+    "only early hints": answering(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "endless early hints": dripping(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100),
+}
+
+CLOSE, HALF_CLOSE, RESET = Exchange.close, Exchange.half_close, Exchange.reset
+_ENDS = {"closed": CLOSE, "half closed": HALF_CLOSE, "reset": RESET}
+_BEGUN = {
+    "at once": b"",
+    "in the status line": b"HTTP/1.1 20",
+    "in the headers": HEAD + b"Content-Le",
+    "before the body": HEAD + LENGTH,
+    "in the body": HEAD + LENGTH + GOOD[:-1],
+    "in the chunks": CHUNKED + b"%x\r\n%s\r\n" % (len(GOOD), GOOD),
+    "in a chunk": CHUNKED + b"%x\r\n%s" % (len(GOOD), GOOD[:-1]),
+}
+CUT_OFF = {  # U2
+    f"{how} {when}": ending(end, data)
+    for how, end in _ENDS.items()
+    for when, data in _BEGUN.items()
+}
+BOMB = gzip.compress(HUGE)
+LARGE = {  # U3
+    "50 MB": answering(reply(HUGE)),
+    "50 MB in a chunk": answering(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(HUGE), HUGE)),
+    "50 MB until close": answering(HEAD + b"\r\n" + HUGE, close=True),
+    "endless body": repeating(b" " * 65536, HEAD + b"\r\n" + GOOD),
+    "endless chunks": repeating(b"10000\r\n%s\r\n" % (b" " * 65536), CHUNKED),
+    "gzip bomb": answering(reply(BOMB, headers=GZIP)),
+    "gzip bomb in a gzip": answering(reply(gzip.compress(BOMB), headers=f"{GZIP}, gzip")),
+    "deflate bomb": answering(reply(zlib.compress(HUGE), headers="Content-Encoding: deflate")),
+}
+
+ZIPPED = gzip.compress(GOOD)
+NO_HTTP = {  # U2: broken before there is a body
+    "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a body alone": GOOD,
+    "bad status": b"HTTP/1.1 abc OK\r\n" + LENGTH + GOOD,
+    "two lengths": HEAD + b"Content-Length: 2\r\n" + LENGTH + GOOD,
+    "negative length": HEAD + b"Content-Length: -1\r\n\r\n" + GOOD,
+    "bad chunk size": CHUNKED + b"zz\r\n%s\r\n0\r\n\r\n" % GOOD,
+    "a megabyte of headers": HEAD + b"X: y\r\n" * 170_000 + LENGTH + GOOD,
+}
+NO_GZIP = {  # U4
+    "bad gzip": reply(GOOD, headers=GZIP),
+    "truncated gzip": reply(ZIPPED[:-8], headers=GZIP),
+    "gzip with a wrong checksum": reply(ZIPPED[:-8] + bytes(8), headers=GZIP),
+}
+WRONG = {  # U4
+    "html": reply(b"<html><body>code 0</body></html>", headers="Content-Type: text/html"),
+    "an envelope as html": reply(GOOD, headers="Content-Type: text/html; charset=utf-8"),
+    "an envelope as text": reply(GOOD, headers="Content-Type: text/plain; charset=utf-8"),
+    "an envelope as octets": reply(GOOD, headers="Content-Type: application/octet-stream"),
+    "declared UTF-16": reply(GOOD, headers="Content-Type: application/json; charset=utf-16"),
+    "declared GBK": reply(GOOD, headers="Content-Type: application/json; charset=gbk"),
+    "UTF-16": reply(GOOD.decode().encode("utf-16")),
+    "not UTF-8": reply(GOOD.replace(b"up-1", b"up-\xff")),
+    "gzip under another name": reply(ZIPPED, headers="Content-Encoding: x-gzip"),
+    "unknown encoding": reply(GOOD, headers="Content-Encoding: secret"),
+    "empty": reply(b""),
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "no JSON": reply(GOOD[:-1]),
+    "two envelopes": reply(GOOD + GOOD),
+    "array": reply(b"[%s]" % GOOD),
+    "null": reply(b"null"),
+    "a room without an envelope": reply(GOOD[GOOD.index(b'{"live_id"') : -1]),
+    "code as text": reply(GOOD.replace(b'"code":0', b'"code":"0"')),
+    "code null": reply(GOOD.replace(b'"code":0', b'"code":null')),
+    "deep": reply(b'{"code":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+}
+UNTOLD = answering(HEAD + b"\r\n" + GOOD[:-1], close=True)
+"""Cut off in a body without a length: nothing but its JSON tells."""
+
+NO_ROOM: dict[str, object] = {
+    "no data": None,
+    "data of another type": [],
+    "no id": {**room(ASKED), "live_id": None},
+    "id as a number": {**room(ASKED), "live_id": 1},
+    "id with a newline": {**room(ASKED), "live_id": "1\n"},
+    "no anchor": {**room(ASKED), "anchor_info": None},
+    "anchor as a number": {**room(ASKED), "anchor_info": {"user_id": 7}},
+    "status as text": {**room(ASKED), "live_status": "1"},
+    "title as a number": {**room(ASKED), "title": 7},
+    "count beyond 64 bits": {**room(ASKED), "pv": 1e300},
+}
+OTHER_ROOM: dict[str, object] = {  # U10
+    "another room": room("2"),
+    "the id in other case": room("A"),
+    "a longer id": room("11"),
+    "an empty id": room(""),
+}
+
+
+def busy(status: int, headers: str = "", body: bytes = b"busy") -> bytes:
+    """Return a reply that says that the service is down or flooded."""
+    return reply(body, status, f"Content-Type: text/plain\n{headers}")
+
+
+BUSY = {  # U6
+    "429": refusal(busy(429), attempts=2),
+    "429 now": refusal(busy(429, "Retry-After: 0"), attempts=2),
+    "429 later than anyone waits": refusal(busy(429, "Retry-After: 30")),
+    "429 with an envelope": refusal(reply(enveloped(code=429, message="slow down"), 429), 2),
+    "500 without an envelope": cut(answering(busy(500))),
+    "502": cut(answering(busy(502))),
+    "503": cut(answering(busy(503))),
+    "503 now": cut(answering(busy(503, "Retry-After: 0"))),
+    "503 later than anyone waits": garbage(answering(busy(503, "Retry-After: 30"))),
+    "503 on a date": garbage(answering(busy(503, "Retry-After: Wed, 01 Jan 2098 00:00:00 GMT"))),
+    "503 beyond floats": garbage(answering(busy(503, f"Retry-After: {'9' * 400}"))),
+    "503 beyond integers": garbage(answering(busy(503, f"Retry-After: {'9' * 5000}"))),
+    "503 at a negative time": garbage(answering(busy(503, "Retry-After: -1"))),
+    "504 as JSON": cut(answering(reply(b'{"error":"down"}', 504))),
+}
+REFUSED = {
+    f"{status} without an envelope": refusal(busy(status)) for status in (400, 401, 403, 404, 413)
+}
+
+FAULTS = {
+    **{f"U2 {name}": cut(script) for name, script in CUT_OFF.items()},
+    **{f"U2 {name}": cut(answering(data, close=True)) for name, data in NO_HTTP.items()},
+    "U2 cut off without a length": garbage(UNTOLD),
+    **{f"U3 {name}": garbage(script) for name, script in LARGE.items()},
+    **{f"U4 {name}": cut(answering(data)) for name, data in NO_GZIP.items()},
+    **{f"U4 {name}": garbage(answering(data)) for name, data in WRONG.items()},
+    **{f"U4 {name}": no_room(data) for name, data in NO_ROOM.items()},
+    **{f"U4 {name}": fault for name, fault in REFUSED.items()},
+    **{f"U6 {name}": fault for name, fault in BUSY.items()},
+}

@@ -1,0 +1,207 @@
+"""U13, C2: clients that go away take nothing with them: no place, no task, nobody else's read."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import CoroutineType
+
+import pytest
+
+from tests.live.fault_server import Exchange, enveloped, reply, room, rooms, serving, silence
+from tests.live.gateways import Gateway, gateway_at
+from tests.live.viewers import viewer_at
+
+pytestmark = pytest.mark.anyio
+
+POOL = 8
+SETTINGS = {"UPSTREAM_CONNECTIONS": str(POOL), "UPSTREAM_TIMEOUT": "3"}
+SECONDS = 2.0
+"""How long clients come and go; `chaos` does it for longer."""
+
+LONGEST_VISIT = 0.03
+TESTS = str(Path(__file__).parents[1])
+
+
+class Slow:
+    """An upstream that takes a moment for each room, and counts how many it has at once."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer after up to 50 ms."""
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # no secret
+        finally:
+            self._now -= 1
+        await rooms(exchange)
+
+
+class Together:
+    """An upstream that answers when so many requests have come, and not before."""
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._complete = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Wait for the others, then answer."""
+        self._missing -= 1
+        if self._missing == 0:
+            self._complete.set()
+        await self._complete.wait()
+        await rooms(exchange)
+
+
+async def come_and_go(gateway: Gateway, name: str) -> None:
+    """Ask for one room after another, and be gone at any moment of it."""
+    number, end = 0, asyncio.get_running_loop().time() + SECONDS
+    while asyncio.get_running_loop().time() < end:
+        async with viewer_at(gateway.port) as viewer:
+            viewer.ask(f"/v1/rooms/{name}-{number}")
+            if number % 5 == 0:
+                viewer.ask("/v1/rooms?" + "&".join(f"id={name}-{number}-{n}" for n in range(20)))
+            await asyncio.sleep(random.uniform(0, LONGEST_VISIT))  # noqa: S311  # no secret
+        number += 1
+
+
+def tasks_of_the_gateway() -> Counter[str]:
+    """Return the tasks that run in this loop by their names, without those of the tests."""
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    codes = [each.cr_code for each in coroutines if isinstance(each, CoroutineType)]
+    return Counter(each.co_qualname for each in codes if not each.co_filename.startswith(TESTS))
+
+
+async def assert_all_fine(gateway: Gateway) -> None:
+    """Check that of a hundred rooms read at once, each comes as it should."""
+    live_ids = [f"good-{number}" for number in range(100)]
+    good = await asyncio.gather(*(gateway.read(live_id) for live_id in live_ids))
+    assert [each.json().get("live_id", each.text) for each in good] == live_ids
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, for a few seconds."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("what was waited for did not happen")
+
+
+async def test_clients_that_come_and_go() -> None:
+    """U13: at twice the pool; then 100 of 100 fine, every place free and no task left over."""
+    slow = Slow()
+    async with (
+        serving(slow) as server,
+        gateway_at(server.url, **SETTINGS) as gateway,
+    ):
+        assert (await gateway.read("first")).status_code == 200
+        before = tasks_of_the_gateway()
+        await asyncio.gather(*(come_and_go(gateway, f"c{number}") for number in range(2 * POOL)))
+        assert len(server.received) > 100
+        assert POOL // 2 < slow.most <= POOL
+
+        async with asyncio.timeout(5):
+            await assert_all_fine(gateway)
+
+        server.script = Together(POOL)
+        both = await asyncio.gather(*(gateway.read(f"both-{number}") for number in range(POOL)))
+        assert [each.status_code for each in both] == [200] * POOL
+        await until(lambda: tasks_of_the_gateway() == before)
+
+
+@pytest.mark.parametrize("leaving", ["the first", "all but one", "all"])
+async def test_readers_of_one_room(leaving: str) -> None:
+    """C2: whoever goes away, one call is made, the others get the room, and so does the next."""
+    everyone = asyncio.Event()
+
+    async def waiting(exchange: Exchange) -> None:
+        await everyone.wait()
+        await rooms(exchange)
+
+    async with serving(waiting) as server, gateway_at(server.url) as gateway:
+        readers = [asyncio.create_task(read_once(gateway, "cold"))]
+        await until(lambda: len(server.received) == 1)
+        readers += [asyncio.create_task(read_once(gateway, "cold")) for _ in range(9)]
+        await asyncio.sleep(0.05)  # until they have joined
+        gone = {"the first": readers[:1], "all but one": readers[:9], "all": readers}[leaving]
+        for each in gone:
+            each.cancel()
+        await asyncio.sleep(0.05)  # until the gateway could have noticed
+        everyone.set()
+        left = await asyncio.gather(*readers[len(gone) :])
+        assert left == [(200, "cold")] * (10 - len(gone))
+        assert await read_once(gateway, "cold") == (200, "cold")
+        assert len(server.received) == 1
+
+
+async def read_once(gateway: Gateway, live_id: str) -> tuple[int, str]:
+    """Read a room on a connection of its own; return the status and the room's id or problem."""
+    async with viewer_at(gateway.port) as viewer:
+        answer = await viewer.get(f"/v1/rooms/{live_id}")
+        told = json.loads(answer.body)
+        return answer.status, told.get("live_id") or told["code"]
+
+
+async def test_the_first_reader_of_a_failing_room() -> None:
+    """C2, C3: it goes away and the read fails: the others share the one error, then all is well."""
+    async with serving(silence) as server, gateway_at(server.url) as gateway:
+        first = asyncio.create_task(read_once(gateway, "late"))
+        await until(lambda: len(server.received) == 1)
+        others = [asyncio.create_task(read_once(gateway, "late")) for _ in range(9)]
+        await asyncio.sleep(0.05)  # until they have joined
+        first.cancel()
+        assert await asyncio.gather(*others) == [(504, "upstream_timeout")] * 9
+        assert len(server.received) == 1
+        server.script = rooms
+        assert await read_once(gateway, "late") == (200, "late")
+
+
+@pytest.mark.parametrize("operation", ["create", "stop", "delete"])
+async def test_a_writer_that_goes_away(operation: str) -> None:
+    """Its write is carried out once, to the end, and what was cached of the room is gone."""
+    go_on = asyncio.Event()
+
+    async def waiting(exchange: Exchange) -> None:
+        if exchange.method != "GET":
+            await go_on.wait()
+            ended = room(exchange.live_id) | {"live_status": 2}
+            await exchange.write(reply(enveloped(ended)))
+        else:
+            await rooms(exchange)
+
+    def sent() -> int:
+        return sum(each.method != "GET" for each in server.received)
+
+    async with serving(waiting) as server, gateway_at(server.url) as gateway:
+        before = tasks_of_the_gateway()
+        await gateway.read("1")
+        writer = asyncio.create_task(gateway.write(operation, "1"))
+        await until(lambda: sent() == 1)
+        writer.cancel()
+        go_on.set()
+        await until(lambda: tasks_of_the_gateway() == before)
+        assert sent() == 1
+        seen = await gateway.read("1")
+        kept = operation == "create"
+        gone = operation == "delete"
+        assert seen.status_code == (404 if gone else 200)
+        assert gone or seen.headers["cache-status"] == f"gateway; {'hit' if kept else 'fwd=miss'}"
+
+
+async def test_a_shutdown_with_reads_under_way() -> None:
+    """A gateway that ends lets its reads land, and leaves no task behind."""
+    before = tasks_of_the_gateway()
+    async with serving(silence) as server:
+        async with gateway_at(server.url) as gateway, AsyncExitStack() as viewers:
+            for number in range(5):
+                viewer = await viewers.enter_async_context(viewer_at(gateway.port))
+                viewer.ask(f"/v1/rooms/late-{number}")
+            await until(lambda: len(server.received) == 5)
+        assert tasks_of_the_gateway() == before

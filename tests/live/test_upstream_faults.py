@@ -1,0 +1,65 @@
+"""U1, U2, U3, U4, U6, U14: whatever the upstream does, clients are told soon and told the truth."""
+
+import asyncio
+
+import pytest
+
+from tests.live.fault_server import Exchange, Script, rooms, serving
+from tests.live.faults import ASKED, FAULTS, SLOW
+from tests.live.gateways import OPERATIONS, assert_serves, assert_told, gateway_at
+
+pytestmark = pytest.mark.anyio
+
+
+def but_for(live_id: str, script: Script) -> Script:
+    """Return a script that answers reads of one room well."""
+
+    async def answer(exchange: Exchange) -> None:
+        well = exchange.method == "GET" and exchange.live_id == live_id
+        await (rooms if well else script)(exchange)
+
+    return answer
+
+
+@pytest.mark.parametrize("case", SLOW)
+async def test_what_takes_too_long(case: str) -> None:
+    """U1, U14: 504 in time after one attempt, for a write as of unknown outcome; then all is well.
+
+    A stop and a delete read the room before: that read is good.
+    """
+    slow = but_for("own", SLOW[case])
+    async with serving(slow) as server, gateway_at(server.url) as gateway:
+        read, *writes = await asyncio.gather(
+            gateway.read(ASKED), *(gateway.write(operation, "own") for operation in OPERATIONS)
+        )
+        assert_told(read, "upstream_timeout")
+        for answer in writes:
+            assert_told(answer, "outcome_unknown")
+        good_reads = ["/server/live/own"] * 2
+        assert sorted(server.targets()) == sorted([f"/server/live/{ASKED}", *good_reads])
+        assert len(server.received) == 6
+        await assert_serves(gateway, server)
+
+
+@pytest.mark.parametrize("case", FAULTS)
+async def test_a_read(case: str) -> None:
+    """502 in time, after as many attempts as make sense; then all is well again."""
+    fault = FAULTS[case]
+    async with serving(fault.script) as server, gateway_at(server.url) as gateway:
+        assert_told(await gateway.read(ASKED), "upstream_error")
+        assert len(server.received) == fault.attempts
+        await assert_serves(gateway, server)
+
+
+@pytest.mark.parametrize("case", FAULTS)
+async def test_writes(case: str) -> None:
+    """Each is sent once; told 502 if it was refused and 504 if nobody knows; then all is well."""
+    fault = FAULTS[case]
+    script = but_for(ASKED, fault.script)
+    async with serving(script) as server, gateway_at(server.url) as gateway:
+        answers = [gateway.write(operation, ASKED) for operation in fault.writes]
+        for answer in await asyncio.gather(*answers):
+            assert_told(answer, fault.write)
+        sent = [each for each in server.received if each.method != "GET"]
+        assert len(sent) == len(fault.writes)
+        await assert_serves(gateway, server)

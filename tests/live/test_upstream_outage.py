@@ -1,0 +1,257 @@
+"""U6, U15: second attempts, and a breaker that spares an upstream which is down."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from tests.live.fault_server import (
+    Exchange,
+    Script,
+    Server,
+    answering,
+    free_socket,
+    rooms,
+    serving,
+    silence,
+    url_of,
+)
+from tests.live.faults import CLOSE, HALF_CLOSE, RESET, busy, ending
+from tests.live.gateways import ALICE, Gateway, assert_told, gateway_at
+
+pytestmark = pytest.mark.anyio
+
+OUTAGES: dict[str, Script] = {
+    "reset": ending(RESET),
+    "closed": ending(CLOSE),
+    "half closed": ending(HALF_CLOSE),
+    "silence": silence,
+    "429": answering(busy(429)),
+    "500": answering(busy(500)),
+    "503": answering(busy(503)),
+}
+PAUSE = 1.0
+"""Seconds, about, that an open breaker waits."""
+
+
+def assert_unavailable(answer: httpx.Response) -> None:
+    """Check that an answer says that the upstream was not asked, and when to come back."""
+    assert_told(answer, "upstream_unavailable")
+    assert 1 <= int(answer.headers["retry-after"]) <= 2
+
+
+async def open_breaker(gateway: Gateway, server: Server) -> None:
+    """Let reads fail one after another until they are refused."""
+    server.script = ending(RESET)
+    for number in range(6):
+        if (await gateway.read(f"opening-{number}")).status_code == 503:
+            return
+    pytest.fail("the breaker did not open")
+
+
+async def until_half_open(gateway: Gateway) -> None:
+    """Wait until the pause is over, without a call upstream."""
+    for _ in range(150):
+        if await gateway.breaker() != "open":
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("the breaker stays open")
+
+
+async def until_served(gateway: Gateway) -> None:
+    """Read until it goes well, for as long as a few pauses take."""
+    for _ in range(60):
+        if (await gateway.read("again")).status_code == 200:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("nothing goes well any more")
+
+
+@pytest.mark.parametrize("case", OUTAGES)
+async def test_an_outage_is_noticed_soon(case: str) -> None:
+    """At most five attempts reach the upstream; then reads and writes are refused at once."""
+    async with (
+        serving(OUTAGES[case]) as server,
+        gateway_at(server.url, UPSTREAM_TIMEOUT="0.2") as gateway,
+    ):
+        for number in range(5):
+            answer = await gateway.read(f"first-{number}")
+            if answer.status_code == 503:
+                break
+        assert len(server.received) <= 5
+        attempts = len(server.received)
+        refused = await asyncio.gather(
+            gateway.write("create"),
+            gateway.write("stop"),
+            gateway.write("delete"),
+            *(gateway.read(f"next-{number}") for number in range(7)),
+        )
+        for answer in refused:
+            assert_unavailable(answer)
+        assert len(server.received) == attempts
+
+
+@pytest.mark.parametrize("case", ["reset", "503"])
+async def test_attempts_in_an_outage(case: str) -> None:
+    """Of 150 requests in more than a second few reach the upstream: far from 1.2 attempts each."""
+    async with serving(OUTAGES[case]) as server, gateway_at(server.url) as gateway:
+        for wave in range(15):
+            await asyncio.gather(*(gateway.read(f"{wave}-{number}") for number in range(10)))
+            await asyncio.sleep(0.1)
+        assert 5 <= len(server.received) <= 15
+
+
+async def test_attempts_at_the_start_of_an_outage() -> None:
+    """Fifty reads that are under way when it begins have at most ten second attempts."""
+    async with serving(rooms) as server, gateway_at(server.url, UPSTREAM_TIMEOUT="5") as gateway:
+        for number in range(100):
+            await gateway.read(f"good-{number}")
+        everyone = asyncio.Event()
+
+        async def down(exchange: Exchange) -> None:
+            if len(server.received) == before + 50:
+                everyone.set()
+            await everyone.wait()
+            exchange.reset()
+
+        server.script, before = down, len(server.received)
+        answers = await asyncio.gather(*(gateway.read(f"down-{number}") for number in range(50)))
+        assert {each.json()["code"] for each in answers} == {"upstream_error"}
+        assert 50 <= len(server.received) - before <= 60
+
+
+async def test_one_probe_at_a_time() -> None:
+    """After the pause one call goes through and the rest is refused; its success closes it."""
+    answered = asyncio.Event()
+
+    async def held(exchange: Exchange) -> None:
+        await answered.wait()
+        await rooms(exchange)
+
+    async with serving(rooms) as server, gateway_at(server.url) as gateway:
+        await open_breaker(gateway, server)
+        server.script, before = held, len(server.received)
+        await until_half_open(gateway)
+        reads = [asyncio.create_task(gateway.read(f"probe-{number}")) for number in range(20)]
+        refused = []
+        for each in asyncio.as_completed(reads):
+            answer = await each
+            if answer.status_code == 200:
+                break
+            assert_unavailable(answer)
+            refused.append(answer)
+            if len(refused) == 19:
+                assert len(server.received) - before == 1
+                answered.set()
+        assert len(refused) == 19
+        assert await gateway.breaker() == "closed"
+        good = await asyncio.gather(*(gateway.read(f"good-{number}") for number in range(20)))
+        assert [each.status_code for each in good] == [200] * 20
+
+
+async def test_a_failed_probe_opens_it_again() -> None:
+    """One attempt, no second one, and another pause; then a good probe ends the outage."""
+    async with serving(rooms) as server, gateway_at(server.url) as gateway:
+        await open_breaker(gateway, server)
+        await until_half_open(gateway)
+        before, began = len(server.received), time.monotonic()
+        assert_told(await gateway.read("probe"), "upstream_error")
+        for number in range(5):
+            assert_unavailable(await gateway.read(f"after-{number}"))
+        assert len(server.received) - before == 1
+        server.script = rooms
+        await until_half_open(gateway)
+        assert time.monotonic() - began > PAUSE * 0.9
+        assert (await gateway.write("create")).status_code == 201
+        assert await gateway.breaker() == "closed"
+
+
+async def test_a_probe_whose_client_has_gone() -> None:
+    """A probe that nobody waits for still decides, and does not keep the breaker half-open."""
+    async with serving(rooms) as server, gateway_at(server.url) as gateway:
+        await open_breaker(gateway, server)
+        await until_half_open(gateway)
+        server.script = silence
+        probe = asyncio.create_task(gateway.read("probe"))
+        await asyncio.wait([probe], timeout=0.2)
+        assert server.targets()[-1].endswith("/probe")
+        probe.cancel()
+        server.script = rooms
+        await until_served(gateway)
+
+
+async def test_an_upstream_that_is_gone() -> None:
+    """Refused connections open it as well, and it notices soon that there is a listener again."""
+    held = free_socket()
+    async with gateway_at(url_of(held)) as gateway:
+        for number in range(5):
+            await gateway.read(f"gone-{number}")
+        assert_unavailable(await gateway.read("gone"))
+        async with serving(rooms, held=held):
+            await until_served(gateway)
+
+
+async def test_viewers_get_stale_rooms_meanwhile() -> None:
+    """While it is open known rooms are served without a call; their anchor and others are told."""
+    lifetimes = {"CACHE_TTL": "0.05", "CACHE_STALE_WHILE_REVALIDATE": "0"}
+    async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
+        assert (await gateway.read("kept")).status_code == 200
+        await asyncio.sleep(0.1)
+        await open_breaker(gateway, server)
+        attempts = len(server.received)
+        seen = await gateway.read("kept")
+        assert (seen.status_code, seen.json()["live_id"]) == (200, "kept")
+        assert seen.headers["cache-status"] == "gateway; hit; detail=stale"
+        batch = (await gateway.read_batch("kept", "other")).json()
+        assert [each["live_id"] for each in batch["rooms"]] == ["kept"]
+        assert batch["failed"] == ["other"]
+        assert_unavailable(await gateway.read("kept", ALICE))
+        assert len(server.received) == attempts
+
+
+async def test_viewers_get_stale_rooms_from_the_first_failure() -> None:
+    """Before it opens, the failing read of a known room is answered from memory as well."""
+    lifetimes = {"CACHE_TTL": "0.05", "CACHE_STALE_WHILE_REVALIDATE": "0"}
+    async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
+        await gateway.read("kept")
+        await asyncio.sleep(0.1)
+        for script in (silence, ending(RESET), answering(busy(503))):
+            server.script = script
+            seen = await gateway.read("kept")
+            assert (seen.status_code, seen.json()["live_id"]) == (200, "kept")
+
+
+def failing_once(script: Script) -> Script:
+    """Return a script that answers well from the second request on."""
+    turns = iter([script])
+
+    async def answer(exchange: Exchange) -> None:
+        await next(turns, rooms)(exchange)
+
+    return answer
+
+
+@pytest.mark.parametrize("case", ["reset", "closed", "half closed", "429", "500", "503"])
+async def test_a_second_attempt_mends_a_read(case: str) -> None:
+    """U6: the client sees nothing of a failure that is over by then."""
+    async with (
+        serving(failing_once(OUTAGES[case])) as server,
+        gateway_at(server.url) as gateway,
+    ):
+        answer = await gateway.read("1")
+        assert (answer.status_code, answer.json()["live_id"]) == (200, "1")
+        assert server.targets() == ["/server/live/1"] * 2
+
+
+async def test_retry_after_is_respected() -> None:
+    """U6: the second attempt comes when the upstream asked for it, if the time allows."""
+    flooded = failing_once(answering(busy(429, "Retry-After: 1")))
+    async with (
+        serving(flooded) as server,
+        gateway_at(server.url, UPSTREAM_TIMEOUT="3") as gateway,
+    ):
+        answer = await gateway.read("1")
+        assert answer.status_code == 200
+        assert 1 <= answer.elapsed.total_seconds() < 1.5
+        assert len(server.received) == 2
