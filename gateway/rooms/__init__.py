@@ -1,11 +1,14 @@
 """The domain: rooms, who may see and do what with them, and how that can fail. No HTTP, no I/O."""
 
 from .caller import Caller
+from .creation import Creation, Creator, expiry_problems
 from .errors import (
     AnchorNotRegistered,
     FieldProblem,
     Forbidden,
     GatewayError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InvalidRequest,
     MissingScope,
     NotRoomAnchor,
@@ -19,7 +22,9 @@ from .errors import (
     UpstreamError,
     UpstreamFailure,
     UpstreamTimeout,
+    UpstreamUnavailable,
 )
+from .idempotency import Created, Failed, Outcome, Outcomes, Ticket
 from .lookup import Batch, EncodedRoom, Fetched, Sighting, Source
 from .policy import Scopes
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
@@ -31,22 +36,31 @@ __all__ = [
     "AnchorRoom",
     "Batch",
     "Caller",
+    "Created",
+    "Creation",
+    "Creator",
     "EncodedRoom",
+    "Failed",
     "Fetched",
     "FieldProblem",
     "Forbidden",
     "GatewayError",
+    "IdempotencyInProgress",
+    "IdempotencyKeyReused",
     "InvalidRequest",
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
+    "Outcome",
     "OutcomeUnknown",
+    "Outcomes",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
     "Scopes",
     "Sighting",
     "Source",
+    "Ticket",
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",
@@ -54,5 +68,7 @@ __all__ = [
     "UpstreamError",
     "UpstreamFailure",
     "UpstreamTimeout",
+    "UpstreamUnavailable",
     "ViewerRoom",
+    "expiry_problems",
 ]

@@ -51,6 +51,11 @@ class _Room(Struct, frozen=True, kw_only=True):
 class ViewerRoom(_Room, frozen=True, kw_only=True):
     """A room as anyone signed in may see it."""
 
+    def for_anchor(self, push_url: str) -> "AnchorRoom":
+        """Return this room with its `push_url`."""
+        shared = {name: getattr(self, name) for name in self.__struct_fields__}
+        return AnchorRoom(**shared, push_url=push_url)
+
 
 class AnchorRoom(_Room, frozen=True, kw_only=True):
     """A room as its own anchor sees it: with the URL that lets its holder broadcast."""

@@ -12,36 +12,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Protocol
 
 from . import policy
 from .caller import Caller
+from .creation import Creation, Creator
 from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError, UpstreamFailure
 from .lookup import Batch, Fetched, Sighting
-from .room import AnchorRoom, NewRoom, ViewerRoom
+from .room import AnchorRoom, NewRoom
+from .upstream import Upstream
 
 _FAN_OUT = 10
 """Rooms of one batch that are read at the same time."""
-
-
-class Upstream(Protocol):
-    """The vendor's four calls; `request_id` goes with each. They raise what `errors` lists."""
-
-    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
-        """Create a room."""
-        ...
-
-    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
-        """Read a room."""
-        ...
-
-    async def stop(self, live_id: str, request_id: str) -> None:
-        """End a room's broadcast."""
-        ...
-
-    async def delete(self, live_id: str, request_id: str) -> None:
-        """Delete a room."""
-        ...
 
 
 class Memory(Protocol):
@@ -72,30 +55,51 @@ class RoomService:
     """Create, get, stop and delete rooms for a caller; `patience` bounds a batch, in seconds."""
 
     def __init__(
-        self, upstream: Upstream, memory: Memory, scopes: policy.Scopes, *, patience: float
+        self,
+        upstream: Upstream,
+        memory: Memory,
+        creator: Creator,
+        scopes: policy.Scopes,
+        *,
+        patience: float,
     ) -> None:
         self._upstream = upstream
         self._memory = memory
+        self._creator = creator
         self._scopes = scopes
         self._patience = patience
 
     async def create(
-        self, caller: Caller, room: NewRoom, request_id: str
-    ) -> ViewerRoom | AnchorRoom:
-        """Create a room, upstream at most once; return it in the caller's shape.
+        self,
+        caller: Caller,
+        room: NewRoom,
+        request_id: str,
+        *,
+        now: datetime,
+        key: str | None = None,
+    ) -> Creation:
+        """Create a room, or return the one that the caller has created with `key` before.
 
-        Raises MissingScope, AnchorNotRegistered, UpstreamError or OutcomeUnknown.
+        Raises MissingScope and what `Creator.create` does.
         """
         policy.require_create(caller, room.anchor_id, self._scopes)
-        return policy.shape_for(caller, await self._upstream.create(room, request_id))
+        return await self._creator.create(caller, room, request_id, now=now, key=key)
+
+    def glance(self, caller: Caller, live_id: str, request_id: str) -> Sighting | None:
+        """Return a room from memory, where that is good enough for the caller.
+
+        Raises RoomNotFound for one that is remembered as unknown.
+        """
+        seen = self._memory.peek(live_id, request_id)
+        return None if seen is None or seen.room.anchor_id == caller.user_id else seen
 
     async def get(self, caller: Caller, live_id: str, request_id: str) -> Sighting | AnchorRoom:
         """Return a room in the caller's shape.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        seen = self._memory.peek(live_id, request_id)
-        if seen is not None and seen.room.anchor_id != caller.user_id:
+        seen = self.glance(caller, live_id, request_id)
+        if seen is not None:
             return seen
         try:
             fetched = await self._memory.fetch(live_id, request_id)

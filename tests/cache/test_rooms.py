@@ -1,17 +1,14 @@
 """RoomCache: lifetimes, sharing, eviction and the size bound, by a clock that is told the time."""
 
 import asyncio
-import gc
-from types import ModuleType
-from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Struct
 
 from gateway.cache import Lifetimes, RoomCache
 from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
 from tests.cache.fakes import Clock, Upstream
+from tests.cache.reachable import texts_in
 from tests.rooms.fakes import PUSH_URL
 
 pytestmark = pytest.mark.anyio
@@ -227,31 +224,12 @@ async def test_no_push_url_is_reachable_from_the_cache() -> None:
     fetched = await cached.rooms.fetch("a", "r")
     await settle()
     assert fetched.room.push_url == PUSH_URL
-    texts = texts_in(cached.rooms)
+    texts = texts_in(cached.rooms, Upstream)
     assert any('"title":"first"' in text for text in texts)
     assert not any(PUSH_URL in text for text in texts)
     held = Cached()
     held.rooms.leak = fetched  # type: ignore[attr-defined]  # positive control
-    assert any(PUSH_URL in text for text in texts_in(held.rooms))
-
-
-def texts_in(root: object) -> list[str]:
-    """Return every text reachable from `root`, but for code and the fake upstream."""
-    found: list[str] = []
-    seen: set[int] = set()
-    waiting: list[Any] = [root]
-    while waiting:
-        each = waiting.pop()
-        if id(each) in seen or isinstance(each, type | ModuleType | Upstream):
-            continue
-        seen.add(id(each))
-        if isinstance(each, Struct):
-            waiting += [getattr(each, field) for field in each.__struct_fields__]
-        elif isinstance(each, str | bytes):
-            found.append(each if isinstance(each, str) else each.decode("latin-1"))
-        elif not callable(each):
-            waiting += gc.get_referents(each)
-    return found
+    assert any(PUSH_URL in text for text in texts_in(held.rooms, Upstream))
 
 
 async def test_closing_waits_for_reads_in_flight() -> None:

@@ -1,8 +1,9 @@
 """Loaded by Schemathesis: one of its checks, made exact where a schema cannot say all the rules.
 
 `positive_data_acceptance` expects whatever the schema allows to be accepted. JSON Schema cannot
-say "in the future", "after another field", "between these years" or "so many bytes as JSON", so a
-create that keeps to the schema may still be refused for these, and for nothing else.
+say "in the future", "after another field", "between these years", "so many bytes as JSON" or "not
+a key that was used before", so a create that keeps to the schema may still be refused for these,
+and for nothing else.
 """
 
 import re
@@ -25,15 +26,21 @@ def valid_create_is_accepted(_context: Any, response: Any, case: Any) -> None:
         messages = [error["message"] for error in response.json()["errors"]]
         assert messages
         assert all(map(_UNSAYABLE.fullmatch, messages)), messages
+    elif response.status_code == 422:
+        assert response.json()["code"] == "idempotency_key_reused"
+        assert "Idempotency-Key" in case.headers
     else:
         assert response.status_code in {201, 401, 403}, response.status_code
 
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _options: Any) -> None:
-    """Let a create in a sequence of calls succeed, so that there is a room to go on with."""
+    """Let a create in a sequence of calls make a room, so that there is one to go on with."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     in_sequence = positive and case.meta.phase.name.value == "stateful"
-    if case.operation.label == "POST /v1/rooms" and in_sequence and isinstance(case.body, dict):
+    if case.operation.label != "POST /v1/rooms" or not in_sequence:
+        return
+    case.headers.pop("Idempotency-Key", None)
+    if isinstance(case.body, dict):
         for name in ("anchor_id", "start_at", "end_at", "publish_expire_at", "extends"):
             case.body.pop(name, None)

@@ -1,5 +1,6 @@
 """`push_url` reaches nobody but its anchor, over random histories of everyone's actions."""
 
+import itertools
 from typing import Any, cast
 
 import httpx
@@ -21,6 +22,7 @@ from tests.conftest import signed_in
 
 ANCHORS = ("alice", "bob", "carol", "dave")
 users = st.sampled_from([*ANCHORS, "admin"])
+numbers = itertools.count()
 
 
 class Known(Struct):
@@ -29,6 +31,9 @@ class Known(Struct):
     live_id: str
     anchor: str
     push_url: str
+    creator: str
+    key: str
+    body: dict[str, str]
     ended: bool = False
     deleted: bool = False
 
@@ -62,7 +67,8 @@ class Histories(RuleBasedStateMachine):
     def create(self, user: str, anchor: str | None) -> Any:
         """Create for oneself or for another."""
         body = {"title": "t"} if anchor is None else {"title": "t", "anchor_id": anchor}
-        response = self.call(user, "POST", "/v1/rooms", json=body)
+        key = f"history-{next(numbers)}"
+        response = self.call(user, "POST", "/v1/rooms", json=body, headers={"Idempotency-Key": key})
         whose = anchor or user
         if user not in {whose, "admin"}:
             assert (response.status_code, response.json()["code"]) == (403, "missing_scope")
@@ -76,7 +82,26 @@ class Histories(RuleBasedStateMachine):
             assert response.json()["push_url"] == stored.push_url
         else:
             self.hides(response, stored.push_url)
-        return Known(live_id, whose, stored.push_url)
+        return Known(live_id, whose, stored.push_url, user, key, body)
+
+    @rule(room=rooms, title=st.sampled_from(["t", "u"]))
+    def create_again(self, room: Known, title: str) -> None:
+        """Repeat the create of a room, or misuse its key for another."""
+        body, headers = {**room.body, "title": title}, {"Idempotency-Key": room.key}
+        response = self.call(room.creator, "POST", "/v1/rooms", json=body, headers=headers)
+        if title != room.body["title"]:
+            assert (response.status_code, response.json()["code"]) == (
+                422,
+                "idempotency_key_reused",
+            )
+        else:
+            assert response.status_code == 201
+            assert response.headers["idempotency-replayed"] == "true"
+            assert response.json()["live_id"] == room.live_id
+        if response.status_code == 201 and room.creator == room.anchor and not room.deleted:
+            assert response.json()["push_url"] == room.push_url
+        else:
+            self.hides(response, room.push_url)
 
     @rule(
         room=rooms,

@@ -1,17 +1,22 @@
 """Rooms, callers, and an upstream and a memory that do as told and note what was asked of them."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from gateway.rooms import (
     Anchor,
     AnchorRoom,
     Caller,
+    Creator,
     EncodedRoom,
     Fetched,
     NewRoom,
+    Outcome,
+    RoomService,
     Scopes,
     Sighting,
     Source,
+    Ticket,
 )
 
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
@@ -23,6 +28,7 @@ BOB_SCOPED = Caller("bob", frozenset({"rooms", "admin", "rooms:admin2", "ROOMS:A
 ADMIN = Caller("root", frozenset({"rooms:admin"}))
 
 CREATED, LIVING, ENDED = 0, 1, 2
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def room_of(anchor_id: str = "alice", live_status: int = LIVING, live_id: str = "1") -> AnchorRoom:
@@ -95,6 +101,28 @@ class Upstream:
         self.request_ids.add(request_id)
 
 
+class Outcomes:
+    """Remembers outcomes by key alone, and notes what was asked of it."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Outcome] = {}
+        self.calls: list[str] = []
+
+    async def claim(self, ticket: Ticket) -> Outcome | None:
+        """Return what is remembered."""
+        self.calls.append("claim")
+        return self.known.get(ticket.key)
+
+    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Remember it."""
+        self.calls.append("settle")
+        self.known[ticket.key] = outcome
+
+    async def release(self, _ticket: Ticket) -> None:
+        """Note it."""
+        self.calls.append("release")
+
+
 def sighting_of(room: AnchorRoom, source: Source = Source.HIT) -> Sighting:
     """Return a room as the memory gives it."""
     encoded = EncodedRoom(room.anchor_info.user_id, room.live_id.encode(), b'"etag"')
@@ -141,3 +169,11 @@ class Memory:
     def bury(self, live_id: str) -> None:
         """Note it."""
         self.calls.append(f"bury {live_id}")
+
+
+def service(
+    upstream: Upstream, memory: Memory | None = None, scopes: Scopes = SCOPES
+) -> RoomService:
+    """Return a service over these."""
+    creator = Creator(upstream, Outcomes())
+    return RoomService(upstream, memory or Memory(), creator, scopes, patience=5)

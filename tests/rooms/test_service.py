@@ -30,22 +30,17 @@ from tests.rooms.fakes import (
     CREATED,
     ENDED,
     LIVING,
+    NOW,
     SCOPES,
     Memory,
     Upstream,
     room_of,
+    service,
 )
 
 pytestmark = pytest.mark.anyio
 
 Act = Callable[[RoomService, Caller], Awaitable[None]]
-
-
-def service(
-    upstream: Upstream, memory: Memory | None = None, scopes: Scopes = SCOPES
-) -> RoomService:
-    """Return a service over these."""
-    return RoomService(upstream, memory or Memory(), scopes, patience=5)
 
 
 def stop(rooms: RoomService, caller: Caller) -> Awaitable[None]:
@@ -69,8 +64,9 @@ async def test_create(caller: Caller, anchor_id: str, shape: type) -> None:
     """The room comes back in the caller's shape: who creates for another sees no `push_url`."""
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
-    room = await service(upstream).create(caller, new_room, "req-1")
-    assert type(room) is shape
+    creation = await service(upstream).create(caller, new_room, "req-1", now=NOW)
+    assert type(creation.room) is shape
+    assert not creation.replayed
     assert (upstream.calls, upstream.request_ids) == (["create"], {"req-1"})
 
 
@@ -89,7 +85,7 @@ async def test_a_forbidden_create_never_reaches_the_upstream(
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
     with pytest.raises(MissingScope):
-        await service(upstream, scopes=scopes).create(caller, new_room, "req-1")
+        await service(upstream, scopes=scopes).create(caller, new_room, "req-1", now=NOW, key="key")
     assert upstream.calls == []
 
 
@@ -97,8 +93,9 @@ async def test_a_forbidden_create_never_reaches_the_upstream(
 async def test_a_create_is_tried_once(error: GatewayError) -> None:
     """Whatever it ends in is told as it is."""
     upstream = Upstream(error=error)
+    new_room = NewRoom(anchor_id="alice", title="t")
     with pytest.raises(GatewayError) as caught:
-        await service(upstream).create(ALICE, NewRoom(anchor_id="alice", title="t"), "req-1")
+        await service(upstream).create(ALICE, new_room, "req-1", now=NOW)
     assert caught.value is error
     assert upstream.calls == ["create"]
 

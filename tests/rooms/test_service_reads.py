@@ -7,13 +7,12 @@ from gateway.rooms import (
     Caller,
     GatewayError,
     RoomNotFound,
-    RoomService,
     Sighting,
     Source,
     UpstreamError,
     UpstreamTimeout,
 )
-from tests.rooms.fakes import ADMIN, ALICE, BOB, SCOPES, Memory, Upstream, room_of
+from tests.rooms.fakes import ADMIN, ALICE, BOB, Memory, Upstream, room_of, service
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +22,7 @@ FAILURES = [UpstreamTimeout("late"), UpstreamError("cut")]
 
 async def got(memory: Memory, caller: Caller) -> Sighting | AnchorRoom:
     """Return room 1 as this caller gets it."""
-    return await RoomService(Upstream(), memory, SCOPES, patience=5).get(caller, "1", "req-1")
+    return await service(Upstream(), memory).get(caller, "1", "req-1")
 
 
 @pytest.mark.parametrize("caller", [BOB, ADMIN])
@@ -96,7 +95,6 @@ async def test_a_batch_sorts_its_rooms() -> None:
         last=[rooms["stale"]],
     )
     asked = ["late", "miss", "gone", "hit", "stale", "gone-2"]
-    service = RoomService(Upstream(), memory, SCOPES, patience=5)
-    batch = await service.get_batch(asked, "req-1")
+    batch = await service(Upstream(), memory).get_batch(asked, "req-1")
     assert [each.room.body for each in batch.found] == [b"miss", b"hit", b"stale"]
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])

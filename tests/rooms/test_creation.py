@@ -1,0 +1,276 @@
+"""Creating with an `Idempotency-Key`: once upstream, and the first outcome told to whoever asks."""
+
+import asyncio
+import gc
+from datetime import timedelta
+
+import pytest
+
+from gateway.rooms import (
+    AnchorNotRegistered,
+    AnchorRoom,
+    Caller,
+    Created,
+    Creation,
+    Creator,
+    Failed,
+    GatewayError,
+    InvalidRequest,
+    NewRoom,
+    Outcome,
+    OutcomeUnknown,
+    RoomNotFound,
+    Ticket,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    ViewerRoom,
+)
+from tests.rooms.fakes import (
+    ADMIN,
+    ALICE,
+    CREATED,
+    ENDED,
+    NOW,
+    PUSH_URL,
+    Outcomes,
+    Upstream,
+    room_of,
+)
+
+pytestmark = pytest.mark.anyio
+
+NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
+UNKNOWN = Failed("outcome_unknown")
+
+
+async def create(
+    creator: Creator, caller: Caller = ALICE, room: NewRoom = NEW_ROOM, key: str | None = "key"
+) -> Creation:
+    """Create under request `req-1`."""
+    return await creator.create(caller, room, "req-1", now=NOW, key=key)
+
+
+class SlowUpstream(Upstream):
+    """A create waits for `gate`."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.outcome = error
+
+    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+        """Create a room once it may."""
+        self.begun.set()
+        await self.gate.wait()
+        if self.outcome is not None:
+            raise self.outcome
+        return await super().create(room, request_id)
+
+
+async def test_a_repeated_create_makes_no_second_room() -> None:
+    """The anchor is given the first room as it was, with the `push_url` read anew."""
+    upstream = Upstream(room_of(live_status=ENDED))
+    creator = Creator(upstream, Outcomes())
+    first = await create(creator)
+    assert first == Creation(room_of(live_status=CREATED))
+    again = await create(creator)
+    assert again == Creation(room_of(live_status=CREATED), replayed=True)
+    assert upstream.calls == ["create", "read 1"]
+    assert upstream.request_ids == {"req-1"}
+
+
+async def test_who_creates_for_another_sees_no_push_url() -> None:
+    """An administrator gets the viewer's shape each time, and nothing is read for it."""
+    upstream = Upstream()
+    creator = Creator(upstream, Outcomes())
+    shown = [await create(creator, ADMIN), await create(creator, ADMIN)]
+    assert [type(each.room) for each in shown] == [ViewerRoom, ViewerRoom]
+    assert [each.replayed for each in shown] == [False, True]
+    assert upstream.calls == ["create"]
+
+
+async def test_without_a_key_every_create_is_one() -> None:
+    """Nothing is claimed, and nothing remembered."""
+    upstream, outcomes = Upstream(), Outcomes()
+    creator = Creator(upstream, outcomes)
+    await create(creator, key=None)
+    assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
+    assert (upstream.calls, outcomes.calls) == (["create", "create"], [])
+
+
+async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
+    """A room deleted meanwhile, or not there yet on a replica, does not undo that it was made."""
+    upstream = Upstream(RoomNotFound(), room_of())
+    creator = Creator(upstream, Outcomes())
+    await create(creator)
+    assert type((await create(creator)).room) is ViewerRoom
+    assert type((await create(creator)).room) is AnchorRoom
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UpstreamTimeout("late"), UpstreamError("odd"), UpstreamUnavailable("open", retry_after=1)],
+)
+async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
+    """It is told as what it is, not as a replay, and the next try gets the room."""
+    upstream = Upstream(error, room_of())
+    creator = Creator(upstream, Outcomes())
+    await create(creator)
+    with pytest.raises(GatewayError) as caught:
+        await create(creator)
+    assert caught.value is error
+    assert not caught.value.replayed
+    assert (await create(creator)).replayed
+    assert upstream.calls == ["create", "read 1", "read 1"]
+
+
+async def test_another_anchors_push_url_is_not_shown() -> None:
+    """Should the upstream now say that the room is somebody else's, so be it."""
+    creator = Creator(Upstream(room_of("bob")), Outcomes())
+    await create(creator)
+    assert type((await create(creator)).room) is ViewerRoom
+
+
+@pytest.mark.parametrize(
+    "error", [AnchorNotRegistered(), UpstreamError("refused"), OutcomeUnknown("late")]
+)
+async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> None:
+    """The same problem, marked; the upstream is not asked again."""
+    upstream = Upstream(error=error)
+    creator = Creator(upstream, Outcomes())
+    for replayed in (False, True, True):
+        with pytest.raises(type(error)) as caught:
+            await create(creator)
+        assert caught.value.replayed is replayed
+    assert upstream.calls == ["create"]
+
+
+@pytest.mark.parametrize(
+    "error", [UpstreamError("no connection", sent=False), UpstreamUnavailable("", retry_after=1)]
+)
+async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None:
+    """The key is free again; nothing is remembered."""
+    upstream, outcomes = Upstream(error=error), Outcomes()
+    creator = Creator(upstream, outcomes)
+    for _ in range(2):
+        with pytest.raises(type(error)) as caught:
+            await create(creator)
+        assert not caught.value.replayed
+    assert upstream.calls == ["create", "create"]
+    assert outcomes.calls == ["claim", "release"] * 2
+
+
+async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None:
+    """`publish_expire_at` must lie in the future when a room is made, not when it is told again."""
+    upstream, outcomes = Upstream(room_of()), Outcomes()
+    creator = Creator(upstream, outcomes)
+    room = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW)
+    for key in ("key", None):
+        with pytest.raises(InvalidRequest) as caught:
+            await create(creator, room=room, key=key)
+        assert [each.field for each in caught.value.problems] == ["publish_expire_at"]
+    assert (upstream.calls, outcomes.known) == ([], {})
+    before, after = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    await creator.create(ALICE, room, "req-1", now=before, key="key")
+    assert (await creator.create(ALICE, room, "req-1", now=after, key="key")).replayed
+
+
+async def test_a_client_that_goes_away_loses_nothing() -> None:
+    """The create it began runs to its end, which is there when it comes back."""
+    upstream, outcomes = SlowUpstream(), Outcomes()
+    creator = Creator(upstream, outcomes)
+    before = asyncio.all_tasks()
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    request.cancel()
+    await asyncio.wait([request])
+    assert request.cancelled()
+    assert outcomes.known == {}
+    upstream.gate.set()
+    await creator.aclose()
+    assert outcomes.known == {"key": Created(room_of(live_status=CREATED).for_viewers())}
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> None:
+    """Without its client a create that fails ends in order; the event loop has no complaint."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), Outcomes()
+    creator = Creator(upstream, outcomes)
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    request.cancel()
+    await asyncio.wait([request])
+    del request
+    upstream.gate.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert outcomes.known == {"key": UNKNOWN}
+    assert complaints == []
+
+
+async def test_closing_waits_for_what_runs() -> None:
+    """Whatever it ends in, which is for its client to hear."""
+    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), Outcomes()
+    creator = Creator(upstream, outcomes)
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    closing = asyncio.create_task(creator.aclose())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    upstream.gate.set()
+    await closing
+    assert outcomes.known == {"key": UNKNOWN}
+    with pytest.raises(OutcomeUnknown):
+        await request
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), asyncio.CancelledError()])
+async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
+    """A defect, or the end of the event loop, leaves open whether there is a room."""
+    upstream, outcomes = SlowUpstream(error), Outcomes()
+    creator = Creator(upstream, outcomes)
+    upstream.gate.set()
+    with pytest.raises(type(error)):
+        await create(creator)
+    assert outcomes.known == {"key": UNKNOWN}
+    with pytest.raises(OutcomeUnknown) as caught:
+        await create(creator)
+    assert caught.value.replayed
+
+
+class BadMemory(Outcomes):
+    """Fails the first time that it is to remember something."""
+
+    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Remember the second thing."""
+        if "settle" not in self.calls:
+            self.calls.append("settle")
+            raise MemoryError
+        await super().settle(ticket, outcome)
+
+
+async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
+    """A second room is worse than an unknown one: the key is never free again."""
+    upstream, outcomes = Upstream(), BadMemory()
+    creator = Creator(upstream, outcomes)
+    with pytest.raises(MemoryError):
+        await create(creator)
+    with pytest.raises(OutcomeUnknown):
+        await create(creator)
+    assert upstream.calls == ["create"]
+
+
+async def test_only_the_answer_holds_the_push_url() -> None:
+    """What is remembered of a create has the room in viewer shape."""
+    outcomes = Outcomes()
+    creation = await create(Creator(Upstream(), outcomes))
+    assert isinstance(creation.room, AnchorRoom)
+    assert creation.room.push_url == PUSH_URL
+    [kept] = outcomes.known.values()
+    assert isinstance(kept, Created)
+    assert type(kept.room) is ViewerRoom

@@ -1,0 +1,134 @@
+"""Which creates are the same, and what is remembered of one."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from gateway.rooms import (
+    AnchorNotRegistered,
+    Caller,
+    Created,
+    Failed,
+    FieldProblem,
+    GatewayError,
+    InvalidRequest,
+    NewRoom,
+    Outcome,
+    OutcomeUnknown,
+    RoomNotFound,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from gateway.rooms.idempotency import failure, ticket_for
+from tests.rooms.fakes import ALICE, BOB, PUSH_URL, room_of
+
+NEW_ROOM = NewRoom(
+    anchor_id="alice",
+    title="Friday",
+    notice="n",
+    cover_url="https://example.test/",
+    extends={"a": "1", "b": "2"},
+    start_at=datetime(2026, 12, 2, 3, 11, 11, tzinfo=UTC),
+    end_at=datetime(2026, 12, 3, tzinfo=UTC),
+    publish_expire_at=datetime(2026, 12, 4, tzinfo=UTC),
+)
+
+
+def fingerprint(room: NewRoom) -> str:
+    """Return the fingerprint of a create."""
+    return ticket_for(ALICE, "key", room).fingerprint
+
+
+_offsets = st.integers(-14 * 60, 14 * 60).map(lambda each: timezone(timedelta(minutes=each)))
+
+
+@given(_offsets, st.permutations(["a", "b"]), st.sampled_from(["start_at", "end_at"]))
+def test_equal_meaning_is_the_same_create(zone: timezone, order: list[str], field: str) -> None:
+    """Neither the order of `extends` nor the offset of a time makes another create."""
+    assert NEW_ROOM.extends is not None
+    same: dict[str, Any] = {
+        "extends": {name: NEW_ROOM.extends[name] for name in order},
+        field: getattr(NEW_ROOM, field).astimezone(zone),
+    }
+    assert fingerprint(structs.replace(NEW_ROOM, **same)) == fingerprint(NEW_ROOM)
+
+
+@pytest.mark.parametrize("field", NewRoom.__struct_fields__)
+def test_every_field_tells_creates_apart(field: str) -> None:
+    """A create that differs in any one field is another, even where a value only moves."""
+    value = getattr(NEW_ROOM, field)
+    others: list[object] = [None]
+    if isinstance(value, datetime):
+        others.append(value + timedelta(microseconds=1))
+    else:
+        others += [{"a": "2", "b": "1"}, {}] if field == "extends" else [f"{value} ", ""]
+    fingerprints = {fingerprint(structs.replace(NEW_ROOM, **{field: other})) for other in others}
+    assert len(fingerprints) == len(others)
+    assert fingerprint(NEW_ROOM) not in fingerprints
+
+
+def test_a_value_in_another_field_is_another_create() -> None:
+    """Fields do not run into each other."""
+    one = NewRoom(anchor_id="a", title="b", notice="c")
+    assert fingerprint(one) != fingerprint(NewRoom(anchor_id="a", title="bc", notice=""))
+    assert fingerprint(one) != fingerprint(NewRoom(anchor_id="a", title="b", cover_url="c"))
+
+
+def test_a_key_is_the_callers() -> None:
+    """Two users' equal keys are two, whatever scopes either has."""
+    alices, bobs = (ticket_for(caller, "key", NEW_ROOM) for caller in (ALICE, BOB))
+    assert alices != bobs
+    again = Caller("alice", frozenset({"rooms:admin"}))
+    assert ticket_for(again, "key", NEW_ROOM) == alices
+
+
+FAILURES: list[tuple[BaseException, Outcome | None]] = [
+    (AnchorNotRegistered(), Failed("anchor_not_registered")),
+    (UpstreamError("refused"), Failed("upstream_error")),
+    (OutcomeUnknown("late"), Failed("outcome_unknown")),
+    (UpstreamError("not connected", sent=False), None),
+    (UpstreamUnavailable("open", retry_after=1), None),
+    (InvalidRequest(FieldProblem("publish_expire_at", "passed")), None),
+    (UpstreamTimeout("not of a create"), Failed("outcome_unknown")),
+    (RoomNotFound("not of a create"), Failed("outcome_unknown")),
+    (ValueError("a defect"), Failed("outcome_unknown")),
+    (KeyboardInterrupt(), Failed("outcome_unknown")),
+]
+
+
+@pytest.mark.parametrize(("error", "outcome"), FAILURES, ids=repr)
+def test_what_a_failure_comes_to(error: BaseException, outcome: Outcome | None) -> None:
+    """Only where certainly nothing was sent nothing is remembered; what is not known is said so."""
+    assert failure(error) == outcome
+
+
+@pytest.mark.parametrize("kind", [AnchorNotRegistered, UpstreamError, OutcomeUnknown])
+def test_a_failure_is_told_again_as_itself(kind: type[GatewayError]) -> None:
+    """The same kind of error, a new one each time, marked as a replay; the first one is not."""
+    first = kind("first")
+    failed = failure(first)
+    assert failed is not None
+    again = failed.error()
+    assert type(again) is kind
+    assert again is not failed.error()
+    assert (first.replayed, again.replayed) == (False, True)
+
+
+@pytest.mark.parametrize("outcome", [Created(room_of().for_viewers()), Failed("upstream_error")])
+def test_an_outcome_can_be_shared(outcome: Outcome) -> None:
+    """It comes back from JSON as it was, and has no place for a `push_url`."""
+    encoded = msgspec.json.encode(outcome)
+    assert msgspec.json.decode(encoded, type=Outcome) == outcome
+    assert b"push_url" not in encoded
+    assert PUSH_URL.encode() not in encoded
+
+
+def test_a_viewers_room_can_be_completed() -> None:
+    """With its `push_url` it is the anchor's again."""
+    assert room_of().for_viewers().for_anchor(PUSH_URL) == room_of()
