@@ -1,0 +1,20 @@
+"""The HTTP server, granian: supervised workers for `serve`, one in this process for the sandbox.
+
+HTTP/1.1 and ASGI only. What a connection may do before the application sees it is in `limits`,
+how a gateway of several processes starts and stops in `supervisor` and `stopping`.
+"""
+
+from .embedded import listening
+from .port import LOOPBACK, PortTaken, require_free
+from .stopping import Application, Stopping
+from .supervisor import serve
+
+__all__ = [
+    "LOOPBACK",
+    "Application",
+    "PortTaken",
+    "Stopping",
+    "listening",
+    "require_free",
+    "serve",
+]

@@ -1,0 +1,108 @@
+"""Workers, and the process that looks after them.
+
+A worker that dies is replaced. If it ends by itself as it starts, three times in a row, it never
+will start: the supervisor gives up, with 1, and what started the gateway may try again. One that is
+killed is always replaced: that says nothing about the next.
+
+SIGTERM and SIGINT end it with 0. Workers are told at once (`stopping` says what they do), and
+killed when the grace is over; a second signal ends the first one's lead time.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from types import FrameType
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels, logger
+from granian.server.mp import MPServer, WorkerProcess
+
+from .limits import BACKLOG, connections, http1, take_all_descriptors
+
+_STARTS = 3
+_STARTING = 10.0
+"""Seconds of a worker's life in which its end is one of a worker that cannot start."""
+
+_ASKED_TO = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL})
+"""Exit codes of workers that others have ended."""
+
+
+def serve(target: str, host: str, port: int, *, workers: int, grace: float) -> None:
+    """Run `target`, an application factory by its import path, until SIGTERM or SIGINT.
+
+    `grace` is in seconds. Raises SystemExit where workers cannot start.
+    """
+    take_all_descriptors()
+    os.register_at_fork(after_in_child=_forget_signals)
+    try:
+        _Supervisor(target, host, port, workers=workers, grace=grace).serve()
+    finally:  # a late signal would spoil the exit code
+        _on_signals(signal.SIG_IGN)
+
+
+class _Supervisor(MPServer):
+    def __init__(self, target: str, host: str, port: int, *, workers: int, grace: float) -> None:
+        super().__init__(
+            target,
+            host,
+            port,
+            interface=Interfaces.ASGI,
+            workers=workers,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=connections(),
+            http1_settings=http1(),
+            log_level=LogLevels.warning,
+            workers_kill_timeout=grace,  # type: ignore[arg-type]  # it is only waited for
+            factory=True,
+        )
+        self._failed_starts = 0
+
+    def signal_handler_interrupt(self, signum: int, _: FrameType | None) -> None:
+        """Ask the main loop to end; called by the system's signals."""
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True
+            if signum == signal.SIGINT or self.interrupt_signal:
+                _interrupt(worker)
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+    def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
+        while not self.interrupt_signal:
+            self.main_loop_interrupt.wait()
+            self.main_loop_interrupt.clear()
+            if self.reload_signal:
+                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+            while self.interrupt_children and not self.interrupt_signal:
+                index = self.interrupt_children[0]
+                if not self._can_start(self.wrks[index]):
+                    logger.error("Workers end as they start: giving up")
+                    return
+                self._respawn_workers([index], spawn_target, target_loader)
+                del self.interrupt_children[0]
+        self.interrupt_children.clear()  # those that ended because of the signal
+
+    def _can_start(self, dead: WorkerProcess) -> bool:
+        """Whether it makes sense to put another in the place of `dead`."""
+        early = time.monotonic() - dead.birth < _STARTING
+        failed = early and dead.inner.exitcode not in _ASKED_TO
+        self._failed_starts = self._failed_starts + 1 if failed else 0
+        return self._failed_starts < _STARTS
+
+
+def _interrupt(worker: WorkerProcess) -> None:
+    if worker.inner.exitcode is None:
+        with suppress(ProcessLookupError):
+            os.kill(worker.inner.pid, signal.SIGINT)
+
+
+def _forget_signals() -> None:
+    """Let a new worker end at once if it is told to before it listens for that."""
+    _on_signals(signal.SIG_DFL)
+
+
+def _on_signals(handler: signal.Handlers) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, handler)

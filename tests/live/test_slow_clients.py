@@ -1,0 +1,216 @@
+"""H6: clients that drip or do nothing are cut in time, and others do not notice them.
+
+All of it happens at once in front of one gateway, because most of it is waiting.
+"""
+
+import asyncio
+import http.client
+import json
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from statistics import quantiles
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.commands import ROOT, environment
+from tests.live.dripping import Fate, Kind
+from tests.live.fault_server import rooms, serving
+from tests.served import Served, served, token
+
+CROWD = 2000
+"""Clients that drip heads, and as many that drip bodies."""
+
+NOISE = 0.1
+"""Seconds of a good client's p99 that a busy machine may be the reason of."""
+
+HEAD = "POST /v1/rooms HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+"""Of a create that nobody is signed in for; more headers may follow."""
+
+
+DOCS = "/docs/swagger-ui-bundle.js"
+"""The largest answer there is, 1.4 MB."""
+
+UNREAD = 20
+"""So many of it are more than the system's buffers hold."""
+
+
+def slow_clients() -> list[Kind]:
+    """Return every way of being slow."""
+    signed_in = f"{HEAD}Authorization: Bearer {token('alice')}\r\n"
+    health = "GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    return [
+        Kind("heads", HEAD, "x: y\r\n", CROWD),
+        Kind("bodies", f"{signed_in}Content-Length: 60000\r\n\r\n", " ", CROWD),
+        Kind("chunks", f"{signed_in}Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"),
+        Kind("stalled body", f"{signed_in}Content-Length: 2\r\n\r\n{{"),
+        Kind("expected body", f"{signed_in}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"),
+        Kind("body of nobody", f"{HEAD}Content-Length: 60000\r\n\r\n", " "),
+        Kind("unwanted body", f"{health}Content-Length: 60000\r\n\r\n", " "),
+        Kind("nothing", ""),
+        Kind("stalled head", HEAD),
+        Kind("one request", f"{health}\r\n"),
+    ]
+
+
+@dataclass
+class Storm:
+    """What came of each kind of slow client, and of good clients before and during it."""
+
+    connected: int
+    fates: dict[str, list[Fate]]
+    before: list[float]
+    during: list[float]
+    unread: bytes
+    same_worker: bool
+    log: str
+
+
+@pytest.fixture(scope="module")
+def storm() -> Storm:
+    """All slow clients at the same time in front of one gateway."""
+
+    async def run() -> Storm:
+        async with serving(rooms) as upstream:
+            return await asyncio.to_thread(_storm, upstream.url)
+
+    return asyncio.run(run())
+
+
+def _storm(upstream_url: str) -> Storm:
+    with served(upstream_url) as gateway, gateway.connect() as deaf:
+        workers = gateway.workers()
+        last = f"GET {DOCS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        deaf.sendall((f"GET {DOCS} HTTP/1.1\r\nHost: x\r\n\r\n" * (UNREAD - 1) + last).encode())
+        before = latencies(gateway, 2)
+        with _dripping(gateway) as program:
+            assert program.stdin is not None
+            assert program.stdout is not None
+            with program.stdin as kinds:
+                kinds.write(msgspec.json.encode(slow_clients()))
+            connected = int(program.stdout.readline())
+            during = latencies(gateway, 4)
+            fates = msgspec.json.decode(program.stdout.read(), type=dict[str, list[Fate]])
+        unread = b"".join(iter(lambda: deaf.recv(1 << 20), b""))
+        same_worker = gateway.workers() == workers
+        gateway.process.terminate()
+        _, log = gateway.ended(within=10)
+    return Storm(connected, fates, before, during, unread, same_worker, log)
+
+
+def _dripping(gateway: Served) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  # our own program
+        [sys.executable, "-m", "tests.live.dripping", str(gateway.port)],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def latencies(gateway: Served, seconds: float) -> list[float]:
+    """Read a room over and over, on a kept connection and on new ones; return the seconds taken."""
+    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    headers = {"Authorization": f"Bearer {token('bob')}"}
+    taken: list[float] = []
+    end = time.monotonic() + seconds
+    with closing(kept):
+        while (begun := time.monotonic()) < end:
+            new = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+            with closing(new):
+                connection = new if len(taken) % 10 == 0 else kept
+                connection.request("GET", "/v1/rooms/1", headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == HTTPStatus.OK
+            taken.append(time.monotonic() - begun)
+            time.sleep(0.002)
+    return taken
+
+
+def p99(taken: list[float]) -> float:
+    """Return the 99th percentile."""
+    return quantiles(taken, n=100)[98]
+
+
+def problem(fate: Fate) -> Any:
+    """Return the problem that a client was told."""
+    head, _, body = fate.reply.rpartition("\r\n\r\n")
+    assert "content-type: application/problem+json" in head
+    return json.loads(body)
+
+
+def test_all_of_them_are_there_at_once(storm: Storm) -> None:
+    """The crowd is connected while the good client is measured; two are answered before that."""
+    assert storm.connected >= 2 * CROWD + 6
+
+
+def test_dripped_heads_are_cut_within_10_seconds(storm: Storm) -> None:
+    """Without an answer; but not before time enough for a slow network."""
+    for fate in storm.fates["heads"]:
+        assert (fate.cut, fate.reply) == (True, "")
+        assert 5 < fate.seconds < 10
+
+
+def test_dripped_bodies_are_cut_within_15_seconds(storm: Storm) -> None:
+    """Each is told why."""
+    for fate in storm.fates["bodies"]:
+        assert fate.cut
+        assert 9.5 < fate.seconds < 15
+        told = problem(fate)
+        assert (told["status"], told["code"]) == (400, "invalid_request")
+        assert told["errors"] == [{"field": "body", "message": "did not arrive within 10 s"}]
+
+
+def test_a_good_client_does_not_notice(storm: Storm) -> None:
+    """Each of its requests is answered, and its p99 at most doubles."""
+    assert min(len(storm.before), len(storm.during)) > 200
+    assert p99(storm.during) < max(2 * p99(storm.before), NOISE)
+
+
+def test_nothing_else_suffers(storm: Storm) -> None:
+    """The same worker is there, and has nothing to say."""
+    assert storm.same_worker
+    assert len(storm.log.splitlines()) == 1, storm.log
+
+
+@pytest.mark.parametrize("kind", ["chunks", "stalled body", "expected body"])
+def test_any_slow_body_is_cut(storm: Storm, kind: str) -> None:
+    """Chunked or with a length, dripped or not coming at all."""
+    (fate,) = storm.fates[kind]
+    assert fate.cut
+    assert 9.5 < fate.seconds < 15
+    assert problem(fate)["errors"][0]["field"] == "body"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("body of nobody", "401 Unauthorized"), ("unwanted body", "200 OK")]
+)
+def test_a_body_that_nobody_reads_is_not_waited_for(storm: Storm, kind: str, status: str) -> None:
+    """The answer comes at once, and ends the connection."""
+    (fate,) = storm.fates[kind]
+    assert fate.reply.startswith(f"HTTP/1.1 {status}\r\n")
+    assert fate.cut
+    assert fate.seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply"), [("nothing", ""), ("stalled head", ""), ("one request", "HTTP/1.1 200 OK")]
+)
+def test_idle_connections_are_closed(storm: Storm, kind: str, reply: str) -> None:
+    """Before the first request, in one, and after one: granian has the same time for all."""
+    (fate,) = storm.fates[kind]
+    assert fate.reply.partition("\r\n")[0] == reply
+    assert fate.cut
+    assert 5 < fate.seconds < 12
+
+
+def test_a_client_that_does_not_read_is_waited_for(storm: Storm) -> None:
+    """The server has no deadline for its writes: a proxy in front must take the answers off it."""
+    assert storm.unread.count(b"HTTP/1.1 200 OK\r\n") == UNREAD
+    assert len(storm.unread) > UNREAD * 1_000_000

@@ -1,0 +1,126 @@
+"""`gateway serve` as real processes, for tests of how they live and end."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import jwt
+
+from tests.commands import CRASH, GATEWAY, SECRET, VALID, environment, free_port
+
+NOWHERE = "http://127.0.0.1:9"
+"""An upstream that refuses connections."""
+
+QUIET = {
+    "GATEWAY_ACCESS_LOG": "off",
+    "GATEWAY_RATE_LIMIT_READS": "off",
+    "GATEWAY_RATE_LIMIT_WRITES": "off",
+    "GATEWAY_RATE_LIMIT_FAILED_AUTH": "off",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gateway on `port` of loopback; `process` is the supervisor of its workers."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def listeners(self) -> int:
+        """Return how many of its workers accept connections."""
+        local, listens = f"0100007F:{self.port:04X}", "0A"
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return sum(line.split()[1] == local and line.split()[3] == listens for line in lines)
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def readiness(self) -> tuple[int, str]:
+        """Return the status and the word of /readyz, asked on a new connection; 0 for none."""
+        try:
+            answer = httpx.get(f"{self.url}/readyz", trust_env=False)
+        except httpx.TransportError:
+            return 0, ""
+        return answer.status_code, answer.json()["status"]
+
+    def signal_group(self, how: signal.Signals) -> None:
+        """Send a signal to all its processes, as a terminal does, and systemd."""
+        os.killpg(self.process.pid, how)
+
+    def ended(self, within: float) -> tuple[int, str]:
+        """Return the exit code and the output; it must end in time and without a crash."""
+        output, errors = self.process.communicate(timeout=within)
+        assert not CRASH.search(output + errors), output + errors
+        return self.process.returncode, output + errors
+
+
+@contextmanager
+def launched(
+    upstream_url: str = NOWHERE, *, descriptors: int | None = None, **environ: str
+) -> Iterator[Served]:
+    """Start a gateway in a process group of its own, with quiet settings.
+
+    `descriptors` is how many it may have; `environ` are further settings without their prefix.
+    """
+    port = free_port()
+    settings = {f"GATEWAY_{name}": value for name, value in environ.items()}
+    bounded = ["/bin/sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"]
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [*(bounded if descriptors else ()), *GATEWAY, "serve"],
+        env=environment(
+            **{**VALID, **QUIET, "GATEWAY_UPSTREAM_URL": upstream_url, "GATEWAY_PORT": str(port)},
+            **settings,
+        ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield Served(process, port)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def served(
+    upstream_url: str = NOWHERE, *, descriptors: int | None = None, **environ: str
+) -> Iterator[Served]:
+    """Start a gateway like `launched`, and wait until all its workers are ready."""
+    with launched(upstream_url, descriptors=descriptors, **environ) as gateway:
+        workers = int(environ.get("WORKERS", "1"))
+        eventually(lambda: gateway.listeners() == workers)
+        yield gateway
+
+
+def token(user_id: str) -> str:
+    """Return a token that these gateways accept."""
+    return jwt.encode({"sub": user_id, "exp": time.time() + 600}, SECRET, algorithm="HS256")
+
+
+def eventually(holds: Callable[[], bool], within: float = 20) -> None:
+    """Wait until something holds; fail if it does not in time."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
