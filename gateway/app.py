@@ -4,7 +4,7 @@ request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
         → RoomService (policy, shapes) → RoomCache (single flight)
-        → QliveClient → deadline → sign → transport → upstream
+        → QliveClient → retry → breaker → limit → deadline → sign → transport → upstream
 """
 
 import gc
@@ -20,9 +20,15 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
-from gateway import __version__
-from gateway.cache import Lifetimes, RoomCache
-from gateway.edge import build_application, encode_room
+from gateway import __version__, serving
+from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
+from gateway.edge import (
+    ClientAddress,
+    RateLimiter,
+    RateLimits,
+    build_application,
+    encode_room,
+)
 from gateway.identity import (
     ClaimRules,
     Key,
@@ -32,18 +38,27 @@ from gateway.identity import (
     hmac_key,
     public_key,
 )
-from gateway.rooms import RoomService, Scopes
-from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
+from gateway.rooms import Creator, RoomService, Scopes
+from gateway.settings import (
+    JwtSettings,
+    Problem,
+    RateLimit,
+    Settings,
+    SettingsError,
+    UpstreamSettings,
+    load,
+)
 from gateway.telemetry import build_logger
 from gateway.threads import foreign_calls_returned
 from gateway.upstream import (
+    Breaker,
     Probe,
     QiniuAuth,
     QliveClient,
-    Send,
     Transport,
     attempt,
     build_transport,
+    pipeline,
     probe,
 )
 
@@ -62,19 +77,27 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
     request in twenty.
     """
     settings = load(environ)
-    gateway = build(settings, build_logger(settings.log_level, settings.log_format))
+    stopping = serving.Stopping(settings.port, settings.shutdown_grace)
+    stopping.take_signals()
+    log = build_logger(settings.log_level, settings.log_format)
+    gateway = build(settings, log, draining=lambda: stopping.announced)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
-    return gateway
+    return stopping.around(gateway)
 
 
 def build(
-    settings: Settings, log: FilteringBoundLogger, *, transport: Transport | None = None
+    settings: Settings,
+    log: FilteringBoundLogger,
+    *,
+    transport: Transport | None = None,
+    draining: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
-    Raises SettingsError for an unusable key.
+    `draining` says whether it is about to stop, which makes it unready. Raises SettingsError for an
+    unusable key.
     """
     keys = StaticKeys(verification_keys(settings))
     tokens = RememberingVerifier(
@@ -84,7 +107,14 @@ def build(
         size=_TOKENS,
     )
     transport = transport or _transport(settings)
-    send = _send(transport, settings)
+    breaker = Breaker(time.monotonic, log)
+    send = pipeline(
+        transport,
+        _auth(settings),
+        breaker,
+        timeout=settings.upstream_timeout,
+        connections=settings.upstream_connections,
+    )
     client = QliveClient(
         send, base_url=settings.upstream_url, zone=settings.upstream_timezone, log=log
     )
@@ -95,9 +125,11 @@ def build(
         lifetimes=_lifetimes(settings),
         clock=time.monotonic,
     )
+    creator = Creator(client, LocalOutcomes(time.monotonic))
     rooms = RoomService(
         client,
         cache,
+        creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         patience=settings.upstream_timeout,
     )
@@ -105,6 +137,7 @@ def build(
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         yield
+        await creator.aclose()
         await cache.aclose()
         await transport.aclose()
         await foreign_calls_returned()
@@ -113,7 +146,14 @@ def build(
         rooms,
         tokens.verify,
         tokens.recall,
-        checks={"keys": lambda: "ok", "upstream": lambda: client.state},
+        _rate_limits(settings),
+        max_concurrency=settings.max_concurrency,
+        checks={
+            "keys": lambda: "ok",
+            "upstream": lambda: client.state,
+            "breaker": lambda: breaker.state,
+        },
+        draining=draining,
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
         new_id=_request_ids(),
@@ -159,7 +199,8 @@ async def probe_upstream(settings: UpstreamSettings) -> Probe:
     """Make one signed read and close the connection."""
     transport = _transport(settings)
     try:
-        return await probe(_send(transport, settings), settings.upstream_url)
+        send = attempt(transport, _auth(settings), timeout=settings.upstream_timeout)
+        return await probe(send, settings.upstream_url)
     finally:
         await transport.aclose()
         await foreign_calls_returned()
@@ -173,9 +214,8 @@ def _transport(settings: UpstreamSettings) -> Transport:
     )
 
 
-def _send(transport: Transport, settings: UpstreamSettings) -> Send:
-    auth = QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
-    return attempt(transport, auth, timeout=settings.upstream_timeout)
+def _auth(settings: UpstreamSettings) -> QiniuAuth:
+    return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:
@@ -184,6 +224,18 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         revalidate=settings.cache_stale_while_revalidate,
         error=settings.cache_stale_if_error,
         unknown=settings.cache_negative_ttl,
+    )
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    def limiter(limit: RateLimit | None) -> RateLimiter | None:
+        return RateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
+
+    return RateLimits(
+        limiter(settings.rate_limit_reads),
+        limiter(settings.rate_limit_writes),
+        limiter(settings.rate_limit_failed_auth),
+        ClientAddress(settings.trusted_proxies or ()),
     )
 
 

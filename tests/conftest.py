@@ -12,17 +12,22 @@ import pytest
 from gateway.sandbox import DialectName, Sandbox, running
 
 SCOPES = {"admin": ["rooms:admin"]}
+UNLIMITED = {
+    "GATEWAY_RATE_LIMIT_READS": "off",
+    "GATEWAY_RATE_LIMIT_WRITES": "off",
+    "GATEWAY_RATE_LIMIT_FAILED_AUTH": "off",
+}
 
 
 @contextmanager
 def running_sandbox(
     dialect: DialectName = "documented", environ: Mapping[str, str] | None = None
 ) -> Iterator[Sandbox]:
-    """Run a sandbox in a thread; its access log is off."""
+    """Run a sandbox in a thread; its access log and its rate limits are off."""
     started: Future[tuple[Sandbox, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        settings = {"GATEWAY_ACCESS_LOG": "off", **(environ or {})}
+        settings = {**UNLIMITED, "GATEWAY_ACCESS_LOG": "off", **(environ or {})}
         async with running(dialect=dialect, environ=settings) as sandbox:
             leave = asyncio.Event()
             started.set_result((sandbox, asyncio.get_running_loop(), leave))

@@ -2,8 +2,19 @@
 
 from .answers import encode_room
 from .application import build_application
+from .client_address import ClientAddress
 from .health import Checks
 from .openapi import openapi_json
 from .problems import PROBLEMS
+from .rate_limits import RateLimiter, RateLimits
 
-__all__ = ["PROBLEMS", "Checks", "build_application", "encode_room", "openapi_json"]
+__all__ = [
+    "PROBLEMS",
+    "Checks",
+    "ClientAddress",
+    "RateLimiter",
+    "RateLimits",
+    "build_application",
+    "encode_room",
+    "openapi_json",
+]

@@ -13,7 +13,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, Batch, EncodedRoom, Sighting, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, Creation, EncodedRoom, Sighting, Source, ViewerRoom
 
 Header = tuple[bytes, bytes]
 
@@ -28,6 +28,7 @@ _SOURCES = MappingProxyType(
     }
 )
 NO_STORE = (b"cache-control", b"no-store")
+REPLAYED = (b"idempotency-replayed", b"true")
 
 
 class Answer(Struct, frozen=True):
@@ -66,10 +67,12 @@ def encode_room(room: ViewerRoom) -> EncodedRoom:
     return EncodedRoom(room.anchor_info.user_id, body, f'"{tag}"'.encode())
 
 
-def created(room: ViewerRoom | AnchorRoom) -> Answer:
-    """Answer a create."""
+def created(creation: Creation) -> Answer:
+    """Answer a create, the first of its kind or one that is repeated."""
+    room = creation.room
     location = (b"location", f"/v1/rooms/{room.live_id}".encode())
-    return json(room, NO_STORE, location, status=201)
+    replayed = (REPLAYED,) if creation.replayed else ()
+    return json(room, NO_STORE, location, *replayed, status=201)
 
 
 def done() -> Answer:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import partial
 
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
@@ -16,19 +17,24 @@ from .authentication import Authenticate, authentication
 from .docs import docs_routes
 from .fast_path import FastPath
 from .front import Front
-from .health import Checks, healthz, readyz
+from .health import Checks, healthz, readiness, readyz
+from .in_flight import InFlight
 from .openapi import openapi_json
+from .rate_limits import RateLimits
 from .routes import RoomController
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def build_application(
+def build_application(  # noqa: PLR0913  # the wiring of all that stands behind HTTP
     rooms: RoomService,
     authenticate: Authenticate,
     recall_caller: Callable[[str], Caller | None],
+    limits: RateLimits,
     *,
+    max_concurrency: int,
     checks: Checks,
+    draining: Callable[[], bool],
     lifespan: Lifespan,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
@@ -39,15 +45,24 @@ def build_application(
 
     `recall_caller` gives the caller of a token verified before; `clock` the time with an offset.
     """
+
+    def clock_after_rooms(rooms: NamedDependency[RoomService]) -> Callable[[], datetime]:
+        # For two dependencies at once the framework makes a task group, in which each request would
+        # wait for a turn of the event loop: thousands that come together would all be in flight.
+        del rooms
+        return clock
+
     private = Router(
-        "/", route_handlers=[RoomController], middleware=[authentication(authenticate)]
+        "/", route_handlers=[RoomController], middleware=[authentication(authenticate, limits)]
     )
     litestar = Litestar(
         [private, healthz, readyz, *docs_routes(openapi_json())],
         dependencies={
             "rooms": Provide(lambda: rooms, sync_to_thread=False),
-            "clock": Provide(lambda: clock, sync_to_thread=False),
-            "checks": Provide(lambda: checks, sync_to_thread=False),
+            "clock": Provide(clock_after_rooms, sync_to_thread=False),
+            "readiness": Provide(
+                lambda: partial(readiness, checks, draining), sync_to_thread=False
+            ),
         },
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],
@@ -55,8 +70,14 @@ def build_application(
         logging_config=None,
         request_max_body_size=None,
     )
-    fast_path = FastPath(rooms, recall_caller)
-    return Front(litestar, fast_path, log=log, access_log=access_log, new_id=new_id)
+    return Front(
+        litestar,
+        FastPath(rooms, recall_caller, limits),
+        InFlight(max_concurrency),
+        log=log,
+        access_log=access_log,
+        new_id=new_id,
+    )
 
 
 def _leave_to_front(_: Request[object, object, State], error: Exception) -> Response[bytes]:

@@ -5,14 +5,17 @@ read is answered here, in a fraction of the time that routing takes; whatever is
 sends it the usual way. Both ways ask the same service and end in `answers.found`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from litestar.types import HTTPScope
 
 from gateway.rooms import Caller, RoomService
 
 from . import answers
+from .answers import Answer
+from .exchange import Exchange
 from .identifiers import is_live_id
+from .rate_limits import RateLimits
 
 _PATH = "/v1/rooms/"
 _TEMPLATE = "/v1/rooms/{live_id}"
@@ -22,18 +25,24 @@ _BEARER = b"Bearer "
 class FastPath:
     """Reads rooms from `rooms` for callers whom `recall_caller` knows by their token."""
 
-    def __init__(self, rooms: RoomService, recall_caller: Callable[[str], Caller | None]) -> None:
+    def __init__(
+        self,
+        rooms: RoomService,
+        recall_caller: Callable[[str], Caller | None],
+        limits: RateLimits,
+    ) -> None:
         self._rooms = rooms
         self._recall_caller = recall_caller
+        self._limits = limits
 
-    async def __call__(
-        self, scope: HTTPScope, headers: Mapping[bytes, bytes], request_id: str
-    ) -> answers.Answer | None:
-        """Return the answer to a read of a room, or None for any other request.
+    def __call__(
+        self, scope: HTTPScope, headers: Mapping[bytes, bytes], exchange: Exchange
+    ) -> Answer | Awaitable[Answer] | None:
+        """Return the answer to a read of a room, or what will give it; None for other requests.
 
         `headers` are the request's, each of which stands once.
 
-        Raises what the usual way would: RoomNotFound, UpstreamError, UpstreamTimeout.
+        Raises what the usual way would: RateLimited, RoomNotFound, UpstreamFailure.
         """
         path = scope["path"]
         if scope["method"] != "GET" or not path.startswith(_PATH):
@@ -46,5 +55,14 @@ class FastPath:
         if caller is None or not is_live_id(live_id):
             return None
         scope["path_template"] = _TEMPLATE
-        room = await self._rooms.get(caller, live_id, request_id)
-        return answers.found(room, headers.get(b"if-none-match"))
+        self._limits.admit(caller.user_id, exchange)
+        condition = headers.get(b"if-none-match")
+        seen = self._rooms.glance(caller, live_id, exchange.request_id)
+        if seen is not None:
+            return answers.found(seen, condition)
+        return self._fetched(caller, live_id, exchange.request_id, condition)
+
+    async def _fetched(
+        self, caller: Caller, live_id: str, request_id: str, condition: bytes | None
+    ) -> Answer:
+        return answers.found(await self._rooms.get(caller, live_id, request_id), condition)

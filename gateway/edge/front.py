@@ -1,50 +1,41 @@
 """The outermost layer: what holds for every request, whatever answers it.
 
 The framework's own middleware does not run for a 404 or 405, so this is a plain ASGI application
-around it. It gives each request an id, tries the fast path, hands the rest to the application with
-its body capped, lets HEAD be answered as GET (the server drops the body), turns every exception
-into a problem, adds the headers that each response has, and writes one access line.
+around it. It gives each request an id, counts it among those in flight, tries the fast path, hands
+the rest to the application with what comes in bounded, lets HEAD be answered as GET (the server
+drops the body), turns every exception into a problem, and writes one access line.
+
+A read whose client goes away ends there and then; a write goes on, because it may have happened.
+Where too many are in flight, a request is refused at once. The health routes never are: who probes
+them would end a gateway that is merely busy.
 """
 
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException
-from litestar.types import (
-    ASGIApp,
-    HTTPReceiveMessage,
-    HTTPScope,
-    Message,
-    Receive,
-    Scope,
-    Send,
-)
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import GatewayError
 
 from .answers import Answer, Header
-from .problems import BodyTooLarge, render
+from .connected import ClientGone, while_connected
+from .exchange import Exchange
+from .in_flight import InFlight
+from .incoming import IncomingBody, require_few
+from .problems import Overloaded, render
 
-MAX_BODY = 65536
-"""Bytes a request body may have."""
-
-FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], str], Awaitable[Answer | None]]
-"""Answers a request with these headers and this id, or leaves it; raises as the application would.
+FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], Exchange], Answer | Awaitable[Answer] | None]
+"""Answers a request with these headers, at once or later, or leaves it; raises as the app would.
 
 It is asked only where no header stands twice.
 """
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
-
-
-def request_id_of(scope: Scope) -> str:
-    """Return the id that the outer layer gave to this request."""
-    request_id: str = scope["state"]["request_id"]
-    return request_id
+_ALWAYS = frozenset({"/healthz", "/readyz"})
 
 
 class Front:
@@ -54,6 +45,7 @@ class Front:
         self,
         app: ASGIApp,
         fast_path: FastPath,
+        in_flight: InFlight,
         *,
         log: FilteringBoundLogger,
         access_log: bool,
@@ -62,6 +54,7 @@ class Front:
     ) -> None:
         self._app = app
         self._fast_path = fast_path
+        self._in_flight = in_flight
         self._log = log
         self._access_log = access_log
         self._new_id = new_id
@@ -74,60 +67,59 @@ class Front:
             return
         started = self._timer()
         method = scope["method"]
-        if method == "HEAD":
-            scope["method"] = "GET"
+        if method == HttpMethod.HEAD:
+            scope["method"] = HttpMethod.GET
         raw = list(scope["headers"])
         headers = dict(raw)
         request_id = _client_id(raw, headers) or self._new_id()
-        reply = _Reply(send, request_id)
+        exchange = Exchange(request_id, scope["method"], send)
+        self._in_flight.enter()
         try:
-            answer = None
-            if len(headers) == len(raw):
-                answer = await self._fast_path(scope, headers, request_id)
-            if answer is None:
-                scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-                await self._app(scope, _capped(receive), reply.send)
+            self._require_room(scope)
+            require_few(raw)
+            quick = self._fast_path(scope, headers, exchange) if len(headers) == len(raw) else None
+            if isinstance(quick, Answer):
+                await exchange.answer(quick)
+            elif quick is not None:
+                await exchange.answer(await while_connected(quick, receive))
             else:
-                await reply.answer(answer)
+                await self._usual(scope, headers, receive, exchange)
+        except ClientGone:
+            pass
         except Exception as error:
             if not isinstance(error, GatewayError | HTTPException):
-                self._log.exception("request_failed", request_id=request_id)
-            if reply.status is not None:
+                self._log.exception("request_failed", request_id=exchange.request_id)
+            if exchange.status is not None:
                 raise
-            await reply.answer(render(error, request_id))
+            await exchange.answer(render(error, exchange.request_id))
+            error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
+            self._in_flight.leave()
             if self._access_log:
                 self._log.info(
                     "request",
-                    request_id=request_id,
+                    request_id=exchange.request_id,
                     method=method,
                     route=scope.get("path_template") or "unmatched",
-                    status=reply.status,
+                    status=exchange.status,
                     milliseconds=round((self._timer() - started) * 1000, 2),
                 )
 
+    async def _usual(
+        self,
+        scope: HTTPScope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        exchange: Exchange,
+    ) -> None:
+        scope["state"] = {**scope.get("state", {}), "exchange": exchange}
+        body = IncomingBody(receive, headers, self._in_flight)
+        answered = self._app(scope, body.receive, exchange.send)
+        await (while_connected(answered, receive) if exchange.method == "GET" else answered)
 
-class _Reply:
-    """Sends a response with the headers that all have, and remembers its status."""
-
-    __slots__ = ("_common", "_send", "status")
-
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send = send
-        self._common = ((b"x-request-id", request_id.encode()), _NOSNIFF)
-        self.status: int | None = None
-
-    async def answer(self, answer: Answer) -> None:
-        """Send all of an answer."""
-        self.status = answer.status
-        await answer.deliver(self._send, self._common)
-
-    async def send(self, message: Message) -> None:
-        """Pass on a message of the application's."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = (*message["headers"], *self._common)
-        await self._send(message)
+    def _require_room(self, scope: HTTPScope) -> None:
+        if self._in_flight.too_many and scope["path"] not in _ALWAYS:
+            raise Overloaded
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:
@@ -135,19 +127,3 @@ def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | N
     if given is None or not _CLIENT_ID.match(given):
         return None
     return given.decode() if [name for name, _ in raw].count(b"x-request-id") == 1 else None
-
-
-def _capped(receive: Receive) -> Receive:
-    """Raise BodyTooLarge as soon as more than MAX_BODY bytes have come in."""
-    seen = 0
-
-    async def capped() -> HTTPReceiveMessage:
-        nonlocal seen
-        message: HTTPReceiveMessage = await receive()  # type: ignore[assignment]  # HTTP only
-        if message["type"] == "http.request":
-            seen += len(message["body"])
-            if seen > MAX_BODY:
-                raise BodyTooLarge
-        return message
-
-    return capped

@@ -5,24 +5,38 @@ Litestar can generate one, but documents errors as `application/json`, loses
 test holds them against the routes.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from gateway.rooms import AnchorRoom, ViewerRoom
 
 from .bodies import CreateRoom
-from .examples import ROOM, new_room_example, problem_example, room_examples
+from .examples import ROOM, new_room_example, room_examples
 from .health import Health, Readiness
-from .identifiers import LIVE_ID
-from .problems import MEDIA_TYPE, PROBLEMS, ProblemDetails
+from .openapi_parts import (
+    Json,
+    answer,
+    empty,
+    header,
+    idempotency_key,
+    limited,
+    live_id,
+    problems,
+    room,
+    schema,
+    with_headers,
+)
+from .problems import ProblemDetails
 from .routes import MAX_BATCH
 
-Json = dict[str, Any]
-
-_EVERYWHERE = ("token_missing", "token_invalid", "token_expired", "internal_error")
-_READING = ("room_not_found", "upstream_error", "upstream_timeout")
+_EVERYWHERE = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "rate_limited",
+    "internal_error",
+    "overloaded",
+)
+_READING = ("room_not_found", "upstream_error", "upstream_unavailable", "upstream_timeout")
 _WRITING = (*_READING, "outcome_unknown", "not_room_anchor")
 
 
@@ -51,13 +65,13 @@ def document() -> Json:
             {"name": "service", "description": "For load balancers."},
         ],
         "paths": {
-            "/v1/rooms": {"post": _create(), "get": _read_batch()},
+            "/v1/rooms": {"post": limited(_create()), "get": limited(_read_batch())},
             "/v1/rooms/{live_id}": {
-                "parameters": [_live_id()],
-                "get": _read(),
-                "delete": _delete(),
+                "parameters": [live_id()],
+                "get": limited(_read()),
+                "delete": limited(_delete()),
             },
-            "/v1/rooms/{live_id}/stop": {"parameters": [_live_id()], "post": _stop()},
+            "/v1/rooms/{live_id}/stop": {"parameters": [live_id()], "post": limited(_stop())},
             "/healthz": {"get": _health()},
             "/readyz": {"get": _ready()},
         },
@@ -67,53 +81,64 @@ def document() -> Json:
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
             "headers": {
-                "X-Request-Id": _header("The id of this request; quote it when you ask."),
-                "Location": _header("The path of the new room."),
-                "ETag": _header("A strong validator of the viewer's shape."),
-                "Cache-Status": _header("How the answer came about (RFC 9211)."),
+                "X-Request-Id": header("The id of this request; quote it when you ask."),
+                "Location": header("The path of the new room."),
+                "ETag": header("A strong validator of the viewer's shape."),
+                "Cache-Status": header("How the answer came about (RFC 9211)."),
+                "Idempotency-Replayed": header("`true` if an earlier request had this outcome."),
+                "Retry-After": header("Seconds to wait before the next try."),
+                "RateLimit-Limit": header("Requests that may be made at once."),
+                "RateLimit-Remaining": header("Requests left just now."),
+                "RateLimit-Reset": header("Seconds until all of them may be made again."),
             },
         },
     }
 
 
 def _create() -> Json:
-    created = _answer("Created; `push_url` only for a room of one's own.", _room(), room_examples())
-    created["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    created = answer("Created; `push_url` only for a room of one's own.", room(), room_examples())
+    with_headers(created, "Location")
     created["links"] = {
         name: {"operationId": name, "parameters": {"live_id": "$response.body#/live_id"}}
         for name in ("getRoom", "stopRoom", "deleteRoom")
     }
-    problems = _problems(
+    refused = problems(
         "invalid_request",
         *_EVERYWHERE,
         "missing_scope",
         "body_too_large",
         "unsupported_media_type",
         "anchor_not_registered",
+        "idempotency_in_progress",
+        "idempotency_key_reused",
         "upstream_error",
+        "upstream_unavailable",
+        "upstream_timeout",
         "outcome_unknown",
     )
+    for response in (created, refused["422"], refused["502"], refused["504"]):
+        with_headers(response, "Idempotency-Replayed")
     return {
         "operationId": "createRoom",
         "tags": ["rooms"],
         "summary": "Create a room",
+        "parameters": [idempotency_key()],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _ref("CreateRoom"),
+                    "schema": schema("CreateRoom"),
                     "examples": {"room": {"value": new_room_example()}},
                 }
             },
         },
-        "responses": {"201": created, **problems},
+        "responses": {"201": created, **refused},
     }
 
 
 def _read() -> Json:
-    found = _answer("The room in the caller's shape.", _room(), room_examples())
-    for name in ("ETag", "Cache-Status"):
-        found["headers"][name] = {"$ref": f"#/components/headers/{name}"}
+    found = answer("The room in the caller's shape.", room(), room_examples())
+    with_headers(found, "ETag", "Cache-Status")
     return {
         "operationId": "getRoom",
         "tags": ["rooms"],
@@ -128,8 +153,8 @@ def _read() -> Json:
         ],
         "responses": {
             "200": found,
-            "304": _empty("The room has not changed."),
-            **_problems("invalid_request", *_EVERYWHERE, *_READING),
+            "304": empty("The room has not changed."),
+            **problems("invalid_request", *_EVERYWHERE, *_READING),
         },
     }
 
@@ -140,13 +165,13 @@ def _read_batch() -> Json:
         "missing": ["no-such-room"],
         "failed": [],
     }
-    schema = {
+    shape = {
         "type": "object",
         "required": ["rooms", "missing", "failed"],
         "properties": {
-            "rooms": {"type": "array", "items": _ref("ViewerRoom")},
-            "missing": {"type": "array", "items": _live_id()["schema"]},
-            "failed": {"type": "array", "items": _live_id()["schema"]},
+            "rooms": {"type": "array", "items": schema("ViewerRoom")},
+            "missing": {"type": "array", "items": live_id()["schema"]},
+            "failed": {"type": "array", "items": live_id()["schema"]},
         },
     }
     return {
@@ -165,14 +190,14 @@ def _read_batch() -> Json:
                     "type": "array",
                     "minItems": 1,
                     "maxItems": MAX_BATCH,
-                    "items": _live_id()["schema"],
+                    "items": live_id()["schema"],
                 },
                 "example": [ROOM.live_id, "no-such-room"],
             }
         ],
         "responses": {
-            "200": _answer("What could be found.", schema, {"rooms": {"value": example}}),
-            **_problems("invalid_request", *_EVERYWHERE),
+            "200": answer("What could be found.", shape, {"rooms": {"value": example}}),
+            **problems("invalid_request", *_EVERYWHERE),
         },
     }
 
@@ -183,8 +208,8 @@ def _stop() -> Json:
         "tags": ["rooms"],
         "summary": "End a room's broadcast",
         "responses": {
-            "204": _empty("The broadcast has ended, now or before."),
-            **_problems("invalid_request", *_EVERYWHERE, *_WRITING, "room_not_live"),
+            "204": empty("The broadcast has ended, now or before."),
+            **problems("invalid_request", *_EVERYWHERE, *_WRITING, "room_not_live"),
         },
     }
 
@@ -195,79 +220,28 @@ def _delete() -> Json:
         "tags": ["rooms"],
         "summary": "Delete a room",
         "responses": {
-            "204": _empty("The room is gone."),
-            **_problems("invalid_request", *_EVERYWHERE, *_WRITING),
+            "204": empty("The room is gone."),
+            **problems("invalid_request", *_EVERYWHERE, *_WRITING),
         },
     }
 
 
 def _health() -> Json:
     example = {"alive": {"value": msgspec.to_builtins(Health())}}
-    return _open("getHealth", "Whether the process runs", _ref("Health"), example)
+    return _open("getHealth", "Whether the process runs", schema("Health"), example)
 
 
 def _ready() -> Json:
     ready = Readiness("ready", {"keys": "ok", "upstream": "ok"})
     example = {"ready": {"value": msgspec.to_builtins(ready)}}
-    return _open("getReadiness", "Whether to send requests here", _ref("Readiness"), example)
+    return _open("getReadiness", "Whether to send requests here", schema("Readiness"), example)
 
 
-def _open(operation: str, summary: str, schema: Json, examples: Json) -> Json:
+def _open(operation: str, summary: str, shape: Json, examples: Json) -> Json:
     return {
         "operationId": operation,
         "tags": ["service"],
         "summary": summary,
         "security": [],
-        "responses": {"200": _answer("Yes.", schema, examples), **_problems("internal_error")},
+        "responses": {"200": answer("Yes.", shape, examples), **problems("internal_error")},
     }
-
-
-def _problems(*codes: str) -> Json:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(PROBLEMS[code].status, []).append(code)
-    return {str(status): _problem(by_status[status]) for status in sorted(by_status)}
-
-
-def _problem(codes: list[str]) -> Json:
-    response = _empty("; ".join(f"`{code}`: {PROBLEMS[code].title.lower()}" for code in codes))
-    examples = {code: {"value": problem_example(code)} for code in codes}
-    response["content"] = {MEDIA_TYPE: {"schema": _ref("ProblemDetails"), "examples": examples}}
-    return response
-
-
-def _answer(description: str, schema: Json, examples: Mapping[str, Any]) -> Json:
-    return {
-        **_empty(description),
-        "content": {"application/json": {"schema": schema, "examples": examples}},
-    }
-
-
-def _empty(description: str) -> Json:
-    return {
-        "description": description,
-        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
-    }
-
-
-def _room() -> Json:
-    return {"anyOf": [_ref("AnchorRoom"), _ref("ViewerRoom")]}
-
-
-def _live_id() -> Json:
-    return {
-        "name": "live_id",
-        "in": "path",
-        "required": True,
-        "description": "The room's id.",
-        "schema": {"type": "string", "pattern": f"^{LIVE_ID}$"},
-        "example": ROOM.live_id,
-    }
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _header(description: str) -> Json:
-    return {"description": description, "schema": {"type": "string"}}

@@ -5,6 +5,7 @@ exceptions and of the upstream are for the log.
 """
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from types import MappingProxyType
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from gateway.rooms import (
     Unauthenticated,
 )
 
-from .answers import NO_STORE, Answer, allow, content
+from .answers import NO_STORE, REPLAYED, Answer, allow, content
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -63,6 +64,11 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             405, "Method not allowed", "Use one of the methods in the `Allow` header."
         ),
         "room_not_live": Problem(409, "Room not live", "The room has not gone live yet."),
+        "idempotency_in_progress": Problem(
+            409,
+            "Still in progress",
+            "The first request with this `Idempotency-Key` still runs; repeat it in a moment.",
+        ),
         "body_too_large": Problem(
             413, "Body too large", "The body of a request may have 65536 bytes at most."
         ),
@@ -72,11 +78,25 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
         "anchor_not_registered": Problem(
             422, "Anchor not registered", "The live service does not know this user yet."
         ),
+        "idempotency_key_reused": Problem(
+            422, "Idempotency key reused", "This `Idempotency-Key` was used for another body."
+        ),
+        "rate_limited": Problem(
+            429, "Rate limited", "Too many requests; wait as long as `Retry-After` says."
+        ),
         "internal_error": Problem(
             500, "Internal error", "Something went wrong here; quote `request_id` when you ask."
         ),
         "upstream_error": Problem(
             502, "Upstream error", "The live service could not carry this out."
+        ),
+        "upstream_unavailable": Problem(
+            503,
+            "Upstream unavailable",
+            "The live service is not reachable just now; try again after `Retry-After`.",
+        ),
+        "overloaded": Problem(
+            503, "Overloaded", "Too many requests at once; try again after `Retry-After`."
         ),
         "upstream_timeout": Problem(
             504, "Upstream timeout", "The live service did not answer in time; try again."
@@ -103,6 +123,23 @@ class UnsupportedMediaType(GatewayError):
     """The body is not uncompressed JSON."""
 
     code = "unsupported_media_type"
+
+
+class RateLimited(GatewayError):
+    """The user, or the address, has made too many requests."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+class Overloaded(GatewayError):
+    """More requests are in flight than may be."""
+
+    code = "overloaded"
+    retry_after = 1.0
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
@@ -144,6 +181,8 @@ def render(error: Exception, request_id: str) -> Answer:
     )
     body = msgspec.json.encode(details)
     headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
+    if isinstance(error, GatewayError) and error.replayed:
+        headers.append(REPLAYED)
     return content(MEDIA_TYPE.encode(), body, NO_STORE, *headers, status=problem.status)
 
 
@@ -158,6 +197,8 @@ def _errors(error: Exception) -> Sequence[FieldProblem]:
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
+    if isinstance(error, GatewayError) and error.retry_after is not None:
+        return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, TokenMissing):
         return {"www-authenticate": 'Bearer realm="gateway"'}
     if isinstance(error, Unauthenticated):

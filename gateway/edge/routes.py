@@ -1,6 +1,6 @@
 """The room routes: read the request, ask the domain, answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from email.message import Message
 
@@ -12,10 +12,10 @@ from litestar.params import FromPath
 from gateway.rooms import Caller, FieldProblem, InvalidRequest, RoomService
 
 from . import answers
-from .answers import Answer
+from .answers import Answer, Header
 from .bodies import parse_create_room
-from .front import request_id_of
-from .identifiers import is_live_id
+from .exchange import exchange_of
+from .identifiers import is_idempotency_key, is_live_id
 from .problems import UnsupportedMediaType
 
 ClientRequest = Request[Caller, None, State]
@@ -47,11 +47,14 @@ class RoomController(Controller):
     async def create(
         self, request: ClientRequest, rooms: Rooms, clock: NamedDependency[Clock]
     ) -> Answer:
-        """Create a room."""
+        """Create a room, once for each `Idempotency-Key`."""
         require_json(request)
-        body = parse_create_room(await request.body(), clock())
-        room = await rooms.create(request.user, body.new_room(request.user), _id(request))
-        return answers.created(room)
+        key = idempotency_key_in(request.scope["headers"])
+        now = clock()
+        body = parse_create_room(await request.body(), now)
+        new_room = body.new_room(request.user)
+        creation = await rooms.create(request.user, new_room, _id(request), now=now, key=key)
+        return answers.created(creation)
 
     @get("/{live_id:str}")
     async def read(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
@@ -93,6 +96,17 @@ def batch_of(live_ids: list[str]) -> list[str]:
     return [checked(live_id, "id") for live_id in dict.fromkeys(live_ids)]
 
 
+def idempotency_key_in(headers: Iterable[Header]) -> str | None:
+    """Return the key in raw request headers; raise InvalidRequest for a bad one or several."""
+    given = [value.decode("latin-1") for name, value in headers if name == b"idempotency-key"]
+    if not given:
+        return None
+    if len(given) > 1 or not is_idempotency_key(given[0]):
+        problem = "give one, of 1 to 128 visible ASCII characters"
+        raise InvalidRequest(FieldProblem("Idempotency-Key", problem))
+    return given[0]
+
+
 def require_json(request: ClientRequest) -> None:
     """Raise UnsupportedMediaType unless the body is declared as plain JSON in UTF-8."""
     declared = Message()
@@ -107,4 +121,4 @@ def require_json(request: ClientRequest) -> None:
 
 
 def _id(request: ClientRequest) -> str:
-    return request_id_of(request.scope)
+    return exchange_of(request.scope).request_id

@@ -115,28 +115,25 @@ class Settings(JwtSettings, UpstreamSettings):
         in_effect=False,
     )
     rate_limit_reads: RateLimit | None = variable(
-        parse.rate_limit, "reads per user; off disables", default="1200/minute", in_effect=False
+        parse.rate_limit, "reads per user; off disables", default="1200/minute"
     )
     rate_limit_writes: RateLimit | None = variable(
-        parse.rate_limit, "writes per user; off disables", default="60/minute", in_effect=False
+        parse.rate_limit, "writes per user; off disables", default="60/minute"
     )
     rate_limit_failed_auth: RateLimit | None = variable(
         parse.rate_limit,
         "401s per client address; off disables",
         default="60/minute",
-        in_effect=False,
     )
     max_concurrency: int = variable(
         parse.whole(1, 1_000_000),
         "requests in flight per worker before new ones get 503",
         default="1000",
-        in_effect=False,
     )
     trusted_proxies: tuple[Network, ...] | None = variable(
         addresses.networks,
         "comma list of addresses or CIDRs whose X-Forwarded-For is believed",
         default=None,
-        in_effect=False,
     )
     cors_origins: tuple[str, ...] | None = variable(
         addresses.origins, "comma list of exact origins, or *", default=None, in_effect=False

@@ -10,7 +10,7 @@ Network = IPv4Network | IPv6Network
 
 
 class RateLimit(Struct, frozen=True):
-    """At most `count` requests in any `seconds`."""
+    """At most `count` requests at once, refilled evenly over `seconds`."""
 
     count: int
     seconds: int

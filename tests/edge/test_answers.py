@@ -7,7 +7,7 @@ import pytest
 
 from gateway.edge import answers, encode_room
 from gateway.edge.answers import Answer
-from gateway.rooms import AnchorRoom, Batch, Sighting, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, Creation, Sighting, Source, ViewerRoom
 from tests.rooms.fakes import room_of
 
 ANCHOR_ROOM = msgspec.structs.replace(
@@ -121,12 +121,14 @@ def test_conditions_in_several_headers_are_one_list() -> None:
     assert answers.found(SEEN, condition).status == 304
 
 
+@pytest.mark.parametrize("replayed", [False, True])
 @pytest.mark.parametrize("room", [ROOM, ANCHOR_ROOM])
-def test_a_created_room_says_where_it_is(room: ViewerRoom | AnchorRoom) -> None:
-    """201 with Location and the room; nobody keeps it."""
-    answer = answers.created(room)
+def test_a_created_room_says_where_it_is(room: ViewerRoom | AnchorRoom, *, replayed: bool) -> None:
+    """201 with Location and the room; nobody keeps it; said again, it says so."""
+    answer = answers.created(Creation(room, replayed))
     headers = headers_of(answer)
     assert answer.status == 201
+    assert headers.get("idempotency-replayed") == ("true" if replayed else None)
     assert headers["location"] == "/v1/rooms/room-1"
     assert headers["cache-control"] == "no-store"
     assert "etag" not in headers

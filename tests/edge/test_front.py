@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.edge.answers import Answer
-from gateway.edge.front import MAX_BODY, Front, request_id_of
+from gateway.edge.exchange import exchange_of
+from gateway.edge.front import Front
+from gateway.edge.in_flight import InFlight
+from gateway.edge.incoming import MAX_BODY
 from gateway.rooms import RoomNotFound
 from gateway.telemetry import build_logger
 
@@ -17,7 +20,7 @@ Message = dict[str, Any]
 SECRET = "canary-51ab"
 
 
-async def not_taken(*_request: Any) -> None:
+def not_taken(*_request: Any) -> None:
     """Leave every request to the application."""
 
 
@@ -31,6 +34,7 @@ class Exchange:
         self._front = Front(
             app,
             fast_path,
+            InFlight(1),
             log=build_logger("debug", "json", self._log),
             access_log=access_log,
             new_id=lambda: "made-up",
@@ -50,6 +54,8 @@ class Exchange:
         ]
 
         async def receive() -> Message:
+            if not incoming:
+                await asyncio.Event().wait()  # as long as the client stays
             return incoming.pop(0)
 
         async def send(message: Message) -> None:
@@ -94,7 +100,7 @@ async def fine(scope: Any, _receive: Any, send: Any) -> None:
     """Answer 200 with the request's id."""
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": request_id_of(scope).encode()})
+    await send({"type": "http.response.body", "body": exchange_of(scope).request_id.encode()})
 
 
 def failing(error: Exception) -> Callable[[Any, Any, Any], Any]:
@@ -176,7 +182,7 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
 def test_the_fast_path_comes_first() -> None:
     """What it answers never reaches the application, and looks the same from outside."""
 
-    async def fast_path(*_request: Any) -> Answer:
+    def fast_path(*_request: Any) -> Answer:
         return Answer(200, ((b"etag", b'"x"'),), b"fast")
 
     exchange = Exchange(failing(ValueError()), fast_path=fast_path).run()
@@ -189,11 +195,15 @@ def test_the_fast_path_comes_first() -> None:
 def test_a_refusal_of_the_fast_path_is_rendered() -> None:
     """The fast path may also say that there is no such room."""
 
-    async def fast_path(*_request: Any) -> Answer:
+    def at_once(*_request: Any) -> Answer:
         raise RoomNotFound
 
-    exchange = Exchange(fine, fast_path=fast_path).run()
-    assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
+    async def later(*_request: Any) -> Answer:
+        raise RoomNotFound
+
+    for fast_path in (at_once, later):
+        exchange = Exchange(fine, fast_path=fast_path).run()
+        assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
 
 
 def test_head_is_routed_as_get() -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from litestar import Litestar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.edge import PROBLEMS, build_application, openapi_json
+from gateway.edge import PROBLEMS, ClientAddress, RateLimits, build_application, openapi_json
 from gateway.edge.bodies import parse_create_room
 from gateway.rooms import Caller, RoomService
 from gateway.telemetry import build_logger
@@ -48,8 +48,11 @@ def examples() -> Iterator[Any]:
                 for name, example in content["examples"].items():
                     where = f"{method} {path} {name}"
                     yield pytest.param(content["schema"], example["value"], id=where)
-        for parameter in DOCUMENT["paths"][path].get("parameters", []):
-            yield pytest.param(parameter["schema"], parameter["example"], id=f"{method} {path} id")
+        parameters = DOCUMENT["paths"][path].get("parameters", []) + operation.get("parameters", [])
+        for each in parameters:
+            if "example" in each:
+                where = f"{method} {path} {each['name']}"
+                yield pytest.param(each["schema"], each["example"], id=where)
 
 
 def validator(schema: Any) -> Draft202012Validator:
@@ -71,7 +74,10 @@ def application() -> Litestar:
         cast("RoomService", object()),
         authenticate,
         lambda _: None,
+        RateLimits(None, None, None, ClientAddress(())),
+        max_concurrency=1,
         checks={},
+        draining=lambda: False,
         lifespan=lifespan,
         clock=lambda: NOW,
         new_id=str,
@@ -180,3 +186,31 @@ def test_the_example_of_a_create_is_accepted() -> None:
     content = DOCUMENT["paths"]["/v1/rooms"]["post"]["requestBody"]["content"]
     for example in content["application/json"]["examples"].values():
         parse_create_room(json.dumps(example["value"]).encode(), NOW)
+
+
+def test_a_create_documents_its_key_and_its_replays() -> None:
+    """The header is optional; each answer that can be told again may carry the mark."""
+    create = DOCUMENT["paths"]["/v1/rooms"]["post"]
+    [key] = create["parameters"]
+    assert (key["name"], key["in"], key.get("required", False)) == (
+        "Idempotency-Key",
+        "header",
+        False,
+    )
+    for value, good in (("a", True), ("~!" * 64, True), ("", False), ("a b", False)):
+        assert validator(key["schema"]).is_valid(value) is good
+    assert not validator(key["schema"]).is_valid("a" * 129)
+    marked = {
+        status
+        for status, response in create["responses"].items()
+        if "Idempotency-Replayed" in response["headers"]
+    }
+    assert marked == {"201", "422", "502", "504"}
+
+
+@pytest.mark.parametrize(("where", "status", "response"), list(responses()))
+def test_a_wait_is_documented_where_there_is_one(where: str, status: str, response: Any) -> None:
+    """Every 429 and 503, and a create that still runs, say when to come back."""
+    problems = response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    waits = status in {"429", "503"} or "idempotency_in_progress" in problems
+    assert ("Retry-After" in response.get("headers", {})) is waits, where

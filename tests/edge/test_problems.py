@@ -19,6 +19,8 @@ from gateway.edge.answers import Answer
 from gateway.edge.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
+    Overloaded,
+    RateLimited,
     UnsupportedMediaType,
     code_of,
     render,
@@ -27,6 +29,8 @@ from gateway.rooms import (
     AnchorNotRegistered,
     FieldProblem,
     GatewayError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InvalidRequest,
     MissingScope,
     NotRoomAnchor,
@@ -38,6 +42,7 @@ from gateway.rooms import (
     TokenMissing,
     UpstreamError,
     UpstreamTimeout,
+    UpstreamUnavailable,
 )
 
 CONTRACT = {
@@ -78,10 +83,15 @@ ERRORS: list[tuple[Exception, str]] = [
     (RoomNotFound(CANARY), "room_not_found"),
     (RoomNotLive(CANARY), "room_not_live"),
     (AnchorNotRegistered(CANARY), "anchor_not_registered"),
+    (IdempotencyInProgress(CANARY), "idempotency_in_progress"),
+    (IdempotencyKeyReused(CANARY), "idempotency_key_reused"),
     (UpstreamError(CANARY), "upstream_error"),
     (UpstreamTimeout(CANARY), "upstream_timeout"),
+    (UpstreamUnavailable(CANARY, retry_after=1), "upstream_unavailable"),
     (OutcomeUnknown(CANARY), "outcome_unknown"),
     (BodyTooLarge(CANARY), "body_too_large"),
+    (Overloaded(CANARY), "overloaded"),
+    (RateLimited(2), "rate_limited"),
     (UnsupportedMediaType(CANARY), "unsupported_media_type"),
     (NotFoundException(CANARY), "not_found"),
     (MethodNotAllowedException(CANARY), "method_not_allowed"),
@@ -152,6 +162,23 @@ def test_the_text_of_an_error_is_not_shown(error: Exception, code: str) -> None:
     assert CANARY not in response.body.decode() + str(response.headers)
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (RateLimited(0.001), "1"),
+        (RateLimited(1200), "1200"),
+        (RateLimited(1200.2), "1201"),
+        (Overloaded(), "1"),
+        (UpstreamUnavailable("open", retry_after=0.4), "1"),
+        (IdempotencyInProgress(), "1"),
+    ],
+    ids=str,
+)
+def test_who_may_come_back_is_told_when(error: Exception, seconds: str) -> None:
+    """`Retry-After` is in whole seconds, never too few and never none."""
+    assert headers_of(error)["retry-after"] == seconds
+
+
 def test_each_wrong_field_is_named() -> None:
     """`errors` has the field and the message of every problem, in order."""
     problems = (FieldProblem("title", "required"), FieldProblem("live_id", "must be …"))
@@ -212,3 +239,18 @@ def test_allow_lists_head_beside_get(methods: str, allow: str) -> None:
     """405 says what would work, HEAD wherever there is a GET."""
     error = MethodNotAllowedException(headers={"allow": methods})
     assert headers_of(error)["allow"] == allow
+
+
+@pytest.mark.parametrize("kind", [AnchorNotRegistered, UpstreamError, OutcomeUnknown])
+def test_a_problem_that_is_told_again_says_so(kind: type[GatewayError]) -> None:
+    """Only the header is added; the rest is as it was the first time."""
+    first, again = kind("first"), kind("again")
+    again.replayed = True
+    assert headers_of(again) == {**headers_of(first), "idempotency-replayed": "true"}
+    assert "idempotency-replayed" not in headers_of(first)
+    assert rendered(again).body == rendered(first).body
+
+
+def test_who_comes_too_early_is_told_when_to_come_back() -> None:
+    """A create that still runs is soon over."""
+    assert headers_of(IdempotencyInProgress())["retry-after"] == "1"

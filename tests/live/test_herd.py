@@ -87,6 +87,8 @@ async def gateway(upstream_port: int) -> AsyncGenerator[int]:
         "GATEWAY_CACHE_TTL": "60",
         "GATEWAY_PORT": str(port),
         "GATEWAY_ACCESS_LOG": "off",
+        "GATEWAY_MAX_CONCURRENCY": "20000",
+        "GATEWAY_RATE_LIMIT_READS": "off",
     }
     command = [sys.executable, "-m", "gateway", "serve"]
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environ})

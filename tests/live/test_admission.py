@@ -1,0 +1,224 @@
+"""Who is let in: rate limits by user and by address, and how many at once, on real sockets."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.live.fault_server import Exchange, rooms, serving, silence
+from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gateway_at
+from tests.live.viewers import viewer_at
+
+pytestmark = pytest.mark.anyio
+
+FORGED = "not.a.token"
+
+
+def limits(answer: httpx.Response) -> Any:
+    """Return what an answer says of the limit: how many, how many left, seconds until full."""
+    given = [answer.headers.get(f"ratelimit-{name}") for name in ("limit", "remaining", "reset")]
+    return None if given == [None] * 3 else tuple(map(int, given))
+
+
+def assert_limited(answer: httpx.Response, retry_after: int) -> None:
+    """Check that an answer is a refusal that says when to come back."""
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert int(answer.headers["retry-after"]) == retry_after
+    assert answer.headers["cache-control"] == "no-store"
+    assert limits(answer) is not None
+    assert_tells_no_secret(answer.text)
+
+
+async def as_bob(gateway: Gateway, method: str, path: str, **headers: str) -> httpx.Response:
+    """Send a request of bob's."""
+    headers = {"Authorization": f"Bearer {BOB}", **headers}
+    return await gateway.client.request(method, path, headers=headers)
+
+
+async def test_reads_are_limited_by_user() -> None:
+    """Every kind of read counts, whatever comes of it; the next one is told when to come back."""
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, RATE_LIMIT_READS="7/day") as gateway,
+    ):
+        first = await as_bob(gateway, "GET", "/v1/rooms/1")
+        etag = first.headers["etag"]
+        answers = [
+            first,
+            await as_bob(gateway, "GET", "/v1/rooms/1"),
+            await as_bob(gateway, "HEAD", "/v1/rooms/1"),
+            await as_bob(gateway, "GET", "/v1/rooms/1", **{"If-None-Match": etag}),
+            await as_bob(gateway, "GET", "/v1/rooms?id=1&id=2"),
+            await as_bob(gateway, "GET", "/v1/rooms/bad.id"),
+            await as_bob(gateway, "GET", "/v1/rooms"),
+        ]
+        assert [each.status_code for each in answers] == [200, 200, 200, 304, 200, 400, 400]
+        assert [limits(each) for each in answers] == [
+            (7, 7 - used, pytest.approx(86400 / 7 * used, abs=5)) for used in range(1, 8)
+        ]
+        for path in ("/v1/rooms/1", "/v1/rooms?id=1"):
+            assert_limited(await as_bob(gateway, "GET", path), retry_after=86400 // 7 + 1)
+        assert (await gateway.read("1", ALICE)).status_code == 200
+        assert limits(await gateway.read("1", ALICE)) == (7, 5, pytest.approx(86400 / 7 * 2, abs=5))
+
+
+async def test_writes_have_a_limit_of_their_own() -> None:
+    """What is refused never reaches the upstream; reads go on, and so do other users' writes."""
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, RATE_LIMIT_WRITES="3/hour") as gateway,
+    ):
+        answers = [await gateway.write(each) for each in ("create", "stop", "delete")]
+        assert [limits(each) for each in answers] == [(3, 2, 1200), (3, 1, 2400), (3, 0, 3600)]
+        seen = len(server.received)
+        for operation in ("create", "stop", "delete"):
+            assert_limited(await gateway.write(operation), retry_after=1200)
+        assert len(server.received) == seen
+        assert limits(await gateway.read("1", ALICE)) is None
+        bobs = await as_bob(gateway, "POST", "/v1/rooms/1/stop")
+        assert (bobs.status_code, limits(bobs)) == (403, (3, 2, 1200))
+
+
+async def test_failed_sign_ins_are_limited_by_address() -> None:
+    """Past the limit a failure is 429 without a challenge; a good token still passes."""
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, RATE_LIMIT_FAILED_AUTH="3/minute") as gateway,
+    ):
+        failures = [
+            await gateway.read("1", FORGED),
+            await gateway.client.get("/v1/rooms/1"),
+            await gateway.client.post("/v1/rooms", headers={"Authorization": "Basic Zm9vOmJhcg=="}),
+        ]
+        assert [each.status_code for each in failures] == [401] * 3
+        assert [limits(each) for each in failures] == [(3, 2, 20), (3, 1, 40), (3, 0, 60)]
+        for answer in (await gateway.read("1", FORGED), await gateway.client.get("/v1/rooms")):
+            assert_limited(answer, retry_after=20)
+            assert "www-authenticate" not in answer.headers
+        assert (await gateway.read("1")).status_code == 200
+        assert limits(await gateway.read("1")) is None
+
+
+async def fail_from(gateway: Gateway, forwarded: str) -> int:
+    """Return the status of a failed sign-in that claims to come from `forwarded`."""
+    headers = {
+        "Authorization": f"Bearer {FORGED}",
+        "X-Forwarded-For": forwarded,
+        "X-Real-IP": forwarded,
+        "Forwarded": f"for={forwarded}",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+    }
+    return (await gateway.client.get("/v1/rooms/1", headers=headers)).status_code
+
+
+async def test_a_forged_address_is_ignored() -> None:
+    """H10: who is no trusted proxy cannot escape the limit by claiming other addresses."""
+    limit = {"RATE_LIMIT_FAILED_AUTH": "2/minute"}
+    async with serving(rooms) as server, gateway_at(server.url, **limit) as gateway:
+        assert [await fail_from(gateway, f"198.51.100.{n}") for n in range(4)] == [401] * 2 + [
+            429
+        ] * 2
+
+
+async def test_a_trusted_proxy_is_believed() -> None:
+    """Behind one, each client has a limit of its own, which it cannot escape either."""
+    settings = {"RATE_LIMIT_FAILED_AUTH": "2/minute", "TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8"}
+    async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
+        assert [await fail_from(gateway, f"198.51.100.{n}") for n in range(4)] == [401] * 4
+        claims = [f"198.51.100.{n}, 203.0.113.9, 10.0.0.1" for n in range(4)]
+        assert [await fail_from(gateway, each) for each in claims] == [401] * 2 + [429] * 2
+
+
+async def test_open_routes_have_no_limit() -> None:
+    """Health, documentation and unknown paths neither count nor say anything of limits."""
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, RATE_LIMIT_READS="1/day", RATE_LIMIT_FAILED_AUTH="1/day") as gateway,
+    ):
+        for path in ("/healthz", "/readyz", "/openapi.json", "/docs", "/nothing") * 2:
+            answer = await gateway.client.get(path)
+            assert answer.status_code == (404 if path == "/nothing" else 200)
+            assert limits(answer) is None
+
+
+class Held:
+    """An upstream that keeps every read waiting until it is let go."""
+
+    def __init__(self) -> None:
+        self._arrived = asyncio.Semaphore(0)
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Wait, then answer with the room."""
+        self._arrived.release()
+        await self.let_go.wait()
+        await rooms(exchange)
+
+    async def full(self, count: int) -> None:
+        """Wait until so many reads are here."""
+        async with asyncio.timeout(5):
+            for _ in range(count):
+                await self._arrived.acquire()
+
+
+async def test_beyond_the_limit_requests_are_refused_at_once() -> None:
+    """Those in flight are served, the rest is told to come back; health routes always answer."""
+    held = Held()
+    settings = {"MAX_CONCURRENCY": "3", "UPSTREAM_TIMEOUT": "10"}
+    async with serving(held) as server, gateway_at(server.url, **settings) as gateway:
+        admitted = [asyncio.create_task(gateway.read(str(n))) for n in range(3)]
+        await held.full(3)
+        for path in ("/v1/rooms/4", "/v1/rooms?id=4", "/openapi.json", "/nothing"):
+            began = time.monotonic()
+            refused = await as_bob(gateway, "GET", path)
+            assert time.monotonic() - began < 0.2
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+        for path in ("/healthz", "/readyz"):
+            assert (await gateway.client.get(path)).status_code == 200
+        held.let_go.set()
+        assert [each.status_code for each in await asyncio.gather(*admitted)] == [200] * 3
+        assert (await gateway.read("4")).status_code == 200
+
+
+async def silent_for_some(exchange: Exchange) -> None:
+    """Answer, but for rooms called silent."""
+    await (silence if "silent" in exchange.live_id else rooms)(exchange)
+
+
+async def test_a_place_is_given_back_whatever_happens() -> None:
+    """After timeouts, refusals and clients that went away as many are let in as before."""
+    settings = {"MAX_CONCURRENCY": "2", "UPSTREAM_TIMEOUT": "0.1"}
+    async with serving(silent_for_some) as server, gateway_at(server.url, **settings) as gateway:
+        for number in range(10):
+            async with viewer_at(gateway.port) as viewer:
+                viewer.ask(f"/v1/rooms/left-{number}")
+            late, bad, anonymous = await asyncio.gather(
+                gateway.read(f"silent-{number}"),
+                gateway.read("bad.id"),
+                gateway.client.get("/v1/rooms"),
+            )
+            assert late.status_code in {504, 503}
+            assert {bad.status_code, anonymous.status_code} <= {400, 401, 503}
+            assert (await gateway.read(f"good-{number}")).status_code == 200
+        both = await asyncio.gather(gateway.read("1"), gateway.read("2"))
+        assert [each.status_code for each in both] == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["/v1/rooms/silent", "/v1/rooms?id=silent-1&id=silent-2"])
+async def test_who_goes_away_leaves_at_once(path: str) -> None:
+    """A read that nobody waits for any more is not in flight, however long it would have taken."""
+    settings = {"MAX_CONCURRENCY": "2", "UPSTREAM_TIMEOUT": "1.5"}
+    async with serving(silent_for_some) as server, gateway_at(server.url, **settings) as gateway:
+        assert (await gateway.read("good")).status_code == 200
+        for _ in range(10):
+            async with viewer_at(gateway.port) as viewer:
+                viewer.ask(path)
+                await asyncio.sleep(0.02)
+        async with asyncio.timeout(1):
+            await gateway.read("another")  # by now the last one is known to have gone
+            both = await asyncio.gather(gateway.read("1"), gateway.read("2"))
+        assert [each.status_code for each in both] == [200, 200]
