@@ -16,31 +16,15 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from pathlib import Path
 
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
-from . import servers
+from . import results, servers
+from .figures import percentile
 from .load import allow_descriptors, herd, latencies, throughput
+from .results import Row
 from .servers import ROOM, Server
 
-_OFF = {
-    "GATEWAY_CACHE_TTL": "0",
-    "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
-    "GATEWAY_CACHE_STALE_IF_ERROR": "0",
-    "GATEWAY_CACHE_NEGATIVE_TTL": "0",
-}
-
 _CHANGED = "200 to the same request, room changed"
-
-
-class Row(Struct, frozen=True):
-    """One line of the table."""
-
-    row: str
-    compared_with: str
-    figure: str
-    must_reach: str
-    reached: bool
-    detail: str
 
 
 class Bench:
@@ -68,26 +52,28 @@ class Bench:
             body, etag = self._room(ours)
         floor = servers.floor(body)
         fastify = servers.fastify(upstream.url, cache=True)
-        guarded = servers.fastify(upstream.url, cache=True, guarded=True)
+        measured = servers.fastify(upstream.url, cache=True, metrics=True)
         fastapi = servers.fastapi(upstream.url)
-        hit = self._measure({each.name: each for each in (ours, floor, fastify, guarded, fastapi)})
+        hit = self._measure({each.name: each for each in (ours, floor, fastify, measured, fastapi)})
         unchanged = self._conditional(ours, etag)
-        row = "cached read, verified token (no limiter, no metrics yet)"
+        row = "cached read, verified token (limiter on, no metrics yet)"
         yield _ratio(row, hit, "gateway", "floor", 0.60)
         yield _ratio(row, hit, "gateway", fastify.name, 2.0)
-        yield _ratio(row, hit, "gateway", guarded.name, 2.0)
+        yield _ratio(row, hit, "gateway", measured.name, 2.0)
         yield _ratio(row, hit, "gateway", "FastAPI", 6.0)
         yield _ratio("304 on the same room", unchanged, "304", "200", 1.0)
         yield _ratio("304 on the same room", unchanged, "304", _CHANGED, 1.0)
 
     def _missed(self, upstream: Server) -> Iterator[Row]:
-        ours = servers.gateway(upstream.url, extra=_OFF)
-        stock = servers.gateway(upstream.url, factory="tests.bench.stock:build", extra=_OFF)
+        ours = servers.gateway(upstream.url, extra=servers.NO_CACHE)
+        stock = servers.gateway(
+            upstream.url, factory="tests.bench.stock:build", extra=servers.NO_CACHE
+        )
         fastify = servers.fastify(upstream.url, cache=False)
         miss = self._measure(
-            {"gateway": ours, "Fastify": fastify, "stock transport": stock}, distinct=True
+            {"gateway": ours, fastify.name: fastify, "stock transport": stock}, distinct=True
         )
-        yield _ratio("every read a miss", miss, "gateway", "Fastify", 0.40)
+        yield _ratio("every read a miss", miss, "gateway", fastify.name, 0.40)
         yield _ratio("every read a miss", miss, "gateway", "stock transport", 6.0)
 
     def _added_latency(self, upstream: Server) -> Iterator[Row]:
@@ -97,7 +83,7 @@ class Bench:
                 direct += self._paced(upstream, f"/server/live/{number}x{{}}")
                 through += self._paced(ours, f"/v1/rooms/{number}x{{}}")
         for name, percent, limit in (("p50", 50, 1.0), ("p99", 99, 3.0)):
-            near, far = _percentile(direct, percent), _percentile(through, percent)
+            near, far = percentile(direct, percent), percentile(through, percent)
             added = (far - near) * 1000
             yield Row(
                 f"added latency of a miss at 200 req/s, {name}",
@@ -201,10 +187,6 @@ def _ratio(
     )
 
 
-def _percentile(seconds: list[float], percent: int) -> float:
-    return statistics.quantiles(seconds, n=100)[percent - 1]
-
-
 def main() -> None:
     """Print the table; write it as JSON where asked."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -212,22 +194,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="seconds a round (default 5)")
     parser.add_argument("--readers", type=int, default=10_000, help="readers in the herd")
     parser.add_argument("--rooms", type=int, default=100_000, help="rooms in the memory row")
+    parser.add_argument("--record", action="store_true", help="write the table to RESULTS.md")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     given = parser.parse_args()
     servers.install_peers()
     bench = Bench(
         rounds=given.rounds, seconds=given.seconds, readers=given.readers, rooms=given.rooms
     )
-    rows = []
-    print("| row | compared with | figure | must reach | |\n| --- | --- | --- | --- | --- |")
-    for row in bench.rows():
-        rows.append(row)
-        mark = "" if row.reached else " **missed**"
-        print(
-            f"| {row.row} | {row.compared_with} | {row.figure}{mark} "
-            f"| {row.must_reach} | {row.detail} |",
-            flush=True,
-        )
+    rows = results.printed(bench.rows())
+    if given.record:
+        results.record("benchmark", rows)
     if given.json:
         given.json.write_text(json.dumps(to_builtins(rows), indent=2) + "\n")
 

@@ -33,21 +33,43 @@ def throughput(
     headers: Sequence[str] = (),
 ) -> float:
     """Return requests per second from 32 connections; `distinct` asks for a new room each time."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        sys.exit("the benchmark needs wrk: on Debian, apt-get install wrk")
-    command = ["taskset", "-c", LOAD_CORE, wrk, "-t1", "-c32", f"-d{max(1, round(seconds))}s"]
-    for header in (f"Authorization: Bearer {bearer}", *headers):
-        command += ["-H", header]
-    if distinct:
-        command += ["-s", str(_DISTINCT)]
-    printed = subprocess.run(
-        [*command, server.url + ROOM], check=True, capture_output=True, text=True
-    ).stdout
+    given = (f"Authorization: Bearer {bearer}", *headers)
+    printed = _wrk(server, seconds, connections=32, distinct=distinct, headers=given)
     broken = re.search(r"Socket errors: (?!connect 0, read 0, write 0,)", printed)
     if "Non-2xx" in printed or broken:
         sys.exit(f"{server.name} failed under load:\n{printed}")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
+    return _figure(r"Requests/sec:\s+([\d.]+)", printed)
+
+
+def goodput(
+    server: Server, bearer: str, seconds: float, *, connections: int, distinct: bool = False
+) -> float:
+    """Return good answers per second from that many connections, each waiting for its answers."""
+    given = (f"Authorization: Bearer {bearer}",)
+    printed = _wrk(server, seconds, connections=connections, distinct=distinct, headers=given)
+    total = _figure(r"(\d+) requests in", printed)
+    bad = _figure(r"Non-2xx or 3xx responses: (\d+)", printed) if "Non-2xx" in printed else 0
+    return _figure(r"Requests/sec:\s+([\d.]+)", printed) * (1 - bad / max(1, total))
+
+
+def _wrk(
+    server: Server, seconds: float, *, connections: int, distinct: bool, headers: Sequence[str]
+) -> str:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("the benchmark needs wrk: on Debian, apt-get install wrk")
+    command = ["taskset", "-c", LOAD_CORE, wrk, "-t1", f"-c{connections}"]
+    command.append(f"-d{max(1, round(seconds))}s")
+    for header in headers:
+        command += ["-H", header]
+    if distinct:
+        command += ["-s", str(_DISTINCT)]
+    done = subprocess.run([*command, server.url + ROOM], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def _figure(pattern: str, printed: str) -> float:
+    found = re.search(pattern, printed)
     if found is None:
         sys.exit(f"wrk printed no figure:\n{printed}")
     return float(found[1])

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,21 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 ACCESS_KEY, SECRET_KEY = "bench-access-key", "bench-secret-key"
 JWT_SECRET = secrets.token_urlsafe(32)
 ROOM = "/v1/rooms/1882578996483325952"
+
+NO_CACHE = {
+    "GATEWAY_CACHE_TTL": "0",
+    "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
+    "GATEWAY_CACHE_STALE_IF_ERROR": "0",
+    "GATEWAY_CACHE_NEGATIVE_TTL": "0",
+}
+"""Every read is a miss."""
+
+_NOT_IN_THE_WAY = {
+    "GATEWAY_RATE_LIMIT_READS": "999999999/minute",
+    "GATEWAY_RATE_LIMIT_WRITES": "999999999/minute",
+    "GATEWAY_MAX_CONCURRENCY": "20000",
+}
+"""Limits that count each request and refuse none."""
 
 _PYTHON_PEERS = ("fastapi==0.128.0", "uvicorn[standard]==0.54.0", "pyjwt==2.15.1", "httpx==0.28.1")
 
@@ -44,10 +59,10 @@ class Server(Struct, frozen=True):
         return f"http://127.0.0.1:{self.port}"
 
 
-def token(user_id: str = "bob") -> str:
+def token(user_id: str = "bob", scopes: Sequence[str] = (), ttl: int = 86400) -> str:
     """Return a token that every server accepts."""
     rules = ClaimRules(issuer=None, audience=None, leeway=10)
-    return mint(JWT_SECRET, user_id, rules, scopes=(), now=time.time(), ttl=86400)
+    return mint(JWT_SECRET, user_id, rules, scopes=scopes, now=time.time(), ttl=ttl)
 
 
 @contextmanager
@@ -63,9 +78,9 @@ def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Se
         _wait(server, bearer, process)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()  # and not the group: workers are the server's own affair
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=15)  # more than the gateway's grace
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -86,34 +101,38 @@ def gateway(
 ) -> Server:
     """Return the gateway as `gateway serve` runs it, or from another application factory."""
     port = free_port()
-    env = {
-        "GATEWAY_ACCESS_KEY": ACCESS_KEY,
-        "GATEWAY_SECRET_KEY": SECRET_KEY,
-        "GATEWAY_JWT_SECRET": JWT_SECRET,
-        "GATEWAY_UPSTREAM_URL": upstream_url,
-        "GATEWAY_PORT": str(port),
-        "GATEWAY_ACCESS_LOG": "off",
-        "GATEWAY_LOG_LEVEL": "warning",
-        **(extra or {}),
-    }
+    env = {**_gateway(upstream_url, port), **_NOT_IN_THE_WAY, **(extra or {})}
     if factory is None:
         return Server("gateway", port, (sys.executable, "-m", "gateway", "serve"), env)
     granian = (*_granian("asgi", port), "--factory", factory)
     return Server(f"gateway, {factory}", port, granian, env)
 
 
-def fastify(upstream_url: str, *, cache: bool, guarded: bool = False) -> Server:
-    """Return the Node peer; `guarded` has its rate limiter and its metrics on."""
+def watched(upstream_url: str, extra: Mapping[str, str]) -> Server:
+    """Return the gateway with the limits it has by default, watching itself."""
+    port = free_port()
+    command = (sys.executable, "-m", "tests.bench.watched")
+    return Server("gateway, watched", port, command, {**_gateway(upstream_url, port), **extra})
+
+
+def faulty() -> Server:
+    """Return the upstream that misbehaves when told to."""
+    port = free_port()
+    return Server("faulty", port, (sys.executable, "-m", "tests.bench.faulty", str(port)), {})
+
+
+def fastify(upstream_url: str, *, cache: bool, metrics: bool = False) -> Server:
+    """Return the Node peer, with its rate limiter on as the gateway's is."""
     port = free_port()
     env = {
         **_peer(upstream_url, port),
         "NODE_ENV": "production",
         "NODE_PATH": str(CACHE / "node" / "node_modules"),
         "BFF_CACHE": "on" if cache else "off",
-        "BFF_LIMITER": "on" if guarded else "off",
-        "BFF_METRICS": "on" if guarded else "off",
+        "BFF_LIMITER": "on",
+        "BFF_METRICS": "on" if metrics else "off",
     }
-    name = "Fastify, limiter and metrics on" if guarded else "Fastify"
+    name = "Fastify, limiter and metrics on" if metrics else "Fastify, limiter on"
     return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
 
 
@@ -165,6 +184,18 @@ def _bare(name: str, env: Mapping[str, str]) -> Server:
 def _granian(interface: str, port: int) -> tuple[str, ...]:
     granian = (sys.executable, "-m", "granian", "--interface", interface, "--http", "1", "--no-ws")
     return (*granian, "--log-level", "error", "--port", str(port))
+
+
+def _gateway(upstream_url: str, port: int) -> dict[str, str]:
+    return {
+        "GATEWAY_ACCESS_KEY": ACCESS_KEY,
+        "GATEWAY_SECRET_KEY": SECRET_KEY,
+        "GATEWAY_JWT_SECRET": JWT_SECRET,
+        "GATEWAY_UPSTREAM_URL": upstream_url,
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_ACCESS_LOG": "off",
+        "GATEWAY_LOG_LEVEL": "warning",
+    }
 
 
 def _peer(upstream_url: str, port: int) -> dict[str, str]:

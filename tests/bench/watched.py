@@ -1,0 +1,157 @@
+"""The gateway as `gateway serve` runs it, each worker watching itself for the soak.
+
+`python -m tests.bench.watched`, with the gateway's own variables, and BENCH_WATCH naming a folder:
+each worker appends one `Moment` a second to `<pid>.jsonl` there. A file, and not a route, because
+it also tells of a worker that is overloaded, and of each of several. BENCH_PLANT plants a fault.
+"""
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from types import CoroutineType
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway import app, serving
+from gateway.settings import load
+
+from .plants import PLANTS
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+Application = Callable[..., Awaitable[None]]
+
+_TICK = 0.02
+"""Seconds between two looks at the event loop's lag; a block of less may go unseen."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Moment(Struct):
+    """What a worker saw of itself in one second; `at` is the system's monotonic clock.
+
+    `lags` are the seconds by which the loop was late. `blocked` is the longest of them without the
+    time in which its thread could have run and the core was another's, so that a busy machine is
+    not taken for a blocked loop. `pauses` are the seconds that garbage collections took.
+
+    `coroutines`, in any state, and `objects`, known to the collector, are counted after a second
+    without a request, and after a collection: it takes too long for any other.
+    """
+
+    at: float
+    resident: int
+    descriptors: int
+    tasks: int
+    requests: int
+    in_flight: int
+    lags: list[float]
+    blocked: float
+    pauses: list[float]
+    coroutines: int | None = None
+    objects: int | None = None
+
+
+class Watched:
+    """Wraps `inner`; writes its moments to `file`."""
+
+    def __init__(self, inner: Application, file: Path) -> None:
+        self._inner = inner
+        self._file = file
+        self._requests = 0
+        self._in_flight = 0
+        self._pauses: list[float] = []
+        self._collection = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection; the lifespan lasts as long as the watch."""
+        if scope["type"] != "http":
+            watch = asyncio.create_task(self._watch())
+            await self._inner(scope, receive, send)
+            watch.cancel()
+            return
+        self._requests += 1
+        self._in_flight += 1
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+    async def _watch(self) -> None:
+        requests = -1
+        gc.callbacks.append(self._collecting)
+        with self._file.open("ab", buffering=0) as file:
+            while True:
+                lateness = [await _lateness() for _ in range(round(1 / _TICK))]
+                idle = requests == self._requests and not self._in_flight
+                requests = self._requests
+                file.write(msgspec.json.encode(self._moment(lateness, idle=idle)) + b"\n")
+                self._pauses.clear()
+
+    def _moment(self, lateness: list[tuple[float, float]], *, idle: bool) -> Moment:
+        resident = int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
+        descriptors = len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  # no objects wanted; less its own
+        tasks = len(asyncio.all_tasks())
+        moment = Moment(
+            time.monotonic(),
+            resident,
+            descriptors,
+            tasks,
+            self._requests,
+            self._in_flight,
+            [lag for lag, _ in lateness],
+            max(blocked for _, blocked in lateness),
+            self._pauses,
+        )
+        if idle:
+            gc.collect()
+            known = gc.get_objects()
+            moment.objects = len(known)
+            moment.coroutines = sum(isinstance(each, CoroutineType) for each in known)
+        return moment
+
+    def _collecting(self, phase: str, _: object) -> None:
+        if phase == "start":
+            self._collection = time.perf_counter()
+        else:
+            self._pauses.append(time.perf_counter() - self._collection)
+
+
+async def _lateness() -> tuple[float, float]:
+    """Return by how many seconds the loop is late, and how many of them it did not wait itself."""
+    due, waited = time.perf_counter() + _TICK, _waited()
+    await asyncio.sleep(_TICK)
+    lag = max(0.0, time.perf_counter() - due)
+    return lag, max(0.0, lag - (_waited() - waited))
+
+
+def _waited() -> float:
+    """Return the seconds that this thread has been waiting for a core in its life."""
+    return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
+
+
+def build() -> Application:
+    """Return the gateway that the environment describes, under watch."""
+    inner = PLANTS[os.environ.get("BENCH_PLANT", "")](app.from_environment())
+    return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
+
+
+def main() -> None:
+    """Serve it as `gateway serve` does."""
+    settings = load(os.environ)
+    serving.serve(
+        "tests.bench.watched:build",
+        settings.host,
+        settings.port,
+        workers=settings.workers,
+        grace=settings.shutdown_grace,
+    )
+
+
+if __name__ == "__main__":
+    main()
