@@ -4,7 +4,7 @@ from .claims import ClaimRules, Identity
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .memory import RememberingVerifier
 from .mint import mint
-from .verify import TokenVerifier
+from .tokens import TokenVerifier
 
 __all__ = [
     "ClaimRules",

@@ -92,11 +92,11 @@ def public_key(pem: bytes, algorithms: Sequence[str] | None = None) -> Key:
 
 
 def _key(material: bytes | PublicKey, algorithms: Sequence[str] | None) -> Key:
-    chosen = _fitting(material)[:1] if algorithms is None else algorithms
+    chosen = fitting(material)[:1] if algorithms is None else algorithms
     return Key(frozenset(chosen), material)
 
 
-def _fitting(material: bytes | PublicKey) -> tuple[str, ...]:
+def fitting(material: bytes | PublicKey) -> tuple[str, ...]:
     """Return the algorithms `material` can be used with, its default first."""
     if isinstance(material, bytes):
         return tuple(_SECRET_BYTES)
@@ -115,11 +115,11 @@ def _require_known(algorithms: frozenset[str]) -> None:
 
 
 def _require_fit(algorithms: frozenset[str], material: bytes | PublicKey) -> None:
-    fitting = _fitting(material)
-    wrong = sorted(algorithms.difference(fitting))
+    able = fitting(material)
+    wrong = sorted(algorithms.difference(able))
     if not wrong:
         return
-    advice = f"use {' or '.join(fitting)}."
+    advice = f"use {' or '.join(able)}."
     if not isinstance(material, bytes) and not _SECRET_BYTES.keys().isdisjoint(wrong):
         raise ValueError(f"A public key is no secret, {wrong[0]} would let anyone sign; {advice}")
     raise ValueError(f"{', '.join(wrong)} cannot be used with this kind of key; {advice}")

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from gateway.rooms import Caller
 
 from .claims import Identity
-from .verify import TokenVerifier
+from .tokens import TokenVerifier
 
 _LONGEST = 2048
 
