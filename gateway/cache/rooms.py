@@ -13,6 +13,7 @@
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from cachetools import LRUCache, TTLCache
 from msgspec import Struct
@@ -29,8 +30,8 @@ from gateway.rooms import (
 
 from .flights import SingleFlight
 
-Read = Callable[[str, str], Awaitable[AnchorRoom]]
-"""Reads a room upstream: (live_id, request_id)."""
+Read = Callable[[str, str, Callable[[], None]], Awaitable[AnchorRoom]]
+"""Reads a room upstream: (live_id, request_id, what to call once it is sent)."""
 
 Encode = Callable[[ViewerRoom], EncodedRoom]
 """Makes a room's JSON and ETag."""
@@ -88,7 +89,7 @@ class RoomCache:
         if left > 0:
             return Sighting(kept.room, Source.HIT, int(left))
         if -left < self._lifetimes.revalidate:
-            self._flights.start(live_id, lambda: self._load(live_id, request_id))
+            self._flights.start(live_id, partial(self._load, live_id, request_id))
             return Sighting(kept.room, Source.STALE, 0)
         return None
 
@@ -97,7 +98,7 @@ class RoomCache:
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        return await self._flights.join(live_id, lambda: self._load(live_id, request_id))
+        return await self._flights.join(live_id, partial(self._load, live_id, request_id))
 
     def last_resort(self, live_id: str) -> Sighting | None:
         """Return a room that may be served because the upstream failed."""
@@ -120,9 +121,9 @@ class RoomCache:
         """Wait for the reads in flight, each of which the upstream's time limit ends."""
         await self._flights.aclose()
 
-    async def _load(self, live_id: str, request_id: str) -> Fetched:
+    async def _load(self, live_id: str, request_id: str, on_sent: Callable[[], None]) -> Fetched:
         try:
-            room = await self._read(live_id, request_id)
+            room = await self._read(live_id, request_id, on_sent)
         except RoomNotFound:
             if self._flights.is_current(live_id):
                 self.bury(live_id)

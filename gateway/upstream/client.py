@@ -5,6 +5,7 @@ client's. A room in a reply must be the one that was asked for.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -25,9 +26,12 @@ from gateway.rooms import (
 from .dialects import Operation, accept, envelope_of, from_fault
 from .faults import Fault
 from .send import Send
+from .signature import SignedRequest
 from .wire import Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class QliveClient:
@@ -51,7 +55,7 @@ class QliveClient:
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
-        request = httpx.Request(
+        request = SignedRequest(
             "POST",
             self._rooms_url,
             headers={"X-Reqid": request_id, "Content-Type": "application/json"},
@@ -59,9 +63,16 @@ class QliveClient:
         )
         return await self._call(Operation.CREATE, request, partial(decode_room_of, room.anchor_id))
 
-    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
-        """Read a room. Raises RoomNotFound, UpstreamError or UpstreamTimeout."""
+    async def read(
+        self, live_id: str, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
+        """Read a room; `on_sent` is called when it is about to be sent.
+
+        Raises RoomNotFound, UpstreamError or UpstreamTimeout.
+        """
         request = self._bodiless("GET", live_id, request_id)
+        if on_sent is not None:
+            request.extensions["on_sent"] = on_sent
         return await self._call(Operation.READ, request, partial(decode_this_room, live_id))
 
     async def stop(self, live_id: str, request_id: str) -> None:
@@ -76,7 +87,7 @@ class QliveClient:
 
     def _bodiless(self, method: str, path: str, request_id: str) -> httpx.Request:
         url = f"{self._rooms_url}/{path}"
-        return httpx.Request(method, url, headers={"X-Reqid": request_id})
+        return SignedRequest(method, url, headers={"X-Reqid": request_id})
 
     async def _call(
         self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]
@@ -87,16 +98,17 @@ class QliveClient:
             envelope = envelope_of(reply)
             result = decode(accept(operation, reply.status, envelope).data)
         except Fault as fault:
-            error = from_fault(operation, fault)
-            self._failed(operation, error, envelope)
-            raise error from fault
+            _forget_frames(fault)
+            raise self._failed(operation, from_fault(operation, fault), envelope) from fault
         except GatewayError as error:
             self._failed(operation, error, envelope)
             raise
         self.state = "ok"
         return result
 
-    def _failed(self, operation: Operation, error: GatewayError, envelope: Envelope | None) -> None:
+    def _failed(
+        self, operation: Operation, error: GatewayError, envelope: Envelope | None
+    ) -> GatewayError:
         self.state = "failing" if isinstance(error, UpstreamFailure) else "ok"
         self._log.log(
             _severity(error),
@@ -105,8 +117,24 @@ class QliveClient:
             problem=error.code,
             reason=str(error),
             upstream_code=envelope and envelope.code,
-            upstream_request_id=envelope and envelope.request_id,
+            upstream_request_id=envelope and _id_in(envelope),
         )
+        return error
+
+
+def _forget_frames(fault: BaseException | None) -> None:
+    """Drop the tracebacks of a fault and what caused it: their frames hold the fault in turn.
+
+    Such circles wait for the garbage collector, which then stops everything for a tenth of a
+    second. The log has the texts.
+    """
+    while fault is not None:
+        fault.__traceback__ = None
+        fault = fault.__cause__ or fault.__context__
+
+
+def _id_in(envelope: Envelope) -> str | None:
+    return envelope.request_id if _ID.fullmatch(envelope.request_id) else None
 
 
 def _severity(error: GatewayError) -> int:

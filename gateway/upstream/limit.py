@@ -1,12 +1,12 @@
 """At most so many calls under way at once: as many as there are connections.
 
-The rest wait here, the newest first: the older a call is, the likelier has whoever asked gone, and
-the less time is left for it. So a backlog, of callers who have left or of a slow hour, is not in
-the way of those who come now. A call that has waited for most of its time is turned away: it would
-hold a connection for what is unlikely to end in time. It was never sent.
+The rest stand in a line, in order. Who would have to stand there for most of the time that is left
+is turned away on arrival, by what calls have taken lately: late news is no better, and a call that
+begins too late holds a connection in vain. What is turned away was never sent.
 """
 
 import asyncio
+from collections import OrderedDict
 
 import httpx
 
@@ -15,45 +15,54 @@ from .send import Reply, Send, time_left
 
 _RETRY_AFTER = 1.0
 _MOST = 0.75
+_WEIGHT = 0.1
+"""Of the last call's duration in the mean."""
 
 
 def limited(places: int, send: Send) -> Send:
-    """Return `send` for at most `places` calls at once. Raises Refused."""
-    free = _Places(places)
+    """Return `send` for at most `places` calls at once. Raises Refused.
+
+    A request's extension `on_sent` is called once it has a place.
+    """
+    line = _Line(places)
 
     async def place(request: httpx.Request) -> Reply:
-        await free.take(time_left(request) * _MOST)
+        await line.enter(time_left(request) * _MOST)
+        request.extensions.get("on_sent", _nobody)()
+        before = time_left(request)
         try:
             return await send(request)
         finally:
-            free.give_back()
+            line.leave(before - time_left(request))
 
     return place
 
 
-class _Places:
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: dict[asyncio.Future[None], None] = {}
+class _Line:
+    """`places`, and the calls that wait for one."""
 
-    async def take(self, seconds: float) -> None:
+    def __init__(self, places: int) -> None:
+        self._places = self._free = places
+        self._mean = 0.0
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+
+    async def enter(self, seconds: float) -> None:
+        """Take a place, within so many seconds. Raises Refused."""
         if self._free:
             self._free -= 1
             return
+        if (len(self._waiting) + 1) * self._mean / self._places > seconds:
+            raise _busy(seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self._turn()
         except TimeoutError as error:
-            reason = f"all connections were busy for {seconds:.3g} s"
-            raise Refused(reason, retry_after=_RETRY_AFTER) from error
+            raise _busy(seconds) from error
 
-    def give_back(self) -> None:
-        while self._waiting:
-            turn, _ = self._waiting.popitem()
-            if not turn.done():  # it may have been given up just now
-                turn.set_result(None)
-                return
-        self._free += 1
+    def leave(self, took: float) -> None:
+        """Give back a place that was had for `took` seconds."""
+        self._mean += (took - self._mean) * _WEIGHT
+        self._give_back()
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -63,5 +72,22 @@ class _Places:
         except asyncio.CancelledError:
             self._waiting.pop(turn, None)
             if not turn.cancelled():  # its turn came, too late
-                self.give_back()
+                self._give_back()
             raise
+
+    def _give_back(self) -> None:
+        while self._waiting:
+            turn, _ = self._waiting.popitem(last=False)
+            if not turn.done():  # it may have been given up just now
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+def _busy(seconds: float) -> Refused:
+    reason = f"all connections are busy, and would be for {seconds:.3g} s"
+    return Refused(reason, retry_after=_RETRY_AFTER)
+
+
+def _nobody() -> None:
+    """Tell nobody that a request is sent."""

@@ -1,6 +1,7 @@
 """A clock that stands still until told, and an upstream that answers when told."""
 
 import asyncio
+from collections.abc import Callable
 
 from msgspec import structs
 
@@ -20,17 +21,24 @@ class Clock:
 
 
 class Upstream:
-    """Counts reads; each waits for `gate` and gives the room, or raises `error`, of that moment."""
+    """Counts reads; each waits for `gate` and gives the room, or raises `error`, of that moment.
+
+    They are not sent before `line` is open.
+    """
 
     def __init__(self) -> None:
         self.reads: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.line = asyncio.Event()
+        self.line.set()
         self.title = "first"
         self.error: Exception | None = None
 
-    async def read(self, live_id: str, _request_id: str) -> AnchorRoom:
-        """Read a room as it was when the read began."""
+    async def read(self, live_id: str, _request_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+        """Read a room as it was when the read was sent."""
+        await self.line.wait()
+        on_sent()
         self.reads.append(live_id)
         room = structs.replace(room_of(live_id=live_id), title=self.title)
         error = self.error

@@ -21,6 +21,7 @@ from gateway.rooms import (
     Outcome,
     Ticket,
 )
+from gateway.secret import Secret
 from tests.cache.fakes import Clock
 from tests.cache.reachable import texts_in
 from tests.rooms.fakes import ALICE, NOW, PUSH_URL, Upstream, room_of
@@ -182,7 +183,7 @@ def test_no_push_url_is_reachable() -> None:
         return [each.room for each in shown]
 
     shown = asyncio.run(created_twice())
-    assert [getattr(room, "push_url", None) for room in shown] == [PUSH_URL] * 2
+    assert [getattr(room, "push_url", None) for room in shown] == [Secret(PUSH_URL)] * 2
     texts = texts_in(creator, Upstream)
     assert any('"live_id":"1"' in text for text in texts)
     assert not any("push" in text for text in texts)

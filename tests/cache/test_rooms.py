@@ -118,6 +118,63 @@ async def test_the_first_reader_may_go_away() -> None:
     assert cached.upstream.reads == ["a"]
 
 
+async def test_a_read_that_nobody_waits_for_any_more_is_not_sent() -> None:
+    """When all have gone while it stood in line, the next reader starts another."""
+    cached = Cached()
+    cached.upstream.line.clear()
+    readers = [asyncio.create_task(cached.fetch()) for _ in range(3)]
+    await settle()
+    for reader in readers[:2]:
+        reader.cancel()
+    await settle()
+    cached.upstream.line.set()
+    assert await readers[2] == "first"
+    assert cached.upstream.reads == ["a"]
+
+    cached.upstream.line.clear()
+    readers = [asyncio.create_task(cached.fetch("b")) for _ in range(3)]
+    await settle()
+    for reader in readers:
+        reader.cancel()
+    late = asyncio.create_task(cached.fetch("b"))
+    await settle()
+    cached.upstream.line.set()
+    assert await late == "first"
+    assert cached.upstream.reads == ["a", "b"]
+    await cached.rooms.aclose()
+
+
+async def test_a_read_that_was_sent_goes_on() -> None:
+    """What it brings is kept, though everyone has gone."""
+    cached = Cached()
+    cached.upstream.gate.clear()
+    reader = asyncio.create_task(cached.fetch())
+    await settle()
+    reader.cancel()
+    await settle()
+    cached.upstream.gate.set()
+    await settle()
+    assert cached.title() == "first"
+
+
+async def test_a_refresh_is_never_given_up() -> None:
+    """Nobody waits for it to begin with; one who joins it and leaves changes nothing."""
+    cached = Cached()
+    await cached.fetch()
+    cached.clock.now += 2.5
+    cached.upstream.title = "second"
+    cached.upstream.line.clear()
+    assert cached.title() == "first"
+    await settle()
+    passer_by = asyncio.create_task(cached.fetch())
+    await settle()
+    passer_by.cancel()
+    await settle()
+    cached.upstream.line.set()
+    await settle()
+    assert cached.title() == "second"
+
+
 async def test_an_error_is_shared() -> None:
     """C3: everyone who waits gets the one error; the next one tries again."""
     cached = Cached()
@@ -223,7 +280,7 @@ async def test_no_push_url_is_reachable_from_the_cache() -> None:
     cached = Cached()
     fetched = await cached.rooms.fetch("a", "r")
     await settle()
-    assert fetched.room.push_url == PUSH_URL
+    assert fetched.room.push_url.reveal() == PUSH_URL
     texts = texts_in(cached.rooms, Upstream)
     assert any('"title":"first"' in text for text in texts)
     assert not any(PUSH_URL in text for text in texts)

@@ -64,7 +64,8 @@ async def test_cookies_are_never_sent_again(status: int) -> None:
         answers = [await gateway.read(live_id) for live_id in ("1", "2")]
         answers += [await gateway.write(operation) for operation in OPERATIONS]
         assert len(server.received) > 3
-        assert server.connections == 1 + len(OPERATIONS)  # a kept one for reads, one for each write
+        writes = server.targets("POST") + server.targets("DELETE")
+        assert server.connections == 1 + len(writes)  # a kept one for reads, one for each write
         assert not any(b"cookie" in each.raw.lower() for each in server.received)
         assert not any("crumb" in str(each.headers) + each.text for each in answers)
 

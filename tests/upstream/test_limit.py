@@ -1,6 +1,8 @@
 """How many calls are under way at once."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import httpx
@@ -19,23 +21,34 @@ class World:
     """An upstream that answers when it is told to, behind two places."""
 
     def __init__(self, *, seconds: float = 10) -> None:
-        self.under_way = 0
+        self._under_way: list[httpx.Request] = []
         self.most = 0
         self.answer = asyncio.Event()
         self.send: Send = within(seconds, limited(2, self._send))
 
-    async def _send(self, _: httpx.Request) -> Reply:
-        self.under_way += 1
+    @property
+    def under_way(self) -> int:
+        """How many calls it has."""
+        return len(self._under_way)
+
+    def pass_time(self, seconds: float) -> None:
+        """Make the calls under way this much older."""
+        for request in self._under_way:
+            request.extensions["until"] -= seconds
+
+    async def _send(self, request: httpx.Request) -> Reply:
+        self._under_way.append(request)
         self.most = max(self.most, self.under_way)
         try:
             await self.answer.wait()
         finally:
-            self.under_way -= 1
+            self._under_way.remove(request)
         return FINE
 
-    def call(self) -> asyncio.Task[Reply]:
+    def call(self, on_sent: Callable[[], None] | None = None) -> asyncio.Future[Reply]:
         """Start a call."""
-        request = httpx.Request("GET", "http://upstream.invalid/")
+        extensions = {"on_sent": on_sent} if on_sent else {}
+        request = httpx.Request("GET", "http://upstream.invalid/", extensions=extensions)
         return asyncio.ensure_future(self.send(request))
 
 
@@ -66,7 +79,7 @@ def test_waiting_has_an_end() -> None:
         world = World(seconds=0.1)
         under_way = [world.call(), world.call()]
         await _settle()
-        with pytest.raises(Refused, match=r"busy for 0\.075 s"):
+        with pytest.raises(Refused, match="all connections are busy"):
             await world.call()
         world.answer.set()
         assert await asyncio.gather(*under_way) == [FINE, FINE]
@@ -74,21 +87,41 @@ def test_waiting_has_an_end() -> None:
     asyncio.run(run())
 
 
-def test_the_newest_is_served_first() -> None:
-    """A backlog of old calls is not in the way of a new one."""
+def test_who_would_wait_in_vain_is_refused_on_arrival() -> None:
+    """Where calls have taken 0.1 s lately, two places serve fifteen more in 0.75 s, no more."""
 
     async def run() -> None:
-        world = World()
-        backlog = [world.call() for _ in range(50)]
+        world = World(seconds=1)
+        for _ in range(60):  # until the mean has settled
+            call = world.call()
+            await _settle()
+            world.pass_time(0.1)
+            world.answer.set()
+            await call
+            world.answer.clear()
+        calls = [world.call() for _ in range(30)]
         await _settle()
-        newest = world.call()
-        await _settle()
-        backlog[0].cancel()
-        await _settle()
+        refused = [call for call in calls if call.done()]
+        assert calls[:17] == [call for call in calls if not call.done()][:17]
+        assert 12 <= len(refused) <= 13
+        assert {type(call.exception()) for call in refused} == {Refused}
         world.answer.set()
-        await newest
-        assert sum(each.done() for each in backlog) <= 4
-        await asyncio.gather(*backlog, return_exceptions=True)
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_it_tells_when_a_call_has_its_place() -> None:
+    """Who gives up before has sent nothing."""
+
+    async def run() -> None:
+        world, sent = World(), list[int]()
+        calls = [world.call(partial(sent.append, number)) for number in range(3)]
+        await _settle()
+        assert sent == [0, 1]
+        world.answer.set()
+        await asyncio.gather(*calls)
+        assert sent == [0, 1, 2]
 
     asyncio.run(run())
 
@@ -99,7 +132,7 @@ def test_places_add_up(steps: list[str], random: Random) -> None:
 
     async def run() -> None:
         world = World()
-        calls: list[asyncio.Task[Reply]] = []
+        calls: list[asyncio.Future[Reply]] = []
         for step in steps:
             if step == "call":
                 calls.append(world.call())

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway.rooms import AnchorRoom, NewRoom
+from gateway.secret import Secret
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import (
     Envelope,
-    RoomData,
     decode_envelope,
     decode_room,
     decode_this_room,
@@ -59,7 +59,7 @@ def decoded(**changes: Any) -> AnchorRoom:
 
 def test_a_documented_room_is_kept_whole() -> None:
     """Every documented field comes through as it was sent."""
-    assert msgspec.to_builtins(decoded()) == DOCUMENTED
+    assert msgspec.to_builtins(decoded(), enc_hook=Secret.reveal) == DOCUMENTED
 
 
 def test_what_is_not_documented_is_dropped() -> None:
@@ -80,13 +80,14 @@ def test_null_extends_become_empty() -> None:
 def test_unset_times_become_null(field: str, unset: int) -> None:
     """Each of the vendor's ways to say "unset" is null; the other time stays."""
     expected = DOCUMENTED | {field: None}
-    assert msgspec.to_builtins(decoded(**{field: unset})) == expected
+    shown = msgspec.to_builtins(decoded(**{field: unset}), enc_hook=Secret.reveal)
+    assert shown == expected
 
 
 def test_what_a_build_leaves_out_is_empty() -> None:
     """Only id, anchor and state are required."""
     room = decode_room(Raw(b'{"live_id":"1","anchor_info":{"user_id":"u"},"live_status":2}'))
-    assert (room.title, room.chat_id, room.end_time, room.push_url) == ("", 0, None, "")
+    assert (room.title, room.chat_id, room.end_time, room.push_url) == ("", 0, None, Secret(""))
     assert room.has_ended
 
 
@@ -157,8 +158,7 @@ def test_the_viewers_room_has_no_push_url() -> None:
 def test_nothing_here_shows_a_push_url() -> None:
     """The decoded and half-decoded shapes do not print it."""
     body = enveloped(DOCUMENTED)
-    data = msgspec.json.decode(msgspec.json.encode(DOCUMENTED), type=RoomData)
-    shown = [repr(each) for each in (decode_envelope(body), data, decoded())]
+    shown = [repr(each) for each in (decode_envelope(body), decoded())]
     assert not any("canary" in text for text in shown)
 
 
@@ -173,7 +173,7 @@ def test_times_are_told_in_the_upstreams_zone(moment: datetime, zone_name: str) 
     room = NewRoom(anchor_id="a", title="t", start_at=moment)
     text = msgspec.json.decode(encode_create(room, zone))["start_at"]
     told = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone, fold=0)
-    meant = {told, told.replace(fold=1)}
+    meant = [told, told.replace(fold=1)]  # which are equal
     assert moment.astimezone(UTC).replace(microsecond=0) in {each.astimezone(UTC) for each in meant}
 
 

@@ -1,0 +1,103 @@
+"""What a request leaves behind: nothing that only the garbage collector could free.
+
+Each failure that left its frames in a circle would be found by the collector thousands at a time,
+which then stops all requests for a tenth of a second.
+"""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.live.fault_server import Exchange, enveloped, reply, rooms, serving
+from tests.live.gateways import Gateway, gateway_at
+from tests.live.viewers import viewer_at
+
+pytestmark = pytest.mark.anyio
+
+FORGETFUL = {
+    "CACHE_TTL": "0",
+    "CACHE_STALE_WHILE_REVALIDATE": "0",
+    "CACHE_NEGATIVE_TTL": "0",
+    "RATE_LIMIT_FAILED_AUTH": "off",
+}
+ODD = ("frame", "traceback", "coroutine", "Task", "Future", "Request", "Reply", "UpstreamError")
+
+
+async def misbehave(exchange: Exchange) -> None:
+    """Fail in the way that the room is called."""
+    if "reset" in exchange.live_id:
+        exchange.reset()
+    elif "html" in exchange.live_id:
+        await exchange.write(reply(b"<html>", 502))
+    elif "gone" in exchange.live_id:
+        await exchange.write(reply(enveloped(code=500, message="record not found"), 500))
+    else:
+        await rooms(exchange)
+
+
+@contextmanager
+def collected() -> Iterator[Counter[str]]:
+    """Give, once the block is left, what it left for the collector, by type."""
+    found = Counter[str]()
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found.update(type(each).__name__ for each in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def ask(gateway: Gateway, path: str, bearer: str | None = None) -> None:
+    """Send a request without a client that leaves garbage of its own."""
+    async with viewer_at(gateway.port) as viewer:
+        await (viewer.get(path, bearer) if bearer else viewer.get(path))
+
+
+@pytest.mark.parametrize("kind", ["good", "reset", "html", "gone", "batch", "bad token"])
+async def test_nothing_is_left_in_circles(kind: str) -> None:
+    """Whether it went well or not, also where a stale room came to the rescue."""
+    async with serving(misbehave) as server, gateway_at(server.url, **FORGETFUL) as gateway:
+
+        async def some() -> None:
+            for number in range(5):
+                if kind == "bad token":
+                    await ask(gateway, "/v1/rooms/1", "a.b.c")
+                elif kind == "batch":
+                    await ask(gateway, f"/v1/rooms?id=reset-{number}&id=gone-{number}&id=good")
+                else:
+                    await ask(gateway, f"/v1/rooms/{kind}-{number}")
+                    await ask(gateway, f"/v1/rooms/fine-{number}")
+                await ask(gateway, "/v1/rooms/fine")
+
+        await some()
+        with collected() as found:
+            await some()
+            await asyncio.sleep(0.05)
+        assert {name: count for name, count in found.items() if name in ODD} == {}
+
+
+def fail() -> None:
+    """Raise an error."""
+    raise ValueError
+
+
+async def test_circles_would_be_seen() -> None:
+    """The check above can fail."""
+    with collected() as found:
+        try:
+            fail()
+        except ValueError as error:
+            kept = error
+        circle = {"error": kept}
+        circle["self"] = circle  # type: ignore[assignment]  # on purpose
+        del circle, kept
+    assert found["traceback"]
