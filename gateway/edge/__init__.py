@@ -3,6 +3,8 @@
 from .answers import encode_room
 from .application import build_application
 from .client_address import ClientAddress
+from .cookie import TokenCookie
+from .cors import Cors
 from .health import Checks
 from .openapi import openapi_json
 from .problems import PROBLEMS
@@ -12,8 +14,10 @@ __all__ = [
     "PROBLEMS",
     "Checks",
     "ClientAddress",
+    "Cors",
     "RateLimiter",
     "RateLimits",
+    "TokenCookie",
     "build_application",
     "encode_room",
     "openapi_json",

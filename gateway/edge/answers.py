@@ -3,6 +3,16 @@
 Whether a read took the fast path or went through the router, it ends in the same function here.
 A viewer's room may be kept by the viewer's own client for as long as it is fresh, and revalidated
 by its strong ETag; the anchor's carries a secret and may be kept by nobody.
+
+The outgoing guard: an answer to anyone but a room's anchor cannot contain its `push_url`, because
+no type on the way to it has one.
+
+- Viewers, administrators and batches are answered from a `Sighting`, whose JSON `encode_room` made
+  of a `ViewerRoom`; a create from the shape that `policy.shape_for` chose.
+- `push_url` is a Secret, which nothing encodes by itself: the one place that asks for its text is
+  `_whole`, which takes an `AnchorRoom`, and nothing but a policy's verdict leads there.
+
+mypy holds the first, as tests/leaks/test_types.py shows; traffic proves both.
 """
 
 import hashlib
@@ -14,6 +24,7 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from gateway.rooms import AnchorRoom, Batch, Creation, EncodedRoom, Sighting, Source, ViewerRoom
+from gateway.secret import Secret
 
 Header = tuple[bytes, bytes]
 
@@ -37,6 +48,12 @@ class Answer(Struct, frozen=True):
     status: int
     headers: tuple[Header, ...]
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status})"  # the body may hold a push_url
+
+    def __rich_repr__(self) -> list[tuple[str, int]]:
+        return [("status", self.status)]
 
     async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
         """Send it, with `more` headers."""
@@ -72,7 +89,8 @@ def created(creation: Creation) -> Answer:
     room = creation.room
     location = (b"location", f"/v1/rooms/{room.live_id}".encode())
     replayed = (REPLAYED,) if creation.replayed else ()
-    return json(room, NO_STORE, location, *replayed, status=201)
+    body = _whole(room) if isinstance(room, AnchorRoom) else msgspec.json.encode(room)
+    return content(_JSON, body, NO_STORE, location, *replayed, status=201)
 
 
 def done() -> Answer:
@@ -83,7 +101,7 @@ def done() -> Answer:
 def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
-        return json(room, NO_STORE, _VARY, _BYPASS)
+        return content(_JSON, _whole(room), NO_STORE, _VARY, _BYPASS)
     etag = room.room.etag
     validity = (
         (b"cache-control", b"private, max-age=%d" % room.max_age),
@@ -105,6 +123,10 @@ def batch(rooms: Batch) -> Answer:
         failed,
     )
     return content(_JSON, body, NO_STORE, _VARY)
+
+
+def _whole(room: AnchorRoom) -> bytes:
+    return msgspec.json.encode(room, enc_hook=Secret.reveal)
 
 
 def allowing(*methods: str) -> Answer:

@@ -14,6 +14,8 @@ from structlog.typing import FilteringBoundLogger
 from gateway.rooms import Caller, RoomService
 
 from .authentication import Authenticate, authentication
+from .cookie import TokenCookie
+from .cors import Cors
 from .docs import docs_routes
 from .fast_path import FastPath
 from .front import Front
@@ -32,6 +34,8 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     recall_caller: Callable[[str], Caller | None],
     limits: RateLimits,
     *,
+    cors: Cors | None,
+    cookie: TokenCookie | None,
     max_concurrency: int,
     checks: Checks,
     draining: Callable[[], bool],
@@ -44,6 +48,7 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before; `clock` the time with an offset.
+    `cors` and `cookie` are None where browsers get nothing of their own.
     """
 
     def clock_after_rooms(rooms: NamedDependency[RoomService]) -> Callable[[], datetime]:
@@ -53,7 +58,9 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
         return clock
 
     private = Router(
-        "/", route_handlers=[RoomController], middleware=[authentication(authenticate, limits)]
+        "/",
+        route_handlers=[RoomController],
+        middleware=[authentication(authenticate, limits, cookie)],
     )
     litestar = Litestar(
         [private, healthz, readyz, *docs_routes(openapi_json())],
@@ -72,8 +79,9 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     )
     return Front(
         litestar,
-        FastPath(rooms, recall_caller, limits),
+        FastPath(rooms, recall_caller, limits, cookie),
         InFlight(max_concurrency),
+        cors=cors,
         log=log,
         access_log=access_log,
         new_id=new_id,

@@ -13,6 +13,7 @@ from gateway.rooms import Caller, RoomService
 
 from . import answers
 from .answers import Answer
+from .cookie import TokenCookie
 from .exchange import Exchange
 from .identifiers import is_live_id
 from .rate_limits import RateLimits
@@ -30,10 +31,12 @@ class FastPath:
         rooms: RoomService,
         recall_caller: Callable[[str], Caller | None],
         limits: RateLimits,
+        cookie: TokenCookie | None,
     ) -> None:
         self._rooms = rooms
         self._recall_caller = recall_caller
         self._limits = limits
+        self._cookie = cookie
 
     def __call__(
         self, scope: HTTPScope, headers: Mapping[bytes, bytes], exchange: Exchange
@@ -47,10 +50,8 @@ class FastPath:
         path = scope["path"]
         if scope["method"] != "GET" or not path.startswith(_PATH):
             return None
-        authorization = headers.get(b"authorization")
-        if authorization is None or not authorization.startswith(_BEARER):
-            return None
-        caller = self._recall_caller(authorization[len(_BEARER) :].decode("latin-1"))
+        token = self._token_in(headers)
+        caller = None if token is None else self._recall_caller(token)
         live_id = path[len(_PATH) :]
         if caller is None or not is_live_id(live_id):
             return None
@@ -61,6 +62,16 @@ class FastPath:
         if seen is not None:
             return answers.found(seen, condition)
         return self._fetched(caller, live_id, exchange.request_id, condition)
+
+    def _token_in(self, headers: Mapping[bytes, bytes]) -> str | None:
+        authorization = headers.get(b"authorization")
+        if authorization is not None:
+            bearer = authorization.startswith(_BEARER)
+            return authorization[len(_BEARER) :].decode("latin-1") if bearer else None
+        if self._cookie is None:
+            return None
+        tokens = self._cookie.tokens(headers.get(b"cookie", b""))
+        return tokens[0] if len(tokens) == 1 else None
 
     async def _fetched(
         self, caller: Caller, live_id: str, request_id: str, condition: bytes | None

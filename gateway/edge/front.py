@@ -1,9 +1,10 @@
 """The outermost layer: what holds for every request, whatever answers it.
 
 The framework's own middleware does not run for a 404 or 405, so this is a plain ASGI application
-around it. It gives each request an id, counts it among those in flight, tries the fast path, hands
-the rest to the application with what comes in bounded, lets HEAD be answered as GET (the server
-drops the body), turns every exception into a problem, and writes one access line.
+around it. It gives each request an id, counts it among those in flight, answers preflights, tries
+the fast path, hands the rest to the application with what comes in bounded, lets HEAD be answered
+as GET (the server drops the body), turns every exception into a problem, tells browsers who may
+read the response, and writes one access line.
 
 A read whose client goes away ends there and then; a write goes on, because it may have happened.
 Where too many are in flight, a request is refused at once. The health routes never are: who probes
@@ -23,6 +24,7 @@ from gateway.rooms import GatewayError
 
 from .answers import Answer, Header
 from .connected import ClientGone, while_connected
+from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import IncomingBody, require_few
@@ -39,7 +41,10 @@ _ALWAYS = frozenset({"/healthz", "/readyz"})
 
 
 class Front:
-    """Wraps the application; `new_id` makes request ids, `timer` counts seconds."""
+    """Wraps the application; `new_id` makes request ids, `timer` counts seconds.
+
+    `cors` is None where nothing depends on the origin or on cookies.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Front:
         fast_path: FastPath,
         in_flight: InFlight,
         *,
+        cors: Cors | None = None,
         log: FilteringBoundLogger,
         access_log: bool,
         new_id: Callable[[], str],
@@ -55,6 +61,7 @@ class Front:
         self._app = app
         self._fast_path = fast_path
         self._in_flight = in_flight
+        self._cors = cors
         self._log = log
         self._access_log = access_log
         self._new_id = new_id
@@ -72,12 +79,12 @@ class Front:
         raw = list(scope["headers"])
         headers = dict(raw)
         request_id = _client_id(raw, headers) or self._new_id()
+        if self._cors is not None:
+            send = self._cors.over(send, _only(b"origin", raw, headers))
         exchange = Exchange(request_id, scope["method"], send)
         self._in_flight.enter()
         try:
-            self._require_room(scope)
-            require_few(raw)
-            quick = self._fast_path(scope, headers, exchange) if len(headers) == len(raw) else None
+            quick = self._quick(scope, raw, headers, exchange)
             if isinstance(quick, Answer):
                 await exchange.answer(quick)
             elif quick is not None:
@@ -87,8 +94,7 @@ class Front:
         except ClientGone:
             pass
         except Exception as error:
-            if not isinstance(error, GatewayError | HTTPException):
-                self._log.exception("request_failed", request_id=exchange.request_id)
+            self._log_unexpected(error, exchange)
             if exchange.status is not None:
                 raise
             await exchange.answer(render(error, exchange.request_id))
@@ -105,6 +111,23 @@ class Front:
                     milliseconds=round((self._timer() - started) * 1000, 2),
                 )
 
+    def _quick(
+        self,
+        scope: HTTPScope,
+        raw: Sequence[Header],
+        headers: Mapping[bytes, bytes],
+        exchange: Exchange,
+    ) -> Answer | Awaitable[Answer] | None:
+        if self._cors is not None:
+            origin = _only(b"origin", raw, headers)
+            preflight = self._cors.preflight(scope["method"], headers, origin)
+            if preflight is not None:
+                return preflight
+        if self._in_flight.too_many and scope["path"] not in _ALWAYS:
+            raise Overloaded
+        require_few(raw)
+        return self._fast_path(scope, headers, exchange) if len(headers) == len(raw) else None
+
     async def _usual(
         self,
         scope: HTTPScope,
@@ -117,13 +140,19 @@ class Front:
         answered = self._app(scope, body.receive, exchange.send)
         await (while_connected(answered, receive) if exchange.method == "GET" else answered)
 
-    def _require_room(self, scope: HTTPScope) -> None:
-        if self._in_flight.too_many and scope["path"] not in _ALWAYS:
-            raise Overloaded
+    def _log_unexpected(self, error: Exception, exchange: Exchange) -> None:
+        if not isinstance(error, GatewayError | HTTPException):
+            self._log.error("request_failed", request_id=exchange.request_id, exc_info=error)
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:
-    given = headers.get(b"x-request-id")
-    if given is None or not _CLIENT_ID.match(given):
-        return None
-    return given.decode() if [name for name, _ in raw].count(b"x-request-id") == 1 else None
+    given = _only(b"x-request-id", raw, headers)
+    return given.decode() if given is not None and _CLIENT_ID.match(given) else None
+
+
+def _only(wanted: bytes, raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the value of a header that stands once."""
+    value = headers.get(wanted)
+    if value is None or len(raw) == len(headers):
+        return value
+    return value if [name for name, _ in raw].count(wanted) == 1 else None

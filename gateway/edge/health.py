@@ -17,14 +17,14 @@ from .answers import NO_STORE, Answer, json
 Checks = Mapping[str, Callable[[], str]]
 """A word for the state of each thing the gateway depends on, by name; `keys` are among them."""
 
-_OK, _READY = "ok", "ready"
-_KEYS = "keys"
+_READY = "ready"
+_KEYS, _MISSING = "keys", "missing"
 
 
 class Health(Struct, frozen=True):
     """The process runs."""
 
-    status: str = _OK
+    status: str = "ok"
 
 
 class Readiness(Struct, frozen=True):
@@ -39,7 +39,7 @@ def readiness(checks: Checks, draining: Callable[[], bool]) -> Readiness:
     states = {name: check() for name, check in checks.items()}
     if draining():
         return Readiness("draining", states)
-    return Readiness(_READY if states[_KEYS] == _OK else "starting", states)
+    return Readiness("starting" if states[_KEYS] == _MISSING else _READY, states)
 
 
 @get("/healthz")

@@ -33,8 +33,8 @@ _BODY_TIME = 10.0
 _PIECES = 8
 """Pieces that are read as they come: 64 KiB at once are not more."""
 
-_PAUSE = 0.001
-"""Seconds before each further one, times its number: about 140 are read before it is too late."""
+_PAUSE = 0.0002
+"""Seconds before each further one, times its number: about 300 are read before it is too late."""
 
 
 class TooManyHeaders(InvalidRequest):

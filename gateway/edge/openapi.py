@@ -37,7 +37,7 @@ _EVERYWHERE = (
     "overloaded",
 )
 _READING = ("room_not_found", "upstream_error", "upstream_unavailable", "upstream_timeout")
-_WRITING = (*_READING, "outcome_unknown", "not_room_anchor")
+_WRITING = (*_READING, "outcome_unknown", "not_room_anchor", "csrf_required")
 
 
 def openapi_json() -> bytes:
@@ -78,7 +78,14 @@ def document() -> Json:
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "Without `Authorization`, a cookie may carry the token where "
+                    "the gateway is set up for one. Every POST and DELETE then needs the header "
+                    "`X-Gateway-CSRF: 1`, and an `Origin`, when sent, that is allowed.",
+                }
             },
             "headers": {
                 "X-Request-Id": header("The id of this request; quote it when you ask."),
@@ -106,6 +113,7 @@ def _create() -> Json:
         "invalid_request",
         *_EVERYWHERE,
         "missing_scope",
+        "csrf_required",
         "body_too_large",
         "unsupported_media_type",
         "anchor_not_registered",
@@ -234,7 +242,10 @@ def _health() -> Json:
 def _ready() -> Json:
     ready = Readiness("ready", {"keys": "ok", "upstream": "ok"})
     example = {"ready": {"value": msgspec.to_builtins(ready)}}
-    return _open("getReadiness", "Whether to send requests here", schema("Readiness"), example)
+    draining = {"draining": {"value": msgspec.to_builtins(Readiness("draining", ready.checks))}}
+    operation = _open("getReadiness", "Whether to send requests", schema("Readiness"), example)
+    operation["responses"]["503"] = answer("Not now.", schema("Readiness"), draining)
+    return operation
 
 
 def _open(operation: str, summary: str, shape: Json, examples: Json) -> Json:

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from gateway.rooms import (
     FieldProblem,
+    Forbidden,
     GatewayError,
     InvalidRequest,
     MissingScope,
@@ -55,6 +56,11 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
         ),
         "missing_scope": Problem(
             403, "Missing scope", "The token does not grant the scope that this needs."
+        ),
+        "csrf_required": Problem(
+            403,
+            "CSRF header required",
+            "A write that a cookie signs in needs `X-Gateway-CSRF: 1` and an allowed `Origin`.",
         ),
         "room_not_found": Problem(
             404, "Room not found", "There is no such room, or it has been deleted."
@@ -111,6 +117,12 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
 """Every problem a client can meet, by its code."""
 
 _BY_STATUS = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
+
+
+class CsrfRequired(Forbidden):
+    """A cookie signs in a write that the app may not have meant."""
+
+    code = "csrf_required"
 
 
 class BodyTooLarge(GatewayError):
@@ -199,6 +211,8 @@ def _errors(error: Exception) -> Sequence[FieldProblem]:
 def _headers(error: Exception) -> Mapping[str, str]:
     if isinstance(error, GatewayError) and error.retry_after is not None:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
+    if isinstance(error, BodyTooLarge):
+        return {"connection": "close"}  # the server does so, with what is still to come unread
     if isinstance(error, TokenMissing):
         return {"www-authenticate": 'Bearer realm="gateway"'}
     if isinstance(error, Unauthenticated):

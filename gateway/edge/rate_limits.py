@@ -26,6 +26,7 @@ KEYS = 100_000
 """Users, or addresses, that one limit remembers."""
 
 _ROUNDING = 1e-9
+_MICROSECOND = 1e-6
 
 _READS = frozenset({"GET"})
 _WRITES = frozenset({"POST", "DELETE"})
@@ -76,7 +77,7 @@ class RateLimiter:
         return (
             self._limit,
             (b"ratelimit-remaining", b"%d" % remaining),
-            (b"ratelimit-reset", b"%d" % ceil(until_full)),
+            (b"ratelimit-reset", b"%d" % ceil(until_full - _MICROSECOND)),
         )
 
 

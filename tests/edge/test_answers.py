@@ -8,10 +8,11 @@ import pytest
 from gateway.edge import answers, encode_room
 from gateway.edge.answers import Answer
 from gateway.rooms import AnchorRoom, Batch, Creation, Sighting, Source, ViewerRoom
+from gateway.secret import Secret
 from tests.rooms.fakes import room_of
 
 ANCHOR_ROOM = msgspec.structs.replace(
-    room_of(live_id="room-1"), online_count=3, push_url="rtmp://canary"
+    room_of(live_id="room-1"), online_count=3, push_url=Secret("rtmp://canary")
 )
 ROOM = ANCHOR_ROOM.for_viewers()
 SEEN = Sighting(encode_room(ROOM), Source.MISS, max_age=2)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.edge import Cors
 from gateway.edge.answers import Answer
 from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
@@ -27,7 +28,14 @@ def not_taken(*_request: Any) -> None:
 class Exchange:
     """One request through a Front: its messages, its log lines and what the app was given."""
 
-    def __init__(self, app: Any, *, fast_path: Any = not_taken, access_log: bool = True) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        fast_path: Any = not_taken,
+        access_log: bool = True,
+        cors: Cors | None = None,
+    ) -> None:
         self.sent: list[Message] = []
         self.scope: Message = {}
         self._log = io.BytesIO()
@@ -35,6 +43,7 @@ class Exchange:
             app,
             fast_path,
             InFlight(1),
+            cors=cors,
             log=build_logger("debug", "json", self._log),
             access_log=access_log,
             new_id=lambda: "made-up",
@@ -248,3 +257,30 @@ def test_one_line_a_request_without_its_secrets() -> None:
 def test_the_access_log_can_be_off() -> None:
     """Off, a good request leaves no line."""
     assert Exchange(fine, access_log=False).run().log == []
+
+
+APP = (b"origin", b"https://app.example.com")
+CORS = Cors([APP[1].decode()], credentials=False)
+
+
+@pytest.mark.parametrize("app", [fine, failing(RoomNotFound()), failing(ValueError())])
+def test_every_response_says_who_may_read_it(app: Any) -> None:
+    """A success, a refusal and a failure alike, even where the cause is ours."""
+    headers = Exchange(app, cors=CORS).run(APP).headers
+    assert headers[b"access-control-allow-origin"] == APP[1]
+    assert headers[b"vary"] == b"Origin"
+    assert b"access-control-allow-origin" not in Exchange(app, cors=CORS).run().headers
+
+
+def test_a_preflight_is_answered_here() -> None:
+    """It reaches neither the fast path nor the application, and is logged like any request."""
+
+    def fast_path(*_request: Any) -> Answer:
+        raise AssertionError
+
+    exchange = Exchange(failing(ValueError()), fast_path=fast_path, cors=CORS)
+    exchange.run(APP, (b"access-control-request-method", b"GET"), method="OPTIONS")
+    assert exchange.status == 204
+    assert exchange.headers[b"x-request-id"] == b"made-up"
+    [line] = exchange.log
+    assert (line["method"], line["status"]) == ("OPTIONS", 204)

@@ -19,6 +19,7 @@ from gateway.edge.answers import Answer
 from gateway.edge.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
+    CsrfRequired,
     Overloaded,
     RateLimited,
     UnsupportedMediaType,
@@ -80,6 +81,7 @@ ERRORS: list[tuple[Exception, str]] = [
     (TokenExpired(CANARY), "token_expired"),
     (NotRoomAnchor(CANARY), "not_room_anchor"),
     (MissingScope("rooms:create"), "missing_scope"),
+    (CsrfRequired(CANARY), "csrf_required"),
     (RoomNotFound(CANARY), "room_not_found"),
     (RoomNotLive(CANARY), "room_not_live"),
     (AnchorNotRegistered(CANARY), "anchor_not_registered"),

@@ -1,0 +1,98 @@
+"""What browsers let the pages of other origins see: CORS, by exact origin.
+
+- An origin is compared byte by byte with the configured ones, which are as browsers write them:
+  in lower case, without a default port. `null`, which many pages share, cannot be configured.
+- `*` lets every page read, and then never with credentials: no page gets at a room by a cookie.
+- With a list, every response says `Vary: Origin`, with or without an `Origin`, or a cache would
+  give the page of one origin what was meant for another's. Once a cookie may carry the token, they
+  say `Cookie` as well. Both join the `Vary` that the response has already.
+- A preflight asks what may be sent, not for a room. It brings no token and is answered at once,
+  whatever its path, so that the page can read the problem that its request ends in. To one of
+  another origin nothing is granted: 204 without a permission, which browsers take as a no.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from litestar.types import Message, Send
+
+from .answers import Answer, Header
+
+ANY = "*"
+
+_METHODS = (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE")
+_REQUEST_HEADERS = (
+    b"access-control-allow-headers",
+    (
+        b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Gateway-CSRF, "
+        b"X-Request-Id, traceparent, tracestate"
+    ),
+)
+_MAX_AGE = (b"access-control-max-age", b"7200")  # seconds; the longest that Chromium keeps it
+_PERMISSION = (_METHODS, _REQUEST_HEADERS, _MAX_AGE)
+_RESPONSE_HEADERS = (
+    b"access-control-expose-headers",
+    (
+        b"Cache-Status, ETag, Idempotency-Replayed, Location, RateLimit-Limit, "
+        b"RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    ),
+)
+_CREDENTIALS = (b"access-control-allow-credentials", b"true")
+
+
+class Cors:
+    """Tells browsers which `origins` may read; `credentials`: also where a cookie signs in.
+
+    `origins` are as the settings give them, or `*` alone; with none, no page of another origin may.
+    """
+
+    def __init__(self, origins: Collection[str], *, credentials: bool) -> None:
+        if credentials and ANY in origins:
+            raise ValueError("a cookie needs exact origins")
+        shared = (_RESPONSE_HEADERS, _CREDENTIALS) if credentials else (_RESPONSE_HEADERS,)
+        self._listed: Mapping[bytes, tuple[Header, ...]] = {
+            each.encode(): (_allow(each.encode()), *shared) for each in origins if each != ANY
+        }
+        self._others = (_allow(b"*"), *shared) if ANY in origins else ()
+        vary = {b"Origin": self._listed, b"Cookie": credentials}
+        self._vary = tuple(name for name, applies in vary.items() if applies)
+
+    def lists(self, origin: bytes) -> bool:
+        """Whether `origin` is one of those configured."""
+        return origin in self._listed
+
+    def preflight(
+        self, method: str, headers: Mapping[bytes, bytes], origin: bytes | None
+    ) -> Answer | None:
+        """Return the answer to a preflight; None for any other request, and with no origins."""
+        if method != "OPTIONS" or b"access-control-request-method" not in headers:
+            return None
+        if origin is None or not (self._listed or self._others):
+            return None
+        return Answer(204, _PERMISSION if self._granted(origin) else ())
+
+    def over(self, send: Send, origin: bytes | None) -> Send:
+        """Return a `send` that adds to a response what a page of `origin` may do with it."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = (*message["headers"], *self._granted(origin))
+                message["headers"] = varying(headers, self._vary)
+            await send(message)
+
+        return marked
+
+    def _granted(self, origin: bytes | None) -> tuple[Header, ...]:
+        return self._others if origin is None else self._listed.get(origin, self._others)
+
+
+def varying(headers: Sequence[Header], names: Sequence[bytes]) -> tuple[Header, ...]:
+    """Return response `headers` whose one `Vary` has `names` as well."""
+    if not names:
+        return tuple(headers)
+    given = [value for name, value in headers if name == b"vary"]
+    others = (each for each in headers if each[0] != b"vary")
+    return (*others, (b"vary", b", ".join([*given, *names])))
+
+
+def _allow(origin: bytes) -> Header:
+    return (b"access-control-allow-origin", origin)

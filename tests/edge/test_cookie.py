@@ -1,0 +1,143 @@
+"""A token in a cookie: where it is found, and what a write needs beside it."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from gateway.edge import TokenCookie
+from gateway.edge.problems import CsrfRequired
+from gateway.rooms import TokenInvalid, TokenMissing
+
+APP, EVIL = b"https://app.example.com", b"https://evil.example"
+COOKIE = TokenCookie("session", APP.__eq__)
+MEANT = (b"x-gateway-csrf", b"1")
+
+Header = tuple[bytes, bytes]
+
+
+def token_in(*cookies: bytes) -> str:
+    """Return the token in these Cookie headers."""
+    return COOKIE.token_in([(b"host", b"x"), *((b"cookie", each) for each in cookies)])
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        [b"session=t.o-k_"],
+        [b'session="t.o-k_"'],
+        [b"a=b; session=t.o-k_; c=d"],
+        [b"a=b;session=t.o-k_;c=d"],
+        [b" session=t.o-k_ "],
+        [b"a=b", b"session=t.o-k_", b"c=d"],
+        [b"session2=x; session=t.o-k_; xsession=y; Session=z"],
+        [b"=session; session; ; session=t.o-k_;"],
+        [b"other=\xff\x00{]; session=t.o-k_"],
+        [b"a=session=x; session=t.o-k_"],
+    ],
+)
+def test_a_token_is_found_among_other_cookies(cookies: list[bytes]) -> None:
+    """Whatever stands around it, in one header or several, in quotes or not."""
+    assert token_in(*cookies) == "t.o-k_"
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        [],
+        [b""],
+        [b"session"],
+        [b"SESSION=t"],
+        [b"session =t"],
+        [b'"session"=t'],
+        [b"xsession=t"],
+        [b"a=session=t"],
+        [b"session%3Dt"],
+        [b"a=b, session=t"],
+        [b"$Version=1, session=t"],
+    ],
+)
+def test_no_cookie_of_the_name_is_no_token(cookies: list[bytes]) -> None:
+    """The name is exact, in its case too; commas do not part cookies."""
+    with pytest.raises(TokenMissing):
+        token_in(*cookies)
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        [b"session=a; session=b"],
+        [b"session=a; session=a"],
+        [b"session=a", b"session=b"],
+        [b"session=a; x=y; session="],
+        [b'x="; session=a; "; session=b'],
+    ],
+)
+def test_two_cookies_of_the_name_are_refused(cookies: list[bytes]) -> None:
+    """None of them is the right one, not even where they agree; quotes do not hide one."""
+    with pytest.raises(TokenInvalid):
+        token_in(*cookies)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        (b"", ""),
+        (b'""', ""),
+        (b'"', '"'),
+        (b'"a', '"a'),
+        (b'""a""', '"a"'),
+        (b"a=b", "a=b"),
+        (b"%41", "%41"),
+        (b"a b", "a b"),
+        (b"\xff", "\xff"),
+    ],
+)
+def test_a_value_is_taken_as_it_is(value: bytes, token: str) -> None:
+    """Nothing but one pair of quotes is removed, so that the verifier sees and refuses the rest."""
+    assert token_in(b"session=" + value) == token
+
+
+@given(st.lists(st.binary(max_size=12).filter(lambda text: b"session" not in text), max_size=5))
+def test_other_cookies_do_not_matter(others: list[bytes]) -> None:
+    """Whatever other services put there, the token is found, and nothing else is."""
+    around = b";".join([*others, b"session=t", *others])
+    assert token_in(around) == "t"
+    with pytest.raises(TokenMissing):
+        token_in(*others)
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@pytest.mark.parametrize("headers", [[], [(b"origin", EVIL)], [(b"x-gateway-csrf", b"0")]])
+def test_what_changes_nothing_needs_no_intent(method: str, headers: list[Header]) -> None:
+    """A read is safe: CORS keeps its answer from other pages."""
+    COOKIE.require_intent(method, headers)
+
+
+@pytest.mark.parametrize("headers", [[MEANT], [MEANT, (b"origin", APP)]])
+def test_a_write_that_is_meant_passes(headers: list[Header]) -> None:
+    """The header, and the app's origin where one is sent."""
+    COOKIE.require_intent("POST", headers)
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH", "get", ""])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [(b"origin", APP)],
+        *(
+            [(b"x-gateway-csrf", value), (b"origin", APP)]
+            for value in (b"", b"0", b"11", b"true", b" 1", b"1,1", b"\xb1")
+        ),
+        [MEANT, MEANT, (b"origin", APP)],
+        [MEANT, (b"origin", EVIL)],
+        [MEANT, (b"origin", b"null")],
+        [MEANT, (b"origin", b"")],
+        [MEANT, (b"origin", APP), (b"origin", APP)],
+        [MEANT, (b"origin", APP), (b"origin", EVIL)],
+    ],
+)
+def test_a_write_that_may_not_be_meant_is_refused(method: str, headers: list[Header]) -> None:
+    """One header with exactly `1`, and no origin but the app's, once."""
+    with pytest.raises(CsrfRequired):
+        COOKIE.require_intent(method, headers)

@@ -1,0 +1,255 @@
+"""Which pages a browser lets read a response, and what else the response says of it."""
+
+import asyncio
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from gateway.edge import Cors
+from gateway.edge.cors import varying
+from gateway.settings import load
+
+APP = b"https://app.example.com"
+CONFIGURED = [
+    "https://app.example.com",
+    "http://localhost:5173",
+    "https://app.example.com:8443",
+    "capacitor://localhost",
+    "http://[::1]:3000",
+    "https://xn--bcher-kva.example",
+]
+ASKS = {b"access-control-request-method": b"DELETE"}
+
+Header = tuple[bytes, bytes]
+
+
+def headers_for(cors: Cors, origin: bytes | None, *given: Header) -> dict[bytes, bytes]:
+    """Return the headers of a response with `given`; fails where one stands twice."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    marked = cors.over(send, origin)
+    start = {"type": "http.response.start", "status": 200, "headers": given}
+    asyncio.run(marked(start))  # type: ignore[arg-type]  # a coroutine
+    names = [name for name, _ in sent[0]["headers"]]
+    assert len(names) == len(set(names))
+    return dict(sent[0]["headers"])
+
+
+def is_allowed(cors: Cors, origin: bytes | None) -> bool:
+    """Whether a page of `origin` may read; fails where the signs of it differ."""
+    headers = headers_for(cors, origin)
+    allowed = headers.get(b"access-control-allow-origin")
+    assert allowed in {None, origin}
+    assert (b"access-control-expose-headers" in headers) is (allowed is not None)
+    if origin is not None:
+        assert cors.lists(origin) is (allowed is not None)
+        preflight = cors.preflight("OPTIONS", ASKS, origin)
+        assert preflight is not None
+        assert preflight.status == 204
+        assert bool(preflight.headers) is (allowed is not None)
+    return allowed is not None
+
+
+@pytest.mark.parametrize("origin", CONFIGURED)
+def test_a_configured_origin_may_read(origin: str) -> None:
+    """Web and app schemes, ports and addresses alike; the answer names the origin that asks."""
+    assert is_allowed(Cors(CONFIGURED, credentials=False), origin.encode())
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        b"null",
+        b"",
+        b"*",
+        b"http://app.example.com",
+        b"https://app.example.com:443",
+        b"https://app.example.com:8080",
+        b"https://app.example.com:84",
+        b"https://app.example.com/",
+        b"https://APP.example.com",
+        b"HTTPS://app.example.com",
+        b"https://app.example.com.",
+        b"https://app.example.com.evil.example",
+        b"https://app.example.comevil.example",
+        b"https://evilapp.example.com",
+        b"https://evil.app.example.com",
+        b"https://example.com",
+        b"https://appXexample.com",
+        b"https://app.example.com@evil.example",
+        b"https://user@app.example.com",
+        b"https://evil.example/https://app.example.com",
+        b"https://app.example.com https://evil.example",
+        b"https://app.example.com, https://evil.example",
+        b" https://app.example.com",
+        b"https://app.example.com\t",
+        b"https://app.example.com\x00",
+        b"app.example.com",
+        b"//app.example.com",
+        b"capacitor://localhost:80",
+        b"ionic://localhost",
+        b"http://localhost",
+        b"http://127.0.0.1:5173",
+        b"http://[0:0:0:0:0:0:0:1]:3000",
+        "https://bücher.example".encode(),
+        b"\xff",
+    ],
+)
+def test_another_origin_may_not(origin: bytes) -> None:
+    """Scheme, host and port must all be the same, byte for byte; nothing is a pattern."""
+    assert not is_allowed(Cors(CONFIGURED, credentials=False), origin)
+
+
+@given(st.binary(max_size=40))
+def test_no_other_bytes_may(origin: bytes) -> None:
+    """Whatever is sent as an origin, it is allowed if it is configured and not else."""
+    assert is_allowed(Cors(CONFIGURED, credentials=True), origin) is (
+        origin in {each.encode() for each in CONFIGURED}
+    )
+
+
+@given(st.sampled_from(CONFIGURED), st.integers(0, 40), st.sampled_from(["x", ".", "/", ":", "%"]))
+def test_no_near_miss_may(origin: str, place: int, character: str) -> None:
+    """One character more, anywhere, makes it another origin."""
+    near = origin[:place] + character + origin[place:]
+    assert not is_allowed(Cors(CONFIGURED, credentials=False), near.encode())
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://app.example.com", APP),
+        ("HTTPS://App.Example.COM:443", APP),
+        ("http://localhost:80", b"http://localhost"),
+        ("http://[0:0::1]:3000", b"http://[::1]:3000"),
+        ("Capacitor://LocalHost", b"capacitor://localhost"),
+    ],
+)
+def test_an_operators_spelling_is_made_the_browsers(
+    written: str, sent: bytes, minimal_environ: dict[str, str]
+) -> None:
+    """What is configured in another spelling matches what browsers send."""
+    settings = load({**minimal_environ, "GATEWAY_CORS_ORIGINS": written})
+    assert is_allowed(Cors(settings.cors_origins or (), credentials=False), sent)
+
+
+@pytest.fixture
+def minimal_environ() -> dict[str, str]:
+    """The least that makes a configuration valid."""
+    return {
+        "GATEWAY_ACCESS_KEY": "ak",
+        "GATEWAY_SECRET_KEY": "sk",
+        "GATEWAY_JWT_SECRET": "a secret of thirty-two bytes, or so",
+    }
+
+
+@pytest.mark.parametrize("credentials", [True, False])
+def test_credentials_only_where_a_cookie_signs_in(*, credentials: bool) -> None:
+    """The permission to send cookies goes to a configured origin in cookie mode, never else."""
+    cors = Cors(CONFIGURED, credentials=credentials)
+    name = b"access-control-allow-credentials"
+    assert headers_for(cors, APP).get(name) == (b"true" if credentials else None)
+    for origin in (None, b"null", b"https://evil.example"):
+        assert name not in headers_for(cors, origin)
+
+
+@pytest.mark.parametrize("origin", [None, b"null", b"https://anyone.example"])
+def test_any_origin_may_read_without_credentials(origin: bytes | None) -> None:
+    """`*` is the same for everyone, so caches need to know nothing; it allows no cookie."""
+    cors = Cors(["*"], credentials=False)
+    headers = headers_for(cors, origin)
+    assert headers[b"access-control-allow-origin"] == b"*"
+    assert b"access-control-allow-credentials" not in headers
+    assert b"vary" not in headers
+    if origin is not None:
+        assert not cors.lists(origin)
+
+
+def test_any_origin_never_goes_with_credentials() -> None:
+    """Whoever builds it so is told at once."""
+    with pytest.raises(ValueError, match="exact"):
+        Cors(["*"], credentials=True)
+
+
+@pytest.mark.parametrize(
+    ("origins", "credentials", "vary"),
+    [
+        ((), False, None),
+        (("*",), False, None),
+        (CONFIGURED, False, b"Origin"),
+        ((), True, b"Cookie"),
+        (CONFIGURED, True, b"Origin, Cookie"),
+    ],
+)
+@pytest.mark.parametrize("origin", [None, APP, b"https://evil.example"])
+def test_a_response_varies_by_what_decides_it(
+    *, origins: list[str], credentials: bool, vary: bytes | None, origin: bytes | None
+) -> None:
+    """Whoever asks; beside what the response varies by already, in one header."""
+    cors = Cors(origins, credentials=credentials)
+    assert headers_for(cors, origin).get(b"vary") == vary
+    merged = headers_for(cors, origin, (b"vary", b"Authorization"), (b"etag", b'"a"'))
+    assert merged[b"vary"] == b"Authorization" + (b", " + vary if vary else b"")
+    assert merged[b"etag"] == b'"a"'
+
+
+def test_several_vary_headers_become_one() -> None:
+    """None of their names is lost, nor any other header."""
+    headers = [(b"vary", b"A"), (b"x", b"1"), (b"vary", b"B, C"), (b"x", b"2")]
+    assert varying(headers, [b"Origin"]) == (
+        (b"x", b"1"),
+        (b"x", b"2"),
+        (b"vary", b"A, B, C, Origin"),
+    )
+
+
+def test_a_body_passes_as_it_is() -> None:
+    """Only the start of a response is changed."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    body: Any = {"type": "http.response.body", "body": b"x", "more_body": False}
+    asyncio.run(Cors(CONFIGURED, credentials=True).over(send, APP)(body))  # type: ignore[arg-type]  # a coroutine
+    assert sent == [{"type": "http.response.body", "body": b"x", "more_body": False}]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "origin"),
+    [
+        ("GET", ASKS, APP),
+        ("POST", ASKS, APP),
+        ("OPTIONS", {}, APP),
+        ("OPTIONS", ASKS, None),
+    ],
+)
+def test_what_is_no_preflight_is_left(
+    method: str, headers: dict[bytes, bytes], origin: bytes | None
+) -> None:
+    """Only an OPTIONS that asks for a method, of an origin, is answered here."""
+    assert Cors(CONFIGURED, credentials=False).preflight(method, headers, origin) is None
+
+
+def test_without_origins_there_are_no_preflights() -> None:
+    """A cookie alone does not let pages of other origins ask."""
+    assert Cors((), credentials=True).preflight("OPTIONS", ASKS, APP) is None
+
+
+def test_a_preflight_names_what_the_routes_take() -> None:
+    """Every method and every request header that the gateway reads; nothing by a pattern."""
+    answer = Cors(["*"], credentials=False).preflight("OPTIONS", ASKS, APP)
+    assert answer is not None
+    headers = dict(answer.headers)
+    methods = headers[b"access-control-allow-methods"].split(b", ")
+    assert set(methods) == {b"GET", b"HEAD", b"POST", b"DELETE"}
+    names = set(headers[b"access-control-allow-headers"].lower().split(b", "))
+    assert names >= {b"authorization", b"content-type", b"idempotency-key", b"if-none-match"}
+    assert names >= {b"x-request-id", b"x-gateway-csrf", b"traceparent"}
+    assert b"*" not in names
+    assert int(headers[b"access-control-max-age"]) > 0
