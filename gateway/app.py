@@ -7,44 +7,39 @@ request → Front (id, headers, body cap, access line)
         → QliveClient → retry → breaker → limit → deadline → sign → transport → upstream
 """
 
+import asyncio
 import gc
 import itertools
 import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
-from gateway import __version__, serving
+from gateway import USER_AGENT, serving
 from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
+from gateway.credentials import Credentials, meanwhile, qiniu_auth
 from gateway.edge import (
     ClientAddress,
+    Cors,
     RateLimiter,
     RateLimits,
+    TokenCookie,
     build_application,
     encode_room,
 )
-from gateway.identity import (
-    ClaimRules,
-    Key,
-    RememberingVerifier,
-    StaticKeys,
-    TokenVerifier,
-    hmac_key,
-    public_key,
-)
 from gateway.rooms import Creator, RoomService, Scopes
+from gateway.rotation import Rotation
 from gateway.settings import (
-    JwtSettings,
-    Problem,
     RateLimit,
     Settings,
-    SettingsError,
     UpstreamSettings,
     load,
 )
@@ -53,7 +48,6 @@ from gateway.threads import foreign_calls_returned
 from gateway.upstream import (
     Breaker,
     Probe,
-    QiniuAuth,
     QliveClient,
     Transport,
     attempt,
@@ -64,9 +58,6 @@ from gateway.upstream import (
 
 _COLLECT_EVERY = 50_000
 """Objects made and not yet gone, after which the garbage collector looks at the young ones."""
-
-_TOKENS = 10_000
-"""Verified tokens remembered."""
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
@@ -80,7 +71,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
     stopping = serving.Stopping(settings.port, settings.shutdown_grace)
     stopping.take_signals()
     log = build_logger(settings.log_level, settings.log_format)
-    gateway = build(settings, log, draining=lambda: stopping.announced)
+    gateway = build(settings, log, draining=lambda: stopping.announced, environ=environ)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
@@ -93,24 +84,20 @@ def build(
     *,
     transport: Transport | None = None,
     draining: Callable[[], bool] = lambda: False,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
-    `draining` says whether it is about to stop, which makes it unready. Raises SettingsError for an
-    unusable key.
+    `draining` says whether it is about to stop, which makes it unready; key files that `environ`
+    names are read again when they change. Raises SettingsError for an unusable key.
     """
-    keys = StaticKeys(verification_keys(settings))
-    tokens = RememberingVerifier(
-        TokenVerifier(keys, claim_rules(settings), time.time),
-        leeway=settings.jwt_leeway,
-        clock=time.time,
-        size=_TOKENS,
-    )
+    credentials = Credentials(settings, log)
+    rotation = Rotation(environ, credentials.adopt, log)
     transport = transport or _transport(settings)
     breaker = Breaker(time.monotonic, log)
     send = pipeline(
         transport,
-        _auth(settings),
+        credentials.auth,
         breaker,
         timeout=settings.upstream_timeout,
         connections=settings.upstream_connections,
@@ -133,10 +120,14 @@ def build(
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         patience=settings.upstream_timeout,
     )
+    cors, cookie = _for_browsers(settings)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
-        yield
+        if environ:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.ask)
+        async with credentials.kept_current(), meanwhile(rotation.watch()):
+            yield
         await creator.aclose()
         await cache.aclose()
         await transport.aclose()
@@ -144,12 +135,14 @@ def build(
 
     return build_application(
         rooms,
-        tokens.verify,
-        tokens.recall,
+        credentials.tokens.verify,
+        credentials.tokens.recall,
         _rate_limits(settings),
+        cors=cors,
+        cookie=cookie,
         max_concurrency=settings.max_concurrency,
         checks={
-            "keys": lambda: "ok",
+            "keys": lambda: credentials.state,
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
         },
@@ -162,44 +155,11 @@ def build(
     )
 
 
-def verification_keys(settings: JwtSettings) -> list[Key]:
-    """Return the configured keys, the current one first; raise SettingsError for a bad one."""
-    names = settings.jwt_algorithms
-    if settings.jwt_jwks_url is not None:
-        raise _unusable("JWKS_URL", "not in effect yet: set a static key")
-    keys = []
-    if settings.jwt_public_key is not None:
-        try:
-            keys.append(public_key(settings.jwt_public_key.encode(), names))
-        except ValueError as error:
-            raise _unusable("PUBLIC_KEY", str(error)) from error
-    for field, secret in (
-        ("SECRET", settings.jwt_secret),
-        ("SECRET_PREVIOUS", settings.jwt_secret_previous),
-    ):
-        if secret is not None:
-            try:
-                keys.append(hmac_key(secret.reveal().encode(), names))
-            except ValueError as error:
-                raise _unusable(field, str(error)) from error
-    return keys
-
-
-def claim_rules(settings: JwtSettings) -> ClaimRules:
-    """Return what a token's claims must say."""
-    return ClaimRules(
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-        leeway=settings.jwt_leeway,
-        user_claim=settings.jwt_user_claim,
-    )
-
-
 async def probe_upstream(settings: UpstreamSettings) -> Probe:
     """Make one signed read and close the connection."""
     transport = _transport(settings)
     try:
-        send = attempt(transport, _auth(settings), timeout=settings.upstream_timeout)
+        send = attempt(transport, qiniu_auth(settings), timeout=settings.upstream_timeout)
         return await probe(send, settings.upstream_url)
     finally:
         await transport.aclose()
@@ -210,12 +170,8 @@ def _transport(settings: UpstreamSettings) -> Transport:
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,
-        user_agent=f"live-room-gateway/{__version__}",
+        user_agent=USER_AGENT,
     )
-
-
-def _auth(settings: UpstreamSettings) -> QiniuAuth:
-    return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:
@@ -239,11 +195,15 @@ def _rate_limits(settings: Settings) -> RateLimits:
     )
 
 
+def _for_browsers(settings: Settings) -> tuple[Cors | None, TokenCookie | None]:
+    origins, name = settings.cors_origins or (), settings.jwt_cookie
+    cors = Cors(origins, credentials=name is not None)
+    if name is not None:
+        return cors, TokenCookie(name, cors.lists)
+    return (cors if origins else None), None
+
+
 def _request_ids() -> Callable[[], str]:
     """Return a source of ids: a random part for this process, then a number."""
     process, numbers = secrets.token_hex(5), itertools.count()
     return lambda: f"{process}{next(numbers):08x}"
-
-
-def _unusable(field: str, message: str) -> SettingsError:
-    return SettingsError(Problem(f"GATEWAY_JWT_{field}", message))

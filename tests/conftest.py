@@ -45,8 +45,10 @@ def running_sandbox(
     thread.start()
     try:
         sandbox, loop, leave = started.result(timeout=30)
-        yield sandbox
-        loop.call_soon_threadsafe(leave.set)
+        try:
+            yield sandbox
+        finally:
+            loop.call_soon_threadsafe(leave.set)
     finally:
         thread.join(timeout=30)
 

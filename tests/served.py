@@ -86,8 +86,13 @@ def launched(
     with subprocess.Popen(  # noqa: S603  # our own command
         [*(bounded if descriptors else ()), *GATEWAY, "serve"],
         env=environment(
-            **{**VALID, **QUIET, "GATEWAY_UPSTREAM_URL": upstream_url, "GATEWAY_PORT": str(port)},
-            **settings,
+            **{
+                **VALID,
+                **QUIET,
+                "GATEWAY_UPSTREAM_URL": upstream_url,
+                "GATEWAY_PORT": str(port),
+                **settings,
+            }
         ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Token → Caller: verification keys, the checks on a token, and what its claims mean."""
 
 from .claims import ClaimRules, Identity
+from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .memory import RememberingVerifier
 from .mint import mint
@@ -9,6 +10,7 @@ from .tokens import TokenVerifier
 __all__ = [
     "ClaimRules",
     "Identity",
+    "JwksKeys",
     "Key",
     "KeySource",
     "RememberingVerifier",

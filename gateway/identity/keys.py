@@ -3,15 +3,14 @@
 - A key carries its algorithms: the token's `alg` picks among them and can never pick another.
   That is what stops a token signed with HS256 over the text of a public key (RFC 8725 §3.1).
 - A `Key` that cannot work does not exist: an algorithm that does not fit, a secret shorter than the
-  hash (RFC 7518 §3.2), RSA under 2048 bits (§3.3) are refused when it is made, at start.
+  hash (RFC 7518 §3.2), a weak public key (`strength.py`) are refused when it is made, at start.
 - What is refused is said in a sentence for the operator. No sentence holds any of the key, or of
   a name that is not a known algorithm, since secrets get pasted into the wrong setting.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol, final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -21,11 +20,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import InvalidKeyError
 from jwt.algorithms import HMACAlgorithm
 
+from .strength import require_strong_ed25519, require_strong_rsa
+
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 _SECRET_BYTES = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_RSA_BITS = 2048
 _CURVES = MappingProxyType({"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"})
 _EDWARDS = ("EdDSA",)
 
@@ -33,45 +33,73 @@ ALGORITHMS = frozenset((*_SECRET_BYTES, *_RSA, *_CURVES.values(), *_EDWARDS))
 """Every algorithm a token may be signed with. `none` is not one."""
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Key:
     """An HMAC secret or a public key, and the algorithms it may verify.
 
     Raises ValueError, saying what to do, for a key that is too weak or does not fit them.
-    A dataclass because a msgspec Struct shows every field to `rich`, whatever its repr says.
+    A plain class, because whatever converts dataclasses and Structs takes every field along.
     """
 
-    algorithms: frozenset[str]
-    material: bytes | PublicKey = field(repr=False)
+    __slots__ = ("algorithms", "material")
 
-    def __post_init__(self) -> None:
-        _require_known(self.algorithms)
-        _require_fit(self.algorithms, self.material)
-        if isinstance(self.material, bytes):
-            _require_secret(self.material, max(_SECRET_BYTES[name] for name in self.algorithms))
-        elif isinstance(self.material, RSAPublicKey) and self.material.key_size < _RSA_BITS:
-            raise ValueError(f"The RSA key is too short; use one of at least {_RSA_BITS} bits.")
+    def __init__(self, algorithms: frozenset[str], material: bytes | PublicKey) -> None:
+        _require_known(algorithms)
+        _require_fit(algorithms, material)
+        if isinstance(material, bytes):
+            _require_secret(material, max(_SECRET_BYTES[name] for name in algorithms))
+        elif isinstance(material, RSAPublicKey):
+            require_strong_rsa(material)
+        elif isinstance(material, Ed25519PublicKey):
+            require_strong_ed25519(material)
+        self.algorithms: Final = algorithms
+        self.material: Final = material
+
+    def __repr__(self) -> str:
+        return f"Key(algorithms={self.algorithms!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Key):
+            return NotImplemented
+        return (self.algorithms, self.material) == (other.algorithms, other.material)
+
+    def __hash__(self) -> int:
+        return hash((self.algorithms, self.material))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A key is not pickled.")
 
 
 class KeySource(Protocol):
-    """Where verification keys come from."""
+    """Where verification keys come from; `state` is `ok`, `stale` or `missing`."""
+
+    state: str
 
     async def candidates(self, kid: str | None, /) -> Sequence[Key]:
         """Return the keys a token whose header names `kid` may be signed with, likeliest first."""
+
+    async def keep_fresh(self) -> None:
+        """Do what keeps the keys current, until cancelled."""
 
 
 class StaticKeys:
     """Keys known from the start, in the order to try them. They have no ids: `kid` is ignored."""
 
+    state = "ok"
+
     def __init__(self, keys: Sequence[Key]) -> None:
+        self.use(keys)
+
+    def use(self, keys: Sequence[Key]) -> None:
+        """Replace all keys."""
         self._keys = tuple(keys)
 
     async def candidates(self, _kid: str | None, /) -> Sequence[Key]:
         """Return all keys."""
         return self._keys
+
+    async def keep_fresh(self) -> None:
+        """Do nothing: `use` brings other keys."""
 
 
 def hmac_key(secret: bytes, algorithms: Sequence[str] | None = None) -> Key:

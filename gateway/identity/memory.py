@@ -18,6 +18,13 @@ from .tokens import TokenVerifier
 _LONGEST = 2048
 
 
+class _Known(LRUCache[str, Identity]):
+    """Identities by their token, which is shown to nobody."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} tokens>"
+
+
 class RememberingVerifier:
     """Verifies with `verifier`, at most `size` tokens remembered.
 
@@ -30,7 +37,7 @@ class RememberingVerifier:
         self._verifier = verifier
         self._leeway = leeway
         self._clock = clock
-        self._known: LRUCache[str, Identity] = LRUCache(size)
+        self._known = _Known(size)
 
     def recall(self, token: str) -> Caller | None:
         """Return the caller of a token that was verified before and is still good."""

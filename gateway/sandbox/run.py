@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from gateway import app, serving
+from gateway import app, credentials, serving
 from gateway.identity import mint
 from gateway.settings import Settings, load
 from gateway.telemetry import build_logger
@@ -40,7 +40,7 @@ class Sandbox(Struct, frozen=True):
         return mint(
             self.settings.jwt_secret.reveal(),
             user_id,
-            app.claim_rules(self.settings),
+            credentials.claim_rules(self.settings),
             scopes=scopes,
             now=time.time(),
             ttl=_DAY,

@@ -9,7 +9,6 @@ so that what the two agree on is the vendor's published interface and not shared
 - How rooms behave is in `rooms`, how answers are worded in `dialects`.
 """
 
-import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -62,7 +61,7 @@ class Vendor:
         anchors: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = (access_key, secret_key)
+        self._keys = {access_key: secret_key}
         self._dialect = DIALECTS[dialect]
         self._clock = clock
         self.rooms = Rooms(secret_key, clock)
@@ -75,9 +74,13 @@ class Vendor:
         """Make `user_id` known, so that rooms may be created for them."""
         self.rooms.register(user_id)
 
-    def revoke_keys(self) -> None:
-        """Refuse every signature from now on."""
-        self._keys = (secrets.token_urlsafe(), secrets.token_urlsafe())
+    def issue_keys(self, access_key: str, secret_key: str) -> None:
+        """Accept this pair from now on, beside those issued before."""
+        self._keys[access_key] = secret_key
+
+    def revoke_keys(self, access_key: str) -> None:
+        """Refuse signatures with this pair from now on."""
+        del self._keys[access_key]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection: a request or the lifespan."""
@@ -92,7 +95,7 @@ class Vendor:
         operation = self._operation(call)
         if operation is None:
             return _Answer(404, TEXT, b"404 page not found")
-        if not is_authentic(call, *self._keys):
+        if not any(is_authentic(call, *pair) for pair in self._keys.items()):
             return _enveloped(call, _Outcome(self._dialect.bad_signature))
         return _enveloped(call, operation())
 

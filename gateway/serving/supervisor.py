@@ -5,13 +5,16 @@ will start: the supervisor gives up, with 1, and what started the gateway may tr
 killed is always replaced: that says nothing about the next.
 
 SIGTERM and SIGINT end it with 0. Workers are told at once (`stopping` says what they do), and
-killed when the grace is over; a second signal ends the first one's lead time.
+killed when the grace is over; a second signal ends the first one's lead time. SIGHUP is passed on
+to the workers: replacing them, as granian would, has nothing to go back to when a file is bad.
 """
 
 import os
 import signal
 import time
 from contextlib import suppress
+from math import ceil
+from multiprocessing.connection import wait
 from types import FrameType
 
 from granian.constants import HTTPModes, Interfaces
@@ -55,9 +58,10 @@ class _Supervisor(MPServer):
             backpressure=connections(),
             http1_settings=http1(),
             log_level=LogLevels.warning,
-            workers_kill_timeout=grace,  # type: ignore[arg-type]  # it is only waited for
+            workers_kill_timeout=max(1, ceil(grace)),
             factory=True,
         )
+        self._grace = grace
         self._failed_starts = 0
 
     def signal_handler_interrupt(self, signum: int, _: FrameType | None) -> None:
@@ -69,12 +73,16 @@ class _Supervisor(MPServer):
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
+    def signal_handler_reload(self, *_: object) -> None:
+        """Pass a SIGHUP on."""
+        for worker in self.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, signal.SIGHUP)
+
     def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
         while not self.interrupt_signal:
             self.main_loop_interrupt.wait()
             self.main_loop_interrupt.clear()
-            if self.reload_signal:
-                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             while self.interrupt_children and not self.interrupt_signal:
                 index = self.interrupt_children[0]
                 if not self._can_start(self.wrks[index]):
@@ -83,6 +91,19 @@ class _Supervisor(MPServer):
                 self._respawn_workers([index], spawn_target, target_loader)
                 del self.interrupt_children[0]
         self.interrupt_children.clear()  # those that ended because of the signal
+
+    def _stop_workers(self) -> None:
+        for worker in self.wrks:
+            worker.terminate()
+        end = time.monotonic() + self._grace
+        left = {worker.inner.sentinel: worker for worker in self.wrks}
+        while left and (seconds := end - time.monotonic()) > 0:
+            for ended in wait(left, seconds):
+                del left[ended]
+        for worker in left.values():
+            logger.warning("The grace is over: killing worker-%d", worker.idx + 1)
+            worker.kill()
+        self.wrks.clear()
 
     def _can_start(self, dead: WorkerProcess) -> bool:
         """Whether it makes sense to put another in the place of `dead`."""
@@ -101,6 +122,7 @@ def _interrupt(worker: WorkerProcess) -> None:
 def _forget_signals() -> None:
     """Let a new worker end at once if it is told to before it listens for that."""
     _on_signals(signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its files are read yet
 
 
 def _on_signals(handler: signal.Handlers) -> None:

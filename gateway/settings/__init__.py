@@ -7,7 +7,7 @@ itself: it is passed in.
 
 from .environment import load, load_jwt
 from .problems import Problem, SettingsError
-from .table import JwtSettings, Settings, UpstreamSettings, not_in_effect, pending
+from .table import JwtSettings, Settings, UpstreamSettings, key_files, not_in_effect, pending
 from .values import LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, variables
 
@@ -22,6 +22,7 @@ __all__ = [
     "SettingsError",
     "UpstreamSettings",
     "Variable",
+    "key_files",
     "load",
     "load_jwt",
     "not_in_effect",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .problems import Problem, Refused, SettingsError
-from .rules import algorithms_fit, key_source, unknown_names
+from .rules import algorithms_fit, key_source, origins_exact, unknown_names
 from .table import JwtSettings, Settings
 from .variable import Variable, variables
 
@@ -45,6 +45,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
             problems.append(Problem(given.get(each.field, each.name), str(refused)))
     problems += key_source(given)
     problems += algorithms_fit(given, values.get("jwt_algorithms", ()))
+    problems += origins_exact(given, values.get("cors_origins", ()))
     problems += unknown_names(environ, variables(Settings))
     if problems:
         raise SettingsError(*_in_order(problems))

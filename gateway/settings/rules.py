@@ -47,6 +47,12 @@ def algorithms_fit(given: Mapping[str, str], algorithms: Collection[str]) -> Ite
         )
 
 
+def origins_exact(given: Mapping[str, str], origins: Collection[str]) -> Iterator[Problem]:
+    """Check that a cookie does not open the gateway to the pages of all origins."""
+    if "jwt_cookie" in given and "*" in origins:
+        yield Problem(given["cors_origins"], f"beside {given['jwt_cookie']}: only exact origins")
+
+
 def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
     """Check that every `GATEWAY_…` name is one of ours, in the order of the alphabet."""
     ours = [name for each in known for name in each.names]

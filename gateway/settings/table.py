@@ -6,6 +6,7 @@ Its bases stand backwards: a dataclass takes the fields of its last base first.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.secret import Secret
@@ -54,8 +55,11 @@ class JwtSettings:
     jwt_public_key: str | None = variable(
         credentials.public_pem, "PEM public key (RSA, P-256, Ed25519)", default=None, file=True
     )
-    jwt_jwks_url: str | None = variable(
-        addresses.jwks_url, "https URL of a JWK set", default=None, in_effect=False
+    jwt_jwks_url: str | None = variable(addresses.jwks_url, "https URL of a JWK set", default=None)
+    jwt_jwks_refresh: float = variable(
+        parse.seconds(1, 86_400),
+        "seconds after which a key withdrawn from the JWK set works no more",
+        default="300",
     )
     jwt_algorithms: tuple[str, ...] | None = variable(
         credentials.algorithms,
@@ -69,10 +73,7 @@ class JwtSettings:
         file=True,
     )
     jwt_cookie: str | None = variable(
-        parse.cookie_name,
-        "name of a cookie that may carry the token",
-        default=None,
-        in_effect=False,
+        parse.cookie_name, "name of a cookie that may carry the token", default=None
     )
     jwt_issuer: str | None = variable(parse.name, "required `iss` claim", default=None)
     jwt_audience: str | None = variable(parse.name, "required `aud` claim", default=None)
@@ -136,7 +137,7 @@ class Settings(JwtSettings, UpstreamSettings):
         default=None,
     )
     cors_origins: tuple[str, ...] | None = variable(
-        addresses.origins, "comma list of exact origins, or *", default=None, in_effect=False
+        addresses.origins, "comma list of exact origins, or *", default=None
     )
     host: str = variable(addresses.host, "public listener's address", default="127.0.0.1")
     port: int = variable(_port, "public listener's port", default="8080")
@@ -163,3 +164,9 @@ def not_in_effect() -> tuple[Variable, ...]:
 def pending(environ: Mapping[str, str]) -> list[str]:
     """Return the names set in `environ` that change nothing yet."""
     return [given for each in not_in_effect() for given in each.given_as(environ)]
+
+
+def key_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that `environ` names for keys: the vendor's, and those for tokens."""
+    names = [each.file_name for each in variables(JwtSettings) + variables(UpstreamSettings)]
+    return tuple(Path(environ[name]) for name in names if environ.get(name))

@@ -2,6 +2,7 @@
 
 from .breaker import Breaker
 from .client import QliveClient
+from .fetch import fetch
 from .pipeline import attempt, pipeline
 from .probe import Probe, probe
 from .send import Send
@@ -17,6 +18,7 @@ __all__ = [
     "Transport",
     "attempt",
     "build_transport",
+    "fetch",
     "pipeline",
     "probe",
 ]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-import httpx
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
@@ -16,6 +15,7 @@ from gateway.rooms import GatewayError, RoomNotFound
 from .dialects import Operation, accept, envelope_of
 from .faults import Fault
 from .send import Send
+from .signature import SignedRequest
 
 _PROBE_ID = "gateway-check"
 
@@ -40,7 +40,7 @@ async def probe(
     clock: Callable[[], float] = time.time,
 ) -> Probe:
     """Read a room that does not exist, through `send`."""
-    request = httpx.Request(
+    request = SignedRequest(
         "GET", f"{base_url}/server/live/{_PROBE_ID}", headers={"X-Reqid": _PROBE_ID}
     )
     started = timer()

@@ -8,23 +8,32 @@ everything, connecting included.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import NoReturn
 
 import httpx
-from msgspec import Struct
 
 from .faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
 from .transport import Transport
 
 
-class Reply(Struct, frozen=True):
-    """A whole HTTP reply; `body` is decoded from its Content-Encoding."""
+class Reply:
+    """A whole HTTP reply; `body` is decoded from its Content-Encoding.
 
-    status: int
-    headers: httpx.Headers
-    body: bytes
+    The body may hold a `push_url`: so a reply is a plain class, of which nothing lists the fields.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: httpx.Headers, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
     def __repr__(self) -> str:
-        return f"Reply(status={self.status})"  # the body may hold a push_url
+        return f"Reply(status={self.status})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A reply is not pickled.")
 
 
 Send = Callable[[httpx.Request], Awaitable[Reply]]

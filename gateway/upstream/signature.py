@@ -9,8 +9,11 @@ Source: the vendor's documentation of the management credential, and its publish
 import base64
 import hmac
 from collections.abc import Generator, Iterable
+from typing import NoReturn
 
 import httpx
+
+from gateway.secret import Secret
 
 _PREFIX = "X-Qiniu-"
 _UNSIGNED_BODY = "application/octet-stream"
@@ -46,13 +49,24 @@ def sign(key: hmac.HMAC, text: bytes) -> str:
     return base64.urlsafe_b64encode(mac.digest()).decode()
 
 
+class SignedRequest(httpx.Request):
+    """A request that is signed on its way, which then holds the AK: it is not pickled."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A signed request is not pickled.")
+
+
 class QiniuAuth(httpx.Auth):
     """Signs a request as it stands; nothing may change it afterwards."""
 
     requires_request_body = True
 
     def __init__(self, access_key: str, secret_key: str) -> None:
-        self._access_key = access_key
+        self.use(access_key, secret_key)
+
+    def use(self, access_key: str, secret_key: str) -> None:
+        """Sign with this pair from now on."""
+        self._access_key = Secret(access_key)
         self._key = hmac.new(secret_key.encode(), digestmod="sha1")
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -64,5 +78,6 @@ class QiniuAuth(httpx.Auth):
             request.headers.multi_items(),
             request.content,
         )
-        request.headers["Authorization"] = f"Qiniu {self._access_key}:{sign(self._key, text)}"
+        signature = f"{self._access_key.reveal()}:{sign(self._key, text)}"
+        request.headers["Authorization"] = f"Qiniu {signature}"
         yield request

@@ -7,13 +7,14 @@ Go's zero time has, which some builds send in milliseconds) → None.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from gateway.rooms import Anchor, AnchorRoom, NewRoom
+from gateway.secret import Secret
 
 from .faults import Broken
 
@@ -57,18 +58,12 @@ class RoomData(Struct, frozen=True):
     start_time: int = 0
     end_time: int = 0
     chat_id: int = 0
-    push_url: str = ""
+    push_url: Secret = Secret("")
     hls_url: str = ""
     rtmp_url: str = ""
     flv_url: str = ""
     pv: int = 0
     uv: int = 0
-
-    def __repr__(self) -> str:
-        return f"RoomData(live_id={self.live_id!r}, …)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("live_id", self.live_id)]
 
 
 class CreateData(Struct, omit_defaults=True):
@@ -84,8 +79,14 @@ class CreateData(Struct, omit_defaults=True):
     publish_expire_at: str | None = None
 
 
+def _secret(_: type, text: object) -> Secret:
+    if not isinstance(text, str):
+        raise TypeError("expected a string")
+    return Secret(text)
+
+
 _envelopes = msgspec.json.Decoder(Envelope)
-_rooms = msgspec.json.Decoder(RoomData)
+_rooms = msgspec.json.Decoder(RoomData, dec_hook=_secret)
 
 
 def decode_envelope(body: bytes) -> Envelope | None:
@@ -116,8 +117,8 @@ def decode_room(data: Raw) -> AnchorRoom:
     """Return the room in an envelope's `data`; raise Broken where there is none."""
     try:
         room = _rooms.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Broken("the room in the reply cannot be read") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Broken("the room in the reply cannot be read") from None  # the cause may quote it
     anchor = room.anchor_info
     return AnchorRoom(
         live_id=room.live_id,

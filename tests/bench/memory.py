@@ -16,7 +16,7 @@ async def _fill(rooms: int) -> float:
     lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, unknown=1)
     bodies = 0
 
-    async def read(live_id: str, _request_id: str) -> AnchorRoom:
+    async def read(live_id: str, _request_id: str, _on_sent: object) -> AnchorRoom:
         return _room(live_id)
 
     tracemalloc.start()

@@ -23,6 +23,7 @@ from gateway.identity import (
     public_key,
 )
 from gateway.rooms import TokenInvalid
+from tests.identity.published import jwk_of
 
 
 class NeverAsked:
@@ -54,6 +55,14 @@ def pems(signing_keys: Mapping[str, Any]) -> Mapping[str, bytes]:
         name: key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         for name, key in signing_keys.items()
         if not isinstance(key, bytes)
+    }
+
+
+@pytest.fixture(scope="session")
+def jwks(signing_keys: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
+    """Return the public keys as JSON Web Keys, by asymmetric algorithm."""
+    return {
+        name: jwk_of(key, name) for name, key in signing_keys.items() if not isinstance(key, bytes)
     }
 
 

@@ -77,29 +77,38 @@ USER = "user claim is not a usable id"
         ({"sub": {"id": "alice"}}, USER),
     ],
 )
+@pytest.mark.parametrize("algorithm", KINDS)
 def test_claims(
     keys: Mapping[str, Key],
     sign: Sign,
     claims: Claims,
     refusal: Refusal,
+    algorithm: str,
     changes: Mapping[str, Any],
     reason: str,
 ) -> None:
     """T7-T9: claims that are missing, of the wrong type or not ours are refused by name."""
-    token = sign("HS256", {"alg": "HS256"}, {**claims, **changes})
-    assert refusal(token, keys["HS256"]) == reason
+    token = sign(algorithm, {"alg": algorithm}, {**claims, **changes})
+    assert refusal(token, keys[algorithm]) == reason
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("exp", "exp is not a number"), ("aud", AUD), ("iss", ISS), ("sub", USER)],
 )
+@pytest.mark.parametrize("algorithm", KINDS)
 def test_missing_claim(
-    keys: Mapping[str, Key], sign: Sign, claims: Claims, refusal: Refusal, name: str, reason: str
+    keys: Mapping[str, Key],
+    sign: Sign,
+    claims: Claims,
+    refusal: Refusal,
+    algorithm: str,
+    name: str,
+    reason: str,
 ) -> None:
     """T7-T9: nor may one that is asked for be absent."""
     payload = {key: value for key, value in claims.items() if key != name}
-    assert refusal(sign("HS256", {"alg": "HS256"}, payload), keys["HS256"]) == reason
+    assert refusal(sign(algorithm, {"alg": algorithm}, payload), keys[algorithm]) == reason
 
 
 @pytest.mark.parametrize("exp", [1_799_999_990, 1_799_999_990.0, 1, 0, -1])
@@ -124,10 +133,16 @@ def test_past(
         (b"0x7fffffff", FORM),
     ],
 )
+@pytest.mark.parametrize("algorithm", KINDS)
 def test_exp_beyond_json_numbers(
-    keys: Mapping[str, Key], sign: Sign, refusal: Refusal, number: bytes, reason: str
+    keys: Mapping[str, Key],
+    sign: Sign,
+    refusal: Refusal,
+    algorithm: str,
+    number: bytes,
+    reason: str,
 ) -> None:
     """T7: an `exp` that overflows, or is a number to Python's JSON alone, is refused."""
     payload = b'{"iss":"https://accounts.example","aud":"live-app","sub":"alice","exp":%b}'
-    token = sign("HS256", {"alg": "HS256"}, payload % number)
-    assert refusal(token, keys["HS256"]) == reason
+    token = sign(algorithm, {"alg": algorithm}, payload % number)
+    assert refusal(token, keys[algorithm]) == reason

@@ -1,10 +1,12 @@
 """Threats T10 to T12: text that readers disagree on, and too much of it, well signed."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from jwt.algorithms import get_default_algorithms
 
 from gateway.identity import Identity, Key
 
@@ -75,22 +77,59 @@ def test_header_text(
     assert refusal(sign(algorithm, spoil(header), claims)) == reason.format("header")
 
 
-def test_header_that_is_not_base64(sign: Sign, claims: Claims, refusal: Refusal) -> None:
+@pytest.mark.parametrize("algorithm", KINDS)
+def test_header_that_is_not_base64(
+    sign: Sign, claims: Claims, refusal: Refusal, algorithm: str
+) -> None:
     """T10: a header with a dangling character is refused."""
-    _, rest = sign("HS256", {"alg": "HS256"}, claims).split(".", 1)
+    _, rest = sign(algorithm, {"alg": algorithm}, claims).split(".", 1)
     assert refusal(f"eyJhb.{rest}") == "header is not base64url"
 
 
-def test_length(
-    keys: Mapping[str, Key], sign: Sign, claims: Claims, verify: Verify, refusal: Refusal
+@pytest.mark.parametrize("algorithm", KINDS)
+@pytest.mark.parametrize("respelled", [0, 1])
+def test_segment_with_unused_bits(
+    keys: Mapping[str, Key],
+    claims: Claims,
+    signing_keys: Mapping[str, Any],
+    verify: Verify,
+    refusal: Refusal,
+    algorithm: str,
+    respelled: int,
 ) -> None:
-    """T11: a well-signed token of 8,192 bytes is read, one of 8,193 is not."""
-    payload = json.dumps(claims).encode()
-    longest, longer = (
-        sign("HS256", b'{"alg":"HS256"}', payload.ljust(size)) for size in (6095, 6096)
-    )
-    assert (len(longest), len(longer)) == (8192, 8193)
-    assert verify(longest, keys["HS256"]).caller.user_id == "alice"
+    """T10: a segment that is not spelled the one right way is refused, be it well signed."""
+    texts = [json.dumps(part) for part in ({"alg": algorithm}, claims)]
+    padded = [text.ljust(len(text) + (1 - len(text)) % 3).encode() for text in texts]
+    segments = [urlsafe_b64encode(text).decode().rstrip("=") for text in padded]
+    signer = get_default_algorithms()[algorithm]
+
+    def signed() -> str:
+        text = ".".join(segments)
+        signature = signer.sign(text.encode(), signing_keys[algorithm])
+        return f"{text}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+    assert verify(signed(), keys[algorithm]).caller.user_id == "alice"
+    segments[respelled] = segments[respelled][:-1] + chr(ord(segments[respelled][-1]) + 1)
+    assert urlsafe_b64decode(segments[respelled] + "==") == padded[respelled]
+    assert refusal(signed(), keys[algorithm]) == "signature does not match"
+
+
+@pytest.mark.parametrize("algorithm", KINDS)
+def test_length(
+    keys: Mapping[str, Key],
+    sign: Sign,
+    claims: Claims,
+    verify: Verify,
+    refusal: Refusal,
+    algorithm: str,
+) -> None:
+    """T11: a well-signed token of 8,192 bytes is read, a longer one is not."""
+    header, payload = b'{"alg":"%b"}' % algorithm.encode(), json.dumps(claims).encode()
+    around = len(sign(algorithm, header, b""))
+    size = (8192 - around) * 3 // 4
+    longest, longer = (sign(algorithm, header, payload.ljust(size + more)) for more in (0, 1))
+    assert len(longest) == 8192 < len(longer)
+    assert verify(longest, keys[algorithm]).caller.user_id == "alice"
     assert refusal(longer) == LONG
 
 
@@ -104,14 +143,18 @@ NESTED = [b"[" * 5000, b'{"a":' * 1100, b"[" * 2500 + b"]" * 2500]
 
 
 @pytest.mark.parametrize("nested", NESTED)
-def test_nesting(keys: Mapping[str, Key], sign: Sign, refusal: Refusal, nested: bytes) -> None:
+@pytest.mark.parametrize("algorithm", KINDS)
+def test_nesting(
+    keys: Mapping[str, Key], sign: Sign, refusal: Refusal, algorithm: str, nested: bytes
+) -> None:
     """T12: nesting as deep as the length allows is refused, in the header and in the payload."""
-    assert refusal(sign("HS256", nested, {})).startswith("header is not ")
-    token = sign("HS256", {"alg": "HS256"}, nested)
-    assert refusal(token, keys["HS256"]).startswith("payload is not ")
+    assert refusal(sign(algorithm, nested, {})).startswith("header is not ")
+    token = sign(algorithm, {"alg": algorithm}, nested)
+    assert refusal(token, keys[algorithm]).startswith("payload is not ")
 
 
-def test_nesting_100k(sign: Sign, refusal: Refusal) -> None:
+@pytest.mark.parametrize("algorithm", KINDS)
+def test_nesting_100k(sign: Sign, refusal: Refusal, algorithm: str) -> None:
     """T12: 100,000 levels are too long to be looked at."""
-    assert refusal(sign("HS256", {"alg": "HS256"}, b"[" * 100_000)) == LONG
-    assert refusal(sign("HS256", b"[" * 100_000, {})) == LONG
+    assert refusal(sign(algorithm, {"alg": algorithm}, b"[" * 100_000)) == LONG
+    assert refusal(sign(algorithm, b"[" * 100_000, {})) == LONG

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from gateway import app
+from gateway import app, credentials
 from gateway.edge import PROBLEMS
 from gateway.identity import mint
 from gateway.serving import listening
@@ -51,7 +51,7 @@ OPERATIONS = ("create", "stop", "delete")
 
 def token(user_id: str) -> str:
     """Return a token for `user_id` that these gateways accept for an hour."""
-    rules = app.claim_rules(load(KEYS))
+    rules = credentials.claim_rules(load(KEYS))
     secret = KEYS["GATEWAY_JWT_SECRET"]
     return mint(secret, user_id, rules, scopes=(), now=time.time(), ttl=3600)
 

@@ -124,7 +124,7 @@ def test_stale_rooms_outlive_the_upstream() -> None:
     with running_sandbox(environ=lifetimes) as box, httpx.Client(base_url=box.url) as client:
         room, bob = room_of(client, box), signed_in(box, "bob")
         client.get(f"/v1/rooms/{room}", headers=bob)
-        box.vendor.revoke_keys()
+        box.vendor.revoke_keys(box.settings.access_key.reveal())
         deadline = time.monotonic() + 5
         while True:
             seen = client.get(f"/v1/rooms/{room}", headers=bob)

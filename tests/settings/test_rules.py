@@ -95,6 +95,21 @@ def test_a_previous_secret_needs_a_secret() -> None:
     assert "GATEWAY_JWT_SECRET" in message
 
 
+@pytest.mark.parametrize("cookie", [None, "session"])
+@pytest.mark.parametrize("origins", ["https://app.example.com", "*"])
+def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
+    """`*` is for tokens in a header only: credentials never go to any page that asks."""
+    variables = {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_CORS_ORIGINS": origins}
+    if cookie is not None:
+        variables["GATEWAY_JWT_COOKIE"] = cookie
+    if cookie is None or origins != "*":
+        load(_keys() | variables)
+        return
+    [(variable, message)] = _problems(variables)
+    assert variable == "GATEWAY_CORS_ORIGINS"
+    assert "GATEWAY_JWT_COOKIE" in message
+
+
 def _keys() -> dict[str, str]:
     return {"GATEWAY_ACCESS_KEY": "ak", "GATEWAY_SECRET_KEY": "sk"}
 

@@ -32,6 +32,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_JWT_SECRET": (None, None),
     "GATEWAY_JWT_PUBLIC_KEY": (None, None),
     "GATEWAY_JWT_JWKS_URL": (None, None),
+    "GATEWAY_JWT_JWKS_REFRESH": ("300", 300.0),  # ours: what a refresh interval is measured by
     "GATEWAY_JWT_ALGORITHMS": (None, None),
     "GATEWAY_JWT_SECRET_PREVIOUS": (None, None),
     "GATEWAY_JWT_COOKIE": (None, None),
@@ -74,10 +75,7 @@ FILES = {
 }
 
 LATER = [
-    "GATEWAY_JWT_JWKS_URL",
-    "GATEWAY_JWT_COOKIE",
     "GATEWAY_REDIS_URL",
-    "GATEWAY_CORS_ORIGINS",
     "GATEWAY_METRICS_HOST",
     "GATEWAY_METRICS_PORT",
 ]
@@ -145,7 +143,7 @@ def test_not_in_effect() -> None:
 def test_pending_lists_what_was_given_and_does_nothing(minimal: dict[str, str]) -> None:
     """Of those, only the ones that are set are worth a warning, by the name they are set by."""
     minimal |= {"GATEWAY_REDIS_URL_FILE": "redis", "GATEWAY_METRICS_PORT": "2"}
-    minimal |= {"GATEWAY_JWT_COOKIE": "", "GATEWAY_PORT": "1"}
+    minimal |= {"GATEWAY_METRICS_HOST": "", "GATEWAY_PORT": "1"}
     assert pending(minimal) == ["GATEWAY_REDIS_URL_FILE", "GATEWAY_METRICS_PORT"]
 
 

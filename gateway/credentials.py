@@ -1,0 +1,151 @@
+"""Whose tokens are believed and which keys sign: made from the settings, and kept current.
+
+Part of the composition root: `app` builds a gateway with these, `rotation` and the issuer's JWK set
+bring others in their place while it runs.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway import USER_AGENT
+from gateway.identity import (
+    ClaimRules,
+    JwksKeys,
+    Key,
+    KeySource,
+    RememberingVerifier,
+    StaticKeys,
+    TokenVerifier,
+    hmac_key,
+    public_key,
+)
+from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings
+from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
+
+TOKENS = 10_000
+"""Verified tokens remembered."""
+
+JWKS_TIMEOUT = 5.0
+"""Seconds in which the issuer has to answer."""
+
+_LARGEST_JWKS = 262_144
+_JWK_SET = "application/jwk-set+json, application/json"
+
+
+class Credentials:
+    """What signs and what verifies. Raises SettingsError for a key that cannot be used."""
+
+    def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
+        self.auth = qiniu_auth(settings)
+        self._static = StaticKeys(verification_keys(settings))
+        self._issuer: Transport | None = None
+        self._keys: KeySource = self._static
+        self._log = log
+        if settings.jwt_jwks_url is not None:
+            self._issuer = issuer_transport()
+            self._keys = self._published(self._issuer, settings.jwt_jwks_url, settings)
+        self.tokens = RememberingVerifier(
+            TokenVerifier(self._keys, claim_rules(settings), time.time),
+            leeway=settings.jwt_leeway,
+            clock=time.time,
+            size=TOKENS,
+        )
+
+    @property
+    def state(self) -> str:
+        """`ok`, `stale` or `missing`, of the keys that verify."""
+        return self._keys.state
+
+    def adopt(self, settings: Settings) -> None:
+        """Use the keys in `settings` from now on; raise SettingsError and change nothing."""
+        self._static.use(verification_keys(settings))
+        self.auth.use(settings.access_key.reveal(), settings.secret_key.reveal())
+        self.tokens.forget()
+
+    @asynccontextmanager
+    async def kept_current(self) -> AsyncGenerator[None]:
+        """Fetch the issuer's keys again and again until the block is left."""
+        async with AsyncExitStack() as stack:
+            if self._issuer is not None:
+                stack.push_async_callback(self._issuer.aclose)
+            await stack.enter_async_context(meanwhile(self._keys.keep_fresh()))
+            yield
+
+    def _forget(self) -> None:
+        self.tokens.forget()
+
+    def _published(self, issuer: Transport, url: str, settings: Settings) -> JwksKeys:
+        return JwksKeys(
+            lambda: fetch_jwks(issuer, url),
+            settings.jwt_algorithms,
+            refresh=settings.jwt_jwks_refresh,
+            clock=time.monotonic,
+            on_change=self._forget,
+            log=self._log,
+        )
+
+
+def issuer_transport() -> Transport:
+    """Return a connection to the issuer of tokens; close it with `aclose`."""
+    return build_transport(connections=1, max_body=_LARGEST_JWKS, user_agent=USER_AGENT)
+
+
+async def fetch_jwks(issuer: Transport, url: str) -> bytes:
+    """Return the JWK set's text. Raises ConnectionError."""
+    return await fetch(issuer, url, seconds=JWKS_TIMEOUT, accept=_JWK_SET)
+
+
+def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:
+    """Return what signs the vendor's calls."""
+    return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
+
+
+def verification_keys(settings: JwtSettings) -> list[Key]:
+    """Return the configured keys, the current one first; raise SettingsError for a bad one."""
+    names = settings.jwt_algorithms
+    keys = []
+    if settings.jwt_public_key is not None:
+        try:
+            keys.append(public_key(settings.jwt_public_key.encode(), names))
+        except ValueError as error:
+            raise _unusable("PUBLIC_KEY", error) from error
+    for field, secret in (
+        ("SECRET", settings.jwt_secret),
+        ("SECRET_PREVIOUS", settings.jwt_secret_previous),
+    ):
+        if secret is not None:
+            try:
+                keys.append(hmac_key(secret.reveal().encode(), names))
+            except ValueError as error:
+                raise _unusable(field, error) from error
+    return keys
+
+
+def claim_rules(settings: JwtSettings) -> ClaimRules:
+    """Return what a token's claims must say."""
+    return ClaimRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        leeway=settings.jwt_leeway,
+        user_claim=settings.jwt_user_claim,
+    )
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run `work` beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _unusable(field: str, error: ValueError) -> SettingsError:
+    return SettingsError(Problem(f"GATEWAY_JWT_{field}", str(error)))

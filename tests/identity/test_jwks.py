@@ -1,0 +1,277 @@
+"""Published keys: kept fresh, kept through outages, and cheap to ask for in vain. T15."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from jwt.algorithms import get_default_algorithms
+from structlog.testing import CapturingLogger
+
+from gateway.identity import JwksKeys, Key
+from gateway.rooms import UpstreamUnavailable
+
+pytestmark = pytest.mark.anyio
+
+REFRESH = 100.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What the gateway runs on."""
+    return "asyncio"
+
+
+class Issuer:
+    """An issuer whose answer is set by hand; it counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.answer: bytes | Exception = b""
+        self.asked = 0
+        self.slow = asyncio.Event()
+        self.slow.set()
+
+    async def fetch(self) -> bytes:
+        """Answer, once it may."""
+        self.asked += 1
+        await self.slow.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def publish(self, *jwks: dict[str, Any]) -> None:
+        """Answer with these keys."""
+        self.answer = json.dumps({"keys": jwks}).encode()
+
+
+class World:
+    """Keys from an issuer, by a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.issuer = Issuer()
+        self.now = 0.0
+        self.changes = 0
+        self.log = CapturingLogger()
+        self.keys = JwksKeys(
+            self.issuer.fetch,
+            None,
+            refresh=REFRESH,
+            clock=lambda: self.now,
+            on_change=self._changed,
+            log=self.log,
+        )
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    async def known(self, kid: str | None) -> int:
+        """Return how many keys there are by this name."""
+        return len(await self.keys.candidates(kid))
+
+
+@pytest.fixture(scope="session")
+def jwk(signing_keys: Any) -> Callable[..., dict[str, Any]]:
+    """Return a maker of public JWKs: by algorithm, named, with further members."""
+
+    def make(kid: str, algorithm: str = "ES256", **members: Any) -> dict[str, Any]:
+        public = signing_keys[algorithm].public_key()
+        made = get_default_algorithms()[algorithm].to_jwk(public, as_dict=True)
+        return {**made, "kid": kid, **members}
+
+    return make
+
+
+Make = Callable[..., dict[str, Any]]
+
+
+async def test_keys_are_found_by_name(jwk: Make) -> None:
+    """`kid` picks among them; without one all are tried."""
+    world = World()
+    world.issuer.publish(jwk("a"), jwk("b", "RS256"), jwk("b", "EdDSA"))
+    assert [await world.known(kid) for kid in ("a", "b", None, "c")] == [1, 2, 3, 0]
+    assert world.keys.state == "ok"
+
+
+async def test_before_there_are_keys_nobody_is_signed_out() -> None:
+    """Without a set the gateway is not available; it does not call anyone's token bad."""
+    world = World()
+    world.issuer.answer = ConnectionError("refused")
+    with pytest.raises(UpstreamUnavailable):
+        await world.keys.candidates("a")
+    assert world.keys.state == "missing"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ConnectionError("refused"),
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"keys": {}}',
+        b"\xff",
+        b"[" * 9999,
+    ],
+    ids=lambda value: str(value)[:12],
+)
+async def test_the_last_good_set_stays(jwk: Make, answer: bytes | Exception) -> None:
+    """Whatever the issuer says instead, for as long as it does."""
+    world = World()
+    world.issuer.publish(jwk("a"))
+    assert await world.known("a") == 1
+    world.issuer.answer = answer
+    for _ in range(50):
+        world.now += 86_400
+        assert not await world.keys.refresh()
+        assert await world.known("a") == 1
+    assert world.keys.state == "stale"
+    world.issuer.publish(jwk("b"))
+    assert await world.keys.refresh()
+    assert [await world.known(kid) for kid in ("a", "b")] == [0, 1]
+    assert world.keys.state == "ok"
+
+
+async def test_a_withdrawn_key_is_gone(jwk: Make) -> None:
+    """Also the last one: an issuer that publishes no key means it. Who remembers is told."""
+    world = World()
+    world.issuer.publish(jwk("a"), jwk("b"))
+    await world.keys.refresh()
+    for left, changes in (([jwk("b")], 2), ([jwk("b")], 2), ([], 3)):
+        world.issuer.publish(*left)
+        await world.keys.refresh()
+        assert world.changes == changes
+        assert await world.known("a") == 0
+    assert await world.known(None) == 0
+
+
+async def test_a_new_key_is_fetched_when_it_is_first_seen(jwk: Make) -> None:
+    """Nobody has to wait for the interval."""
+    world = World()
+    world.issuer.publish(jwk("a"))
+    await world.keys.refresh()
+    world.issuer.publish(jwk("a"), jwk("b"))
+    assert await world.known("b") == 1
+
+
+async def test_ten_thousand_unknown_names_cost_a_handful(jwk: Make) -> None:
+    """At once they share one fetch, one after the other they wait for the next in vain."""
+    world = World()
+    world.issuer.publish(jwk("a"))
+    await world.keys.refresh()
+    world.issuer.slow.clear()
+    asking = [asyncio.create_task(world.known(f"made-up-{n}")) for n in range(5_000)]
+    await asyncio.sleep(0)
+    world.issuer.slow.set()
+    assert set(await asyncio.gather(*asking)) == {0}
+    for number in range(5_000):
+        world.now += 0.002
+        assert await world.known(f"another-{number}") == 0
+    assert world.issuer.asked <= 2 + 10 / 5
+
+
+async def test_who_goes_away_fails_nobody(jwk: Make) -> None:
+    """The one who started the fetch may be cancelled."""
+    world = World()
+    world.issuer.publish(jwk("a"))
+    world.issuer.slow.clear()
+    first, second = (asyncio.create_task(world.known("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    world.issuer.slow.set()
+    assert await second == 1
+    assert world.issuer.asked == 1
+
+
+async def test_it_is_fetched_again_before_it_is_stale(
+    jwk: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the interval when all is well, soon again when it is not."""
+    world, pauses = World(), list[float]()
+    answers: list[Callable[[], None]] = [
+        lambda: world.issuer.publish(jwk("a")),
+        lambda: setattr(world.issuer, "answer", ConnectionError("refused")),
+        lambda: world.issuer.publish(jwk("b")),
+    ]
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if not answers:
+            raise asyncio.CancelledError
+        answers.pop(0)()
+
+    monkeypatch.setattr("gateway.identity.jwks.asyncio.sleep", pause)
+    with pytest.raises(asyncio.CancelledError):
+        await world.keys.keep_fresh()
+    assert pauses == [5, 80, 5, 80]
+    assert await world.known("b") == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"use": "enc"},
+        {"key_ops": ["sign"]},
+        {"key_ops": "verify"},
+        {"alg": "RS256"},
+        {"alg": "none"},
+        {"alg": 5},
+        {"alg": []},
+        {"d": "AAAA"},
+        {"kty": "oct", "k": "A" * 43},
+        {"kty": None},
+        {"crv": "P-384"},
+        {"crv": "secp256k1"},
+        {"x": "AAAA"},
+        {"x": 7},
+        {"y": "A" * 43},
+    ],
+    ids=str,
+)
+async def test_a_key_that_cannot_be_used_is_left_out(jwk: Make, members: dict[str, Any]) -> None:
+    """The others stay, and the log says which was left out without showing it."""
+    world = World()
+    bad = jwk("bad", **members)
+    world.issuer.publish(bad, jwk("good"))
+    assert [await world.known(kid) for kid in ("bad", "good")] == [0, 1]
+    [fetched] = [call.kwargs for call in world.log.calls if call.args == ("keys_fetched",)]
+    assert len(fetched["left_out"]) == 1
+    assert bad["y"] not in str(fetched)
+
+
+async def test_a_short_rsa_key_is_left_out() -> None:
+    """RSA under 2048 bits proves nothing."""
+    world = World()
+    world.issuer.publish({"kty": "RSA", "kid": "a", "n": "0" * 171 + "w", "e": "AQAB"})
+    assert await world.known("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "members", "expected"),
+    [
+        (None, {}, {"RS256"}),
+        (None, {"alg": "PS384"}, {"PS384"}),
+        (["RS256", "PS256", "ES256"], {}, {"RS256", "PS256"}),
+        (["RS256", "PS256"], {"alg": "PS256"}, {"PS256"}),
+        (["ES256"], {}, None),
+        (["RS512"], {"alg": "RS256"}, None),
+    ],
+)
+async def test_which_algorithms_a_key_may_be_used_for(
+    jwk: Make, algorithms: Sequence[str] | None, members: Any, expected: set[str] | None
+) -> None:
+    """The one it names, of those that are accepted; never one of another kind."""
+    issuer = Issuer()
+    issuer.publish(jwk("a", "RS256", **members))
+    keys = JwksKeys(
+        issuer.fetch,
+        algorithms,
+        refresh=REFRESH,
+        clock=lambda: 0.0,
+        on_change=lambda: None,
+        log=CapturingLogger(),
+    )
+    found: Sequence[Key] = await keys.candidates("a")
+    assert [set(key.algorithms) for key in found] == ([expected] if expected else [])

@@ -1,0 +1,206 @@
+"""The runner for outside vectors, as the real process that an outsider starts."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.commands import CRASH, environment
+from tests.identity.published import SECRET, Jwk, as_set, jwk_of, text_of
+
+Jwks = Mapping[str, Jwk]
+Sign = Callable[[str, Any, Any], str]
+Judge = Callable[..., Sequence[str]]
+
+RUNNER = [sys.executable, "-m", "gateway.identity.verify", "--jwk"]
+
+COMPACT = "reject token is not in compact form"
+NO_KEY = "reject no key for this alg and kid"
+SIGNATURE = "reject signature does not match"
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    """Return what runs the runner with a key, or its file's bytes, and some lines."""
+
+    def judged(key: Jwk | bytes, *lines: str | bytes) -> Sequence[str]:
+        file = tmp_path / "key.json"
+        file.write_bytes(key if isinstance(key, bytes) else json.dumps(key).encode())
+        sent = b"".join(
+            (each if isinstance(each, bytes) else each.encode()) + b"\n" for each in lines
+        )
+        done = run(str(file), sent)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode("ascii").splitlines()
+
+    return judged
+
+
+def run(file: str, sent: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run it to its end; it must not crash."""
+    done = subprocess.run(  # noqa: S603  # our own command
+        [*RUNNER, file], env=environment(), input=sent, capture_output=True, timeout=60, check=False
+    )
+    assert not CRASH.search(done.stderr.decode()), done.stderr
+    return done
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"])
+def test_public_keys(judge: Judge, jwks: Jwks, sign: Sign, alg: str) -> None:
+    """The key's own signature is accepted, over any payload; every other line says why not."""
+    good = sign(alg, {"alg": alg, "kid": "any"}, b"not claims")
+    other = sign(alg, {"alg": alg}, b"other").rpartition(".")[2]
+    assert judge(
+        {**jwks[alg], "alg": alg},
+        *(good, f"{good.rpartition('.')[0]}.{other}", good + "A", good.rpartition(".")[0] + "."),
+        *("", ".", "..", " ", good),
+        *(sign("HS256", {"alg": "HS256"}, {}), sign(alg, {"alg": "none"}, {})),
+    ) == [
+        *("accept", SIGNATURE, SIGNATURE, COMPACT),
+        *(COMPACT, COMPACT, COMPACT, COMPACT, "accept"),
+        *(NO_KEY, "reject alg is not supported"),
+    ]
+
+
+def test_secret(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
+    """A secret is a key here, for HMAC alone, and not any secret."""
+    key = {**SECRET, "alg": "HS256"}
+    tokens = [sign(alg, {"alg": alg}, {}) for alg in ("HS256", "HS384", "RS256")]
+    assert judge({**key, "k": text_of(signing_keys["HS256"])}, *tokens) == ["accept", *[NO_KEY] * 2]
+    assert judge(key, *tokens) == [SIGNATURE, NO_KEY, NO_KEY]
+
+
+def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
+    """An algorithm that the key does not name is refused, be it of the same kind."""
+    assert judge({**jwks["RS256"], "alg": "PS256"}, sign("RS256", {"alg": "RS256"}, {})) == [NO_KEY]
+    assert judge(jwks["PS256"], sign("PS256", {"alg": "PS256"}, {})) == [NO_KEY]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"use": "enc"}, "Its `use` is not for signatures."),
+        ({"key_ops": ["encrypt"]}, "Its `key_ops` do not allow to verify."),
+        ({"alg": "ES384"}, "Its `alg` does not fit its kind."),
+        ({"alg": "ES224"}, "Its `alg` is not supported."),
+        ({"alg": "HS256"}, "Its `alg` does not fit its kind."),
+        ({"kty": "RSA"}, "It cannot be read."),
+        ({"crv": "P-384"}, "It cannot be read."),
+        ({"x": "A" * 43}, "It cannot be read."),
+        ({"d": "A" * 43}, "It is a private key."),
+    ],
+)
+def test_bad_key(
+    judge: Judge, jwks: Jwks, sign: Sign, changes: Mapping[str, Any], reason: str
+) -> None:
+    """With a key that cannot be used every line is rejected for that, the well signed too."""
+    good = sign("ES256", {"alg": "ES256"}, {})
+    assert judge({**jwks["ES256"], **changes}, good, "", "x") == [f"reject {reason}"] * 3
+
+
+def test_weak_key(judge: Judge) -> None:
+    """So it is with one that is too weak, RSA or secret."""
+    short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505 - weak on purpose
+    [verdict] = judge(short, "x")
+    assert verdict.startswith("reject The RSA key is too short")
+    [verdict] = judge({"kty": "oct", "k": "c2hvcnQ"}, "x")
+    assert verdict.startswith("reject The secret is too short")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        *((text, "It is not JSON.") for text in (b"", b"\xff", b"{", b"[" * 100_000)),
+        *((text, "It is not a JSON object.") for text in (b"[]", b"null", b'"k"', b"1")),
+        (b"{}", "Its `kty` is not supported."),
+        (b'{"keys": {}}', 'It is not a JWK set: {"keys": [...]}.'),
+    ],
+)
+def test_file_that_is_no_key(judge: Judge, text: bytes, reason: str) -> None:
+    """A file that holds no key accepts nothing, and is not a crash."""
+    assert judge(text, "a.b.c", "") == [f"reject {reason}"] * 2
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there ends it with 2 and a line that says so, nothing on the output."""
+    done = run(str(tmp_path / "none.json"), b"x\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"No such file" in done.stderr
+
+
+def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
+    """Of a set the key is taken that `kid` names, any for a token without one."""
+    keys = as_set(
+        {**jwks["RS256"], "kid": "a"}, {**jwks["ES256"], "kid": "b"}, {**SECRET, "kid": "c"}
+    )
+    assert judge(
+        keys,
+        sign("RS256", {"alg": "RS256", "kid": "a"}, {}),
+        sign("RS256", {"alg": "RS256", "kid": "b"}, {}),
+        sign("RS256", {"alg": "RS256", "kid": "d"}, {}),
+        sign("ES256", {"alg": "ES256"}, {}),
+        sign("HS256", {"alg": "HS256", "kid": "c"}, {}),
+    ) == ["accept", NO_KEY, NO_KEY, "accept", NO_KEY]
+
+
+def test_set_of_secrets(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
+    """Secrets by themselves may be in a set; one `kid` for two of them names neither."""
+    ours = {**SECRET, "k": text_of(signing_keys["HS256"])}
+    token = sign("HS256", {"alg": "HS256", "kid": "a"}, {})
+    assert judge(as_set({**ours, "kid": "a"}, {**SECRET, "kid": "b"}), token) == ["accept"]
+    assert judge(as_set({**SECRET, "kid": "a"}, {**ours, "kid": "b"}), token) == [SIGNATURE]
+    assert judge(as_set({**ours, "kid": "a"}, {**SECRET, "kid": "a"}), token) == [NO_KEY]
+
+
+def test_lines_that_are_not_text(judge: Judge, jwks: Jwks, sign: Sign) -> None:
+    """Bytes of any kind are a line, and a verdict each; a carriage return at the end is not."""
+    good = sign("EdDSA", {"alg": "EdDSA"}, {})
+    assert judge(
+        jwks["EdDSA"],
+        *(b"\xff\xfe", b"\x00", bytes(set(range(256)) - {10}), "\u00e9.\u00e9.\u00e9"),
+        *(good.encode() + b"\xc3\xa9", good.encode() + b"\r", b"x" * 1_000_000),
+    ) == [COMPACT] * 5 + ["accept", "reject token is too long"]
+
+
+def test_last_line_without_an_end(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
+    """A last line need not be ended, and no lines are no verdicts."""
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(jwks["EdDSA"]))
+    good = sign("EdDSA", {"alg": "EdDSA"}, {}).encode()
+    assert run(str(file), good + b"\n" + good).stdout == b"accept\naccept\n"
+    assert run(str(file), b"").stdout == b""
+
+
+def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
+    """Who sends one token and waits is told, before the next is sent."""
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(jwks["EdDSA"]))
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [*RUNNER, str(file)], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as runner:
+        assert runner.stdin is not None
+        assert runner.stdout is not None
+        too_late = threading.Timer(20, runner.kill)
+        too_late.start()
+        for token, verdict in ((sign("EdDSA", {"alg": "EdDSA"}, {}), "accept"), ("", COMPACT)):
+            runner.stdin.write(token.encode() + b"\n")
+            runner.stdin.flush()
+            assert runner.stdout.readline().decode() == f"{verdict}\n"
+        too_late.cancel()
+
+
+def test_many_lines(judge: Judge, jwks: Jwks, sign: Sign) -> None:
+    """100,000 lines, a tenth of them to be verified, are a matter of seconds."""
+    good = sign("RS256", {"alg": "RS256"}, {})
+    started = time.monotonic()
+    verdicts = judge(jwks["RS256"], *[good, *["x.y.z"] * 9] * 10_000)
+    assert verdicts.count("accept") == 10_000
+    assert len(verdicts) == 100_000
+    assert time.monotonic() - started < 30

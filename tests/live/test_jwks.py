@@ -1,0 +1,184 @@
+"""T15: an issuer that rotates its keys, hangs, dies and talks nonsense, on real sockets."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
+
+from tests.live.fault_server import (
+    Script,
+    Server,
+    answering,
+    reply,
+    rooms,
+    serving,
+    silence,
+)
+from tests.live.gateways import Gateway, gateway_at
+
+pytestmark = pytest.mark.anyio
+
+MAKERS: dict[str, Callable[[], Any]] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+class SigningKey:
+    """A key of the issuer's, and what it signs."""
+
+    def __init__(self, kid: str, algorithm: str = "ES256") -> None:
+        self.kid = kid
+        self.algorithm = algorithm
+        self._private = MAKERS[algorithm]()
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public part, as published."""
+        made = get_default_algorithms()[self.algorithm]
+        public = made.to_jwk(self._private.public_key(), as_dict=True)
+        return {**public, "kid": self.kid, "use": "sig", "alg": self.algorithm}
+
+    def token(self, kid: str | None = None, user_id: str = "bob") -> str:
+        """Return a token of bob's; `kid` instead of the key's own."""
+        claims = {"sub": user_id, "exp": time.time() + 60}
+        headers = {"kid": kid or self.kid}
+        return jwt.encode(claims, self._private, self.algorithm, headers)
+
+
+def publishing(*keys: SigningKey) -> Script:
+    """Return an issuer's script."""
+    return answering(reply(json.dumps({"keys": [key.jwk for key in keys]}).encode()))
+
+
+@asynccontextmanager
+async def world(script: Script, refresh: float = 300) -> AsyncIterator[tuple[Gateway, Server]]:
+    """Run a gateway that believes an issuer; give it and the issuer."""
+    async with serving(rooms) as upstream, serving(script) as issuer:
+        settings = {
+            "JWT_SECRET": "",
+            "JWT_JWKS_URL": f"{issuer.url}/keys",
+            "JWT_JWKS_REFRESH": str(refresh),
+            "RATE_LIMIT_FAILED_AUTH": "off",
+        }
+        async with gateway_at(upstream.url, **settings) as gateway:
+            yield gateway, issuer
+
+
+async def status(gateway: Gateway, token: str) -> int:
+    """Return how a read with this token ends."""
+    return (await gateway.read("1", token)).status_code
+
+
+async def readiness(gateway: Gateway) -> tuple[int, str]:
+    """Return what /readyz says of the keys."""
+    answer = await gateway.client.get("/readyz")
+    return answer.status_code, answer.json()["checks"]["keys"]
+
+
+async def until(gateway: Gateway, token: str, expected: int) -> None:
+    """Read until it ends so; the caller bounds the time, too."""
+    for _ in range(1_000):
+        if await status(gateway, token) == expected:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("what was waited for did not happen")
+
+
+@pytest.mark.parametrize("algorithm", MAKERS)
+async def test_tokens_of_the_issuer_are_good(algorithm: str) -> None:
+    """Of every kind of key; those of others are not, whatever `kid` they name."""
+    key, other = SigningKey("a", algorithm), SigningKey("a", algorithm)
+    async with world(publishing(key)) as (gateway, issuer):
+        assert await status(gateway, key.token()) == 200
+        assert await status(gateway, other.token()) == 401
+        assert await status(gateway, key.token(kid="../../etc/passwd")) == 401
+        assert await readiness(gateway) == (200, "ok")
+        assert issuer.targets() == ["/keys"]
+
+
+async def test_rotation() -> None:
+    """A new key works at once, a withdrawn one no longer than the refresh interval."""
+    old, new = SigningKey("old"), SigningKey("new", "RS256")
+    async with world(publishing(old), refresh=1) as (gateway, issuer):
+        assert await status(gateway, old.token()) == 200
+        issuer.script = publishing(old, new)
+        async with asyncio.timeout(1):
+            await until(gateway, new.token(), 200)
+        assert await status(gateway, old.token()) == 200
+        remembered = old.token()
+        assert await status(gateway, remembered) == 200
+        issuer.script = publishing(new)
+        async with asyncio.timeout(1.2):
+            await until(gateway, remembered, 401)
+        assert await status(gateway, new.token()) == 200
+
+
+TROUBLE: dict[str, Script] = {
+    "silent": silence,
+    "an error": answering(reply(b"", 500)),
+    "garbage": answering(reply(b"<html>")),
+    "another shape": answering(reply(b'{"keys": 5}')),
+    "too large": answering(reply(b'{"keys": [' + b" " * 300_000 + b"]}")),
+    "elsewhere": answering(reply(b"", 302, "Location: http://127.0.0.1:9/keys")),
+    "no HTTP": answering(b"\x15\x03\x01\x00\x02\x02\x50", close=True),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+async def test_an_outage_of_the_issuer_signs_nobody_out(trouble: str) -> None:
+    """Known keys go on working, unknown ones are refused, and it recovers by itself."""
+    key, late = SigningKey("a"), SigningKey("late")
+    async with world(publishing(key), refresh=1) as (gateway, issuer):
+        assert await status(gateway, key.token()) == 200
+        issuer.script = TROUBLE[trouble]
+        asked = len(issuer.received)
+        async with asyncio.timeout(3):
+            while len(issuer.received) < asked + (1 if trouble == "silent" else 3):
+                assert await status(gateway, key.token()) == 200
+                await asyncio.sleep(0.05)
+        assert (await readiness(gateway))[0] == 200
+        if trouble != "silent":
+            assert await readiness(gateway) == (200, "stale")
+            issuer.script = publishing(key, late)
+            async with asyncio.timeout(2):
+                await until(gateway, late.token(), 200)
+            assert await readiness(gateway) == (200, "ok")
+
+
+async def test_starting_without_an_issuer() -> None:
+    """Unready until there are keys; meanwhile nobody is told that their token is bad."""
+    key = SigningKey("a")
+    async with world(answering(reply(b"", 503)), refresh=1) as (gateway, issuer):
+        answer = await gateway.read("1", key.token())
+        assert (answer.status_code, answer.json()["code"]) == (503, "upstream_unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert await readiness(gateway) == (503, "missing")
+        issuer.script = publishing(key)
+        async with asyncio.timeout(2):
+            await until(gateway, key.token(), 200)
+        assert await readiness(gateway) == (200, "ok")
+
+
+async def test_made_up_names_are_not_the_issuers_problem() -> None:
+    """2,000 tokens with as many unknown `kid`s cost it two reads more at most."""
+    key = SigningKey("a")
+    async with world(publishing(key)) as (gateway, issuer):
+        assert await status(gateway, key.token()) == 200
+        tokens = [key.token(kid=f"made-up-{number}") for number in range(2_000)]
+        seen = Counter[int]()
+        for start in range(0, len(tokens), 50):
+            some = tokens[start : start + 50]
+            seen.update(await asyncio.gather(*(status(gateway, token) for token in some)))
+        assert seen == {401: 2_000}
+        assert len(issuer.received) <= 3
+        assert await status(gateway, key.token()) == 200

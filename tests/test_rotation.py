@@ -1,0 +1,138 @@
+"""Key files that change while the gateway runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from gateway.rotation import Rotation
+from gateway.settings import Problem, Settings, SettingsError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What the gateway runs on."""
+    return "asyncio"
+
+
+class World:
+    """A rotation over files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = CapturingLogger()
+        self.adopted: list[tuple[str, str]] = []
+        self.refuse = False
+        self.write("ak", "ak-1")
+        self.write("sk", "sk-1")
+        environ = {
+            "GATEWAY_ACCESS_KEY_FILE": str(folder / "ak"),
+            "GATEWAY_SECRET_KEY_FILE": str(folder / "sk"),
+            "GATEWAY_JWT_SECRET": "x" * 32,
+        }
+        self.rotation = Rotation(environ, self._adopt, self.log)
+
+    def write(self, name: str, text: str) -> None:
+        """Put a new file in the place of another."""
+        new = self.folder / "new"
+        new.write_text(text)
+        new.rename(self.folder / name)
+
+    async def looks(self, times: int) -> list[tuple[str, str]]:
+        """Look so many times; return what has been adopted by then."""
+        for _ in range(times):
+            await self.rotation.look()
+        return self.adopted
+
+    @property
+    def events(self) -> list[str]:
+        """What was logged."""
+        return [call.args[0] for call in self.log.calls]
+
+    def _adopt(self, settings: Settings) -> None:
+        if self.refuse:
+            raise SettingsError(Problem("GATEWAY_JWT_SECRET", "is too short"))
+        self.adopted.append((settings.access_key.reveal(), settings.secret_key.reveal()))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A rotation over files of its own."""
+    return World(tmp_path)
+
+
+async def test_nothing_happens_while_nothing_changes(world: World) -> None:
+    """Looking costs nothing and says nothing."""
+    assert await world.looks(5) == []
+    assert world.events == []
+
+
+async def test_a_change_is_taken_once_it_has_settled(world: World) -> None:
+    """A pair that is written one after the other is taken together, and once."""
+    world.write("ak", "ak-2")
+    assert await world.looks(1) == []
+    world.write("sk", "sk-2")
+    assert await world.looks(1) == []
+    assert await world.looks(5) == [("ak-2", "sk-2")]
+    assert world.events == ["keys_read_again"]
+
+
+async def test_a_change_is_taken_at_once_when_that_is_asked(world: World) -> None:
+    """SIGHUP does not wait, and reads again even what has not changed."""
+    world.write("ak", "ak-2")
+    world.rotation.ask()
+    assert await world.looks(1) == [("ak-2", "sk-1")]
+    world.rotation.ask()
+    assert await world.looks(3) == [("ak-2", "sk-1")] * 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "sk").unlink(),
+        lambda folder: (folder / "sk").write_text(""),
+        lambda folder: (folder / "sk").write_text("half a\nkey"),
+        lambda folder: (folder / "sk").write_bytes(b"\xff\xfe"),
+    ],
+    ids=["missing", "empty", "not valid", "not text"],
+)
+async def test_a_bad_file_changes_nothing(world: World, spoil: Callable[[Path], None]) -> None:
+    """The old keys stay, the log says so once, and the next good file is taken."""
+    world.write("ak", "ak-2")
+    spoil(world.folder)
+    assert await world.looks(10) == []
+    assert world.events == ["keys_kept"]
+    assert "half a" not in str(world.log.calls)
+    world.write("sk", "sk-2")
+    assert await world.looks(3) == [("ak-2", "sk-2")]
+
+
+async def test_a_key_that_cannot_be_used_changes_nothing(world: World) -> None:
+    """What is valid as text may still be refused as a key."""
+    world.refuse = True
+    world.write("ak", "ak-2")
+    assert await world.looks(10) == []
+    assert world.events == ["keys_kept"]
+
+
+async def test_a_folder_that_is_swapped_is_a_change(tmp_path: Path) -> None:
+    """Kubernetes replaces a symlink above the files."""
+    for number in (1, 2):
+        version = tmp_path / f"version-{number}"
+        version.mkdir()
+        (version / "ak").write_text(f"ak-{number}")
+        (version / "sk").write_text(f"sk-{number}")
+    (tmp_path / "data").symlink_to("version-1")
+    world = World(tmp_path / "version-1")
+    files = {f"GATEWAY_{key}_FILE": tmp_path / "data" / name for key, name in NAMES.items()}
+    environ = {"GATEWAY_JWT_SECRET": "x" * 32, **{key: str(path) for key, path in files.items()}}
+    world.rotation = Rotation(environ, world._adopt, world.log)  # noqa: SLF001  # the same world
+    (tmp_path / "next").symlink_to("version-2")
+    (tmp_path / "next").rename(tmp_path / "data")
+    assert await world.looks(3) == [("ak-2", "sk-2")]
+
+
+NAMES = {"ACCESS_KEY": "ak", "SECRET_KEY": "sk"}
