@@ -1,14 +1,16 @@
 """`gateway check`: what an operator wants to know before the first user does.
 
-The configuration is valid when this runs; what is found here are warnings, which do not fail the
-check, and what the upstream says to one signed read.
+The configuration is valid when this runs. Told is what the upstream says to one signed read, which
+fails the check where it goes wrong, and what the audit's rules find, which fails it only from a
+severity on that the operator chooses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
+from gateway import audit
 from gateway.settings import Settings, pending
 from gateway.upstream import Probe
 
@@ -30,26 +32,50 @@ class Finding(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """All findings; `ok` unless one of them failed."""
+    """What was checked and what the audit found; `ok` unless some of it fails the check."""
 
     ok: bool
     findings: tuple[Finding, ...]
+    audit: tuple[audit.Finding, ...]
 
 
-def report(settings: Settings, environ: Mapping[str, str], probe: Probe | None) -> Report:
-    """Return everything there is to say; `probe` is None when the network was not to be used."""
-    findings = (*_configuration(settings, environ), *_upstream(settings, probe))
-    return Report(all(each.verdict is not Verdict.FAILED for each in findings), findings)
+def report(
+    settings: Settings,
+    environ: Mapping[str, str],
+    probe: Probe | None,
+    files: Sequence[audit.KeyFile] = (),
+    fail_on: audit.Severity | None = None,
+) -> Report:
+    """Return everything there is to say; `probe` is None when the network was not to be used.
+
+    What the audit finds, and a warning, fails it from the severity `fail_on` on; with None never.
+    """
+    findings = (*_configuration(environ), *_upstream(settings, probe))
+    audited = tuple(audit.findings(settings, files))
+    ok = all(each.verdict is not Verdict.FAILED for each in findings)
+    if fail_on is not None:
+        told = [each.severity for each in audited]
+        told += [audit.Severity.WARNING for each in findings if each.verdict is Verdict.WARNING]
+        ok = ok and not any(each.reaches(fail_on) for each in told)
+    return Report(ok, findings, audited)
 
 
-def _configuration(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def lines(report: Report) -> Iterator[str]:
+    """Return the report for people, a line a finding: how grave, what about, what is so."""
+    told: list[tuple[str, str, str]] = [
+        *((each.verdict, each.subject, each.message) for each in report.findings),
+        *(
+            (each.severity, each.variable, f"{each.rule}: {each.message}; {each.advice}")
+            for each in report.audit
+        ),
+    ]
+    width = max(len(subject) for _, subject, _ in told)
+    for grave, subject, message in told:
+        yield f"{grave:<7}  {subject:<{width}}  {message}"
+
+
+def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(Verdict.OK, "configuration", "valid")
-    if settings.jwt_issuer is None:
-        advice = "not set: tokens of any issuer that has the key are accepted"
-        yield Finding(Verdict.WARNING, "GATEWAY_JWT_ISSUER", advice)
-    if settings.jwt_audience is None:
-        advice = "not set: tokens made for other services are accepted"
-        yield Finding(Verdict.WARNING, "GATEWAY_JWT_AUDIENCE", advice)
     for name in pending(environ):
         yield Finding(Verdict.WARNING, name, "not in effect yet")
 

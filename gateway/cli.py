@@ -13,7 +13,7 @@ from typing import Never
 import click
 import msgspec
 
-from gateway import __version__, app, check, serving
+from gateway import __version__, app, audit, check, credentials, serving
 from gateway.edge import openapi_json
 from gateway.identity import StaticKeys, TokenVerifier, mint
 from gateway.rooms import TokenInvalid
@@ -89,17 +89,21 @@ def serve() -> None:
 @main.command("check")
 @click.option("--offline", is_flag=True, help="Leave the network alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check_command(*, offline: bool, as_json: bool) -> None:
-    """Check the configuration and make one signed read upstream."""
+@click.option(
+    "--fail-on",
+    type=click.Choice(audit.Severity, case_sensitive=False),
+    help="Exit with 1 also for findings of this severity on; else for failed checks alone.",
+)
+def check_command(*, offline: bool, as_json: bool, fail_on: audit.Severity | None) -> None:
+    """Check and audit the configuration, and make one signed read upstream."""
     settings = _settings(as_json=as_json)
     probe = None if offline else asyncio.run(app.probe_upstream(settings))
-    report = check.report(settings, os.environ, probe)
+    files = audit.key_files(os.environ, os.geteuid())
+    report = check.report(settings, os.environ, probe, files, fail_on)
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
-        width = max(len(each.subject) for each in report.findings)
-        for each in report.findings:
-            click.echo(f"{each.verdict:<7}  {each.subject:<{width}}  {each.message}")
+        click.echo("\n".join(check.lines(report)))
     sys.exit(0 if report.ok else 1)
 
 
@@ -117,12 +121,12 @@ def token(sub: str, scopes: tuple[str, ...], ttl: int) -> None:
     """Mint a token for user SUB with GATEWAY_JWT_SECRET, to try things out."""
     try:
         settings = load_jwt(os.environ)
-        keys = StaticKeys(app.verification_keys(settings))
+        keys = StaticKeys(credentials.verification_keys(settings))
     except SettingsError as error:
         _refuse(error)
     if settings.jwt_secret is None:
         _fail("tokens are minted with GATEWAY_JWT_SECRET only; set it", _INVALID)
-    rules = app.claim_rules(settings)
+    rules = credentials.claim_rules(settings)
     secret = settings.jwt_secret.reveal()
     minted = mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl)
     try:
@@ -141,7 +145,7 @@ def openapi() -> None:
 def _settings(*, as_json: bool = False) -> Settings:
     try:
         settings = load(os.environ)
-        app.verification_keys(settings)
+        credentials.verification_keys(settings)
     except SettingsError as error:
         _refuse(error, as_json=as_json)
     return settings

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from pathlib import Path
 
 import httpx
 import jwt
@@ -104,13 +105,38 @@ def test_check_can_leave_the_network_alone() -> None:
         environ = {
             **VALID,
             "GATEWAY_UPSTREAM_URL": url,
-            "GATEWAY_CORS_ORIGINS": "https://a.example",
+            "GATEWAY_REDIS_URL": "redis://a.example",
         }
         code, output, _ = run("check", "--offline", environ=environ)
         assert code == 0
-        assert re.search("warning +GATEWAY_CORS_ORIGINS +not in effect yet", output)
+        assert re.search("warning +GATEWAY_REDIS_URL +not in effect yet", output)
         with pytest.raises(BlockingIOError):
             upstream.accept()
+
+
+def test_check_audits(tmp_path: Path) -> None:
+    """Findings have rule, severity, variable and advice, and fail it from the chosen severity."""
+    file = tmp_path / "secret"
+    file.write_text(VALID["GATEWAY_SECRET_KEY"])
+    file.chmod(0o660)
+    environ = {**VALID, "GATEWAY_SECRET_KEY": "", "GATEWAY_SECRET_KEY_FILE": str(file)}
+    code, output, _ = run("check", "--offline", "--json", environ=environ)
+    report = json.loads(output)
+    assert (code, report["ok"]) == (0, True)
+    assert [(each["rule"], each["severity"], each["variable"]) for each in report["audit"]] == [
+        ("A01", "warning", "GATEWAY_JWT_ISSUER"),
+        ("A02", "warning", "GATEWAY_JWT_AUDIENCE"),
+        ("A03", "warning", "GATEWAY_JWT_SECRET"),
+        ("A12", "info", "GATEWAY_SECRET_KEY_FILE"),
+        ("A13", "error", "GATEWAY_SECRET_KEY_FILE"),
+    ]
+    assert all(each["message"] and each["advice"] for each in report["audit"])
+    for mode, severity, expected in ((0o660, "error", 1), (0o400, "error", 0), (0o400, "info", 1)):
+        file.chmod(mode)
+        code, output, _ = run("check", "--offline", "--fail-on", severity, environ=environ)
+        assert code == expected
+        assert re.search("warning +GATEWAY_JWT_ISSUER +A01: not set", output)
+    assert run("check", "--offline", "--fail-on", "fatal", environ=environ)[0] == 2
 
 
 def test_token_mints_what_the_gateway_accepts() -> None:

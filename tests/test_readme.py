@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from gateway.audit import RULES
 from gateway.edge import PROBLEMS
 from gateway.settings import Settings, variables
 
@@ -24,3 +25,9 @@ def test_error_table() -> None:
     """Every problem stands in the README with its status and advice, and no other."""
     expected = [f"| {row.status} | `{code}` | {row.detail} |" for code, row in PROBLEMS.items()]
     assert re.findall(r"^\| \d{3} \| .*$", README, re.MULTILINE) == expected
+
+
+def test_audit_table() -> None:
+    """Every rule of the audit stands in the README with its severity, and no other."""
+    expected = [f"| {rule.number} | {rule.severity} | {rule.about} |" for rule in RULES]
+    assert re.findall(r"^\| A\d\d \| .*$", README, re.MULTILINE) == expected

@@ -1,15 +1,19 @@
 """The shapes of a room.
 
-`ViewerRoom` and `AnchorRoom` share their fields but not a public type: a function that takes a
-`ViewerRoom` cannot be handed the shape with `push_url`. Both are allow-lists; what the upstream
-adds later is dropped until someone adds it here.
+- `ViewerRoom` and `AnchorRoom` share their fields but not a public type: a function that takes a
+  `ViewerRoom` cannot be handed the shape with `push_url`.
+- `push_url` is a Secret: an `AnchorRoom` cannot be printed, logged, pickled or encoded with it,
+  but where its text is asked for, which is the anchor's own answer.
+- Both are allow-lists; what the upstream adds later is dropped until someone adds it here.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from gateway.secret import Secret
 
 ENDED = 2
 """`live_status` of a room that is over (0 created, 1 living)."""
@@ -51,7 +55,7 @@ class _Room(Struct, frozen=True, kw_only=True):
 class ViewerRoom(_Room, frozen=True, kw_only=True):
     """A room as anyone signed in may see it."""
 
-    def for_anchor(self, push_url: str) -> "AnchorRoom":
+    def for_anchor(self, push_url: Secret) -> "AnchorRoom":
         """Return this room with its `push_url`."""
         shared = {name: getattr(self, name) for name in self.__struct_fields__}
         return AnchorRoom(**shared, push_url=push_url)
@@ -60,13 +64,13 @@ class ViewerRoom(_Room, frozen=True, kw_only=True):
 class AnchorRoom(_Room, frozen=True, kw_only=True):
     """A room as its own anchor sees it: with the URL that lets its holder broadcast."""
 
-    push_url: Annotated[str, Meta(description="Whoever has it can broadcast as the anchor.")]
-
-    def __repr__(self) -> str:
-        return f"AnchorRoom(live_id={self.live_id!r}, …)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("live_id", self.live_id)]
+    push_url: Annotated[
+        Secret,
+        Meta(
+            description="Whoever has it can broadcast as the anchor.",
+            extra_json_schema={"type": "string"},
+        ),
+    ]
 
     def for_viewers(self) -> ViewerRoom:
         """Return this room without `push_url`."""

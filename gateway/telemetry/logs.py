@@ -1,6 +1,7 @@
 """One log line an event, on standard output: JSON for machines or aligned text for people.
 
-Tracebacks show no local variables: those may hold a token, a key or a push URL.
+Tracebacks show no local variables: those may hold a token, a key or a push URL. Nor is an object
+taken apart: what is not plain JSON data is shown as its repr.
 """
 
 import logging
@@ -47,4 +48,15 @@ def _console() -> list[Processor]:
 
 
 def _encode(_logger: object, _name: str, event: object) -> bytes:
-    return msgspec.json.encode(event, enc_hook=repr)
+    return msgspec.json.encode(_plain(event))
+
+
+def _plain(value: object) -> object:
+    """Return `value` for JSON; msgspec by itself would encode every field of an object."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return repr(value)

@@ -6,6 +6,7 @@ All of it happens at once in front of one gateway, because most of it is waiting
 import asyncio
 import http.client
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ def slow_clients() -> list[Kind]:
         Kind("heads", HEAD, "x: y\r\n", CROWD),
         Kind("bodies", f"{signed_in}Content-Length: 60000\r\n\r\n", " ", CROWD),
         Kind("chunks", f"{signed_in}Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"),
+        Kind("crumbs", f"{signed_in}Transfer-Encoding: chunked\r\n\r\n" + "1\r\n \r\n" * 60_000),
         Kind("stalled body", f"{signed_in}Content-Length: 2\r\n\r\n{{"),
         Kind("expected body", f"{signed_in}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"),
         Kind("body of nobody", f"{HEAD}Content-Length: 60000\r\n\r\n", " "),
@@ -74,6 +76,9 @@ class Storm:
 @pytest.fixture(scope="module")
 def storm() -> Storm:
     """All slow clients at the same time in front of one gateway."""
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors < 2 * CROWD + 500:
+        pytest.skip("a process may not have that many connections here")
 
     async def run() -> Storm:
         async with serving(rooms) as upstream:
@@ -179,9 +184,9 @@ def test_nothing_else_suffers(storm: Storm) -> None:
     assert len(storm.log.splitlines()) == 1, storm.log
 
 
-@pytest.mark.parametrize("kind", ["chunks", "stalled body", "expected body"])
+@pytest.mark.parametrize("kind", ["chunks", "crumbs", "stalled body", "expected body"])
 def test_any_slow_body_is_cut(storm: Storm, kind: str) -> None:
-    """Chunked or with a length, dripped or not coming at all."""
+    """Chunked or with a length, dripped or not coming at all, or at once in 60,000 pieces."""
     (fate,) = storm.fates[kind]
     assert fate.cut
     assert 9.5 < fate.seconds < 15

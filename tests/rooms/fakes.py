@@ -18,6 +18,7 @@ from gateway.rooms import (
     Source,
     Ticket,
 )
+from gateway.secret import Secret
 
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
 SCOPES = Scopes(admin="rooms:admin")
@@ -46,7 +47,7 @@ def room_of(anchor_id: str = "alice", live_status: int = LIVING, live_id: str = 
         start_time=None,
         end_time=None,
         chat_id=1,
-        push_url=PUSH_URL,
+        push_url=Secret(PUSH_URL),
         hls_url="",
         rtmp_url="",
         flv_url="",

@@ -270,7 +270,7 @@ async def test_only_the_answer_holds_the_push_url() -> None:
     outcomes = Outcomes()
     creation = await create(Creator(Upstream(), outcomes))
     assert isinstance(creation.room, AnchorRoom)
-    assert creation.room.push_url == PUSH_URL
+    assert creation.room.push_url.reveal() == PUSH_URL
     [kept] = outcomes.known.values()
     assert isinstance(kept, Created)
     assert type(kept.room) is ViewerRoom

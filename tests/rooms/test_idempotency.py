@@ -26,6 +26,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
 )
 from gateway.rooms.idempotency import failure, ticket_for
+from gateway.secret import Secret
 from tests.rooms.fakes import ALICE, BOB, PUSH_URL, room_of
 
 NEW_ROOM = NewRoom(
@@ -131,4 +132,4 @@ def test_an_outcome_can_be_shared(outcome: Outcome) -> None:
 
 def test_a_viewers_room_can_be_completed() -> None:
     """With its `push_url` it is the anchor's again."""
-    assert room_of().for_viewers().for_anchor(PUSH_URL) == room_of()
+    assert room_of().for_viewers().for_anchor(Secret(PUSH_URL)) == room_of()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.rooms import AnchorRoom, Caller, MissingScope, NotRoomAnchor, Scopes, ViewerRoom
 from gateway.rooms.policy import is_anchor, require_control, require_create, shape_for
+from gateway.secret import Secret
 from tests.rooms.fakes import ADMIN, ALICE, BOB, BOB_SCOPED, PUSH_URL, SCOPES, room_of
 
 CREATE_SCOPED = Scopes(admin="rooms:admin", create="rooms:create")
@@ -79,7 +80,7 @@ CALLERS = st.builds(Caller, USERS, st.frozensets(st.sampled_from(["rooms:admin",
 @given(CALLERS, USERS)
 def test_push_url_reaches_nobody_else(caller: Caller, anchor_id: str) -> None:
     """Whoever asks, `push_url` is in the answer only if the room is their own."""
-    shown = msgspec.json.encode(shape_for(caller, room_of(anchor_id)))
+    shown = msgspec.json.encode(shape_for(caller, room_of(anchor_id)), enc_hook=Secret.reveal)
     assert (b"canary" in shown) is (caller.user_id == anchor_id)
 
 

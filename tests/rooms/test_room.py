@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+from rich.pretty import pretty_repr
 
 from gateway.rooms import AnchorRoom, NewRoom, ViewerRoom
+from gateway.secret import Secret
 from tests.rooms.fakes import CREATED, ENDED, LIVING, PUSH_URL, room_of
 
 ROOM = room_of()
@@ -25,7 +27,7 @@ def test_the_viewers_fields() -> None:
 def test_the_shapes_differ_by_push_url_alone() -> None:
     """The anchor shape is the viewer shape and `push_url`, value by value."""
     assert set(AnchorRoom.__struct_fields__) - set(ViewerRoom.__struct_fields__) == {"push_url"}
-    whole = msgspec.to_builtins(ROOM)
+    whole = msgspec.to_builtins(ROOM, enc_hook=Secret.reveal)
     assert whole.pop("push_url") == PUSH_URL
     assert msgspec.to_builtins(ROOM.for_viewers()) == whole
 
@@ -41,11 +43,17 @@ def test_a_viewers_room_cannot_have_a_push_url() -> None:
 
 
 def test_an_anchors_room_does_not_print_its_push_url() -> None:
-    """Whatever prints the room or what holds it, rich output included, shows the id alone."""
-    texts = [repr(ROOM), str(ROOM), f"{ROOM}", f"{[ROOM]}", str(list(ROOM.__rich_repr__()))]
-    for text in texts:
+    """Whatever prints the room or what holds it, rich output included, shows all but that."""
+    for text in (repr(ROOM), str(ROOM), f"{ROOM}", f"{[ROOM]}", pretty_repr(ROOM)):
         assert "canary" not in text
         assert "'1'" in text
+
+
+def test_an_anchors_room_is_not_encoded_by_accident() -> None:
+    """Only who asks for the text of its `push_url` can make JSON of it."""
+    for encode in (msgspec.json.encode, msgspec.msgpack.encode, msgspec.to_builtins):
+        with pytest.raises(TypeError, match="Secret"):
+            encode(ROOM)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Rules about key files, and what is looked up of them on a real file system."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.audit import KeyFile, findings, key_files
+from gateway.settings import load
+
+OPEN, CLOSED = 0o755, 0o700
+SETTINGS = load(
+    {
+        "GATEWAY_ACCESS_KEY": "ak",
+        "GATEWAY_SECRET_KEY": "sk",
+        "GATEWAY_JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----",
+        "GATEWAY_JWT_ISSUER": "https://accounts.example",
+        "GATEWAY_JWT_AUDIENCE": "live",
+    }
+)
+SECRET_FILE, PEM_FILE = "GATEWAY_SECRET_KEY_FILE", "GATEWAY_JWT_PUBLIC_KEY_FILE"
+
+
+def rules(
+    mode: int,
+    *,
+    secret: bool = True,
+    ours: bool = True,
+    above: tuple[int, ...] = (OPEN,),
+    via: tuple[int, ...] = (OPEN,),
+) -> list[str]:
+    """Return the rules that such a file breaks."""
+    file = KeyFile(SECRET_FILE, secret, mode, ours, above, via)
+    told = list(findings(SETTINGS, [file]))
+    assert all(each.variable == SECRET_FILE for each in told)
+    return [each.rule for each in told]
+
+
+@pytest.mark.parametrize(
+    ("mode", "broken"),
+    [
+        (0o400, []),
+        (0o600, []),
+        (0o700, []),
+        (0o440, ["A12"]),
+        (0o640, ["A12"]),
+        (0o444, ["A11"]),
+        (0o644, ["A11"]),
+        (0o604, ["A11"]),
+        (0o660, ["A12", "A13"]),
+        (0o666, ["A11", "A13"]),
+        (0o620, ["A13"]),
+        (0o602, ["A13"]),
+    ],
+)
+def test_mode_of_a_secret(mode: int, broken: list[str]) -> None:
+    """Who else may read it, a group or everyone, and who else may write it."""
+    assert rules(mode) == broken
+
+
+def test_public_key_may_be_read() -> None:
+    """Of a public key only changing it matters."""
+    assert rules(0o644, secret=False) == []
+    assert rules(0o664, secret=False) == ["A13"]
+
+
+def test_closed_directory() -> None:
+    """Nobody else can read what lies under a directory that only its owner may pass."""
+    assert rules(0o644, above=(OPEN, CLOSED, OPEN)) == ["A12"]
+    assert rules(0o644, above=(OPEN, OPEN), via=(CLOSED, OPEN)) == ["A11"]
+
+
+@pytest.mark.parametrize("where", ["above", "via"])
+def test_directory_that_everyone_may_write_to(where: str) -> None:
+    """What is in it can be replaced, be it the file or the link to it; not so if it is sticky."""
+    assert rules(0o400, **{where: (OPEN, 0o777, OPEN)}) == ["A13"]  # type: ignore[arg-type]
+    assert rules(0o400, **{where: (OPEN, 0o1777, OPEN)}) == []  # type: ignore[arg-type]
+
+
+def test_owner() -> None:
+    """A key that belongs to somebody else is theirs to change."""
+    assert rules(0o400, ours=False) == ["A13"]
+
+
+def test_files_are_looked_up(tmp_path: Path) -> None:
+    """Every file that is named is looked at, by its variable; of a link, the file at its end."""
+    real, linked = tmp_path / "..2026_11" / "sk", tmp_path / "sk"
+    for directory in (real.parent, tmp_path):
+        directory.mkdir(exist_ok=True)
+    real.parent.chmod(0o755)
+    real.write_text("sk")
+    real.chmod(0o640)
+    (tmp_path / "..data").symlink_to(real.parent.name)
+    linked.symlink_to("..data/sk")
+    pem = tmp_path / "pem"
+    pem.write_text("pem")
+    pem.chmod(0o444)
+    tmp_path.chmod(0o1777)
+    told = looked_at({SECRET_FILE: str(linked), PEM_FILE: str(pem), "GATEWAY_PORT": "1"})
+    assert set(told) == {SECRET_FILE, PEM_FILE}
+    assert (told[SECRET_FILE].mode, told[SECRET_FILE].secret) == (0o640, True)
+    assert (told[PEM_FILE].mode, told[PEM_FILE].secret) == (0o444, False)
+    assert told[SECRET_FILE].above[:2] == (0o755, 0o1777)
+    assert told[SECRET_FILE].via[0] == 0o1777
+    assert len(told[SECRET_FILE].above) == len(real.parts) - 1
+
+
+def test_owners(tmp_path: Path) -> None:
+    """Root's and one's own are ours, another's are not; root cannot tell whose the gateway is."""
+    key = tmp_path / "sk"
+    key.write_text("sk")
+    owner = key.stat().st_uid
+    for user, ours in ((owner, True), (0, True), (owner + 1, owner == 0)):
+        [file] = key_files({SECRET_FILE: str(key)}, user)
+        assert file.ours is ours
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """What is gone, or comes out of a pipe, lies on no disk."""
+    reading, writing = os.pipe()
+    try:
+        for path in (tmp_path / "none", Path(f"/dev/fd/{reading}")):
+            assert key_files({SECRET_FILE: str(path)}, os.geteuid()) == ()
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_empty_is_unset() -> None:
+    """A variable set to nothing names no file."""
+    assert key_files({SECRET_FILE: ""}, os.geteuid()) == ()
+
+
+def looked_at(environ: Mapping[str, str]) -> dict[str, KeyFile]:
+    """Return the files by their variables."""
+    return {each.variable: each for each in key_files(environ, os.geteuid())}

@@ -1,0 +1,140 @@
+"""Rules about settings: what each finds, and what it leaves alone."""
+
+import pytest
+
+from gateway.audit import RULES, Severity, findings
+from gateway.settings import load
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
+
+SOUND = {
+    "ACCESS_KEY": "ak",
+    "SECRET_KEY": "sk",
+    "JWT_PUBLIC_KEY": PEM,
+    "JWT_ISSUER": "https://accounts.example",
+    "JWT_AUDIENCE": "live",
+}
+SECRET = {"JWT_PUBLIC_KEY": "", "JWT_SECRET": "a secret of more than thirty-two bytes"}
+
+
+def found(**changes: str) -> list[tuple[str, str]]:
+    """Return the rules that a sound configuration with `changes` breaks, and the variables."""
+    environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
+    return [
+        (each.rule, each.variable.removeprefix("GATEWAY_"))
+        for each in findings(load(environ), files=())
+    ]
+
+
+def test_a_sound_configuration_breaks_no_rule() -> None:
+    """The defaults, with a public key, issuer and audience, are sound."""
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "variable"),
+    [
+        ({"JWT_ISSUER": ""}, "A01", "JWT_ISSUER"),
+        ({"JWT_AUDIENCE": ""}, "A02", "JWT_AUDIENCE"),
+        (SECRET, "A03", "JWT_SECRET"),
+        ({"CORS_ORIGINS": "*"}, "A04", "CORS_ORIGINS"),
+        ({"UPSTREAM_URL": "http://live.example"}, "A05", "UPSTREAM_URL"),
+        ({"UPSTREAM_URL": "http://10.0.0.1:8080"}, "A05", "UPSTREAM_URL"),
+        ({"UPSTREAM_URL": "http://127.0.0.1.example"}, "A05", "UPSTREAM_URL"),
+        ({"UPSTREAM_URL": "http://[::2]:8080"}, "A05", "UPSTREAM_URL"),
+        ({"METRICS_HOST": "0.0.0.0"}, "A06", "METRICS_HOST"),  # noqa: S104  # to be found
+        ({"METRICS_HOST": "::"}, "A06", "METRICS_HOST"),
+        ({"METRICS_HOST": "93.184.216.34"}, "A06", "METRICS_HOST"),
+        ({"METRICS_HOST": "metrics.example"}, "A06", "METRICS_HOST"),
+        ({"CACHE_TTL": "3600"}, "A07", "CACHE_TTL"),
+        ({"CACHE_STALE_IF_ERROR": "3599"}, "A07", "CACHE_STALE_IF_ERROR"),
+        (
+            {"CACHE_STALE_WHILE_REVALIDATE": "86400"},
+            "A07",
+            "CACHE_STALE_WHILE_REVALIDATE",
+        ),
+        ({"CACHE_NEGATIVE_TTL": "3601"}, "A07", "CACHE_NEGATIVE_TTL"),
+        ({"JWT_LEEWAY": "60.5"}, "A08", "JWT_LEEWAY"),
+        ({"RATE_LIMIT_READS": "off"}, "A09", "RATE_LIMIT_READS"),
+        ({"RATE_LIMIT_WRITES": "off"}, "A09", "RATE_LIMIT_WRITES"),
+        ({"RATE_LIMIT_FAILED_AUTH": "off"}, "A09", "RATE_LIMIT_FAILED_AUTH"),
+        ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "A10", "TRUSTED_PROXIES"),
+        ({"TRUSTED_PROXIES": "10.0.0.1,::/0"}, "A10", "TRUSTED_PROXIES"),
+        ({"TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "A10", "TRUSTED_PROXIES"),
+        ({"WORKERS": "2"}, "A14", "WORKERS"),
+    ],
+)
+def test_rule(changes: dict[str, str], rule: str, variable: str) -> None:
+    """A single slip breaks a single rule, told once, with the variable to change."""
+    assert found(**changes) == [(rule, variable)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"CORS_ORIGINS": "https://app.example,capacitor://localhost"},
+        {"UPSTREAM_URL": "http://127.0.0.1:8081"},
+        {"UPSTREAM_URL": "http://127.9.9.9"},
+        {"UPSTREAM_URL": "http://[::1]:8081"},
+        {"UPSTREAM_URL": "http://localhost"},
+        {"METRICS_HOST": "localhost"},
+        {"METRICS_HOST": "::1"},
+        {"METRICS_HOST": "10.1.2.3"},
+        {"METRICS_HOST": "0.0.0.0", "METRICS_PORT": "0"},  # noqa: S104  # nothing listens
+        {"CACHE_TTL": "60", "CACHE_STALE_IF_ERROR": "3540"},
+        {"CACHE_NEGATIVE_TTL": "3600"},
+        {"JWT_LEEWAY": "60"},
+        {"JWT_LEEWAY": "0"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8,fc00::/7,192.168.0.1"},
+        {"HOST": "0.0.0.0"},  # noqa: S104  # it is meant to be public
+    ],
+)
+def test_what_is_sound_is_left_alone(changes: dict[str, str]) -> None:
+    """Loopback, private addresses, exact lists and values at the bound break no rule."""
+    assert found(**changes) == []
+
+
+def test_a_secret_is_worse_without_an_audience() -> None:
+    """The finding says so: tokens meant for other holders of the secret work here too."""
+    environ = {f"GATEWAY_{name}": text for name, text in (SOUND | SECRET).items()}
+    [alone] = findings(load(environ), files=())
+    [_, worse] = findings(load(environ | {"GATEWAY_JWT_AUDIENCE": ""}), files=())
+    assert worse.message.startswith(alone.message)
+    assert worse.message != alone.message
+
+
+def test_every_finding_is_told_together() -> None:
+    """All that is wrong is found at once, in the order of the rules."""
+    rules = [rule for rule, _ in found(**SECRET, JWT_ISSUER="", CORS_ORIGINS="*", WORKERS="4")]
+    assert rules == ["A01", "A03", "A04", "A14"]
+
+
+def test_numbers_stay() -> None:
+    """Every rule has its own number, in order, and a line for the documentation."""
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 15)]
+    assert all(rule.about.isprintable() for rule in RULES)
+
+
+def test_every_finding_says_what_to_do() -> None:
+    """A finding has a message and an advice, in a line each, and no secret."""
+    changes = {**SECRET, "JWT_ISSUER": "", "JWT_AUDIENCE": "", "WORKERS": "2", "JWT_LEEWAY": "99"}
+    environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
+    for each in findings(load(environ), files=()):
+        assert each.message.isprintable()
+        assert each.advice.isprintable()
+        assert SECRET["JWT_SECRET"] not in each.message + each.advice
+
+
+@pytest.mark.parametrize(
+    ("severity", "least", "reaches"),
+    [
+        (Severity.INFO, Severity.INFO, True),
+        (Severity.INFO, Severity.WARNING, False),
+        (Severity.WARNING, Severity.INFO, True),
+        (Severity.WARNING, Severity.ERROR, False),
+        (Severity.ERROR, Severity.WARNING, True),
+    ],
+)
+def test_severities_have_an_order(severity: Severity, least: Severity, *, reaches: bool) -> None:
+    """An error is worse than a warning, a warning worse than an information."""
+    assert severity.reaches(least) is reaches

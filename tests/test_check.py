@@ -1,0 +1,71 @@
+"""What fails a check, and how it is told."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.audit import KeyFile, Severity
+from gateway.check import lines, report
+from gateway.settings import load
+from gateway.upstream import Probe
+
+SOUND = {
+    "GATEWAY_ACCESS_KEY": "ak",
+    "GATEWAY_SECRET_KEY": "sk",
+    "GATEWAY_JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----",
+    "GATEWAY_JWT_ISSUER": "https://accounts.example",
+    "GATEWAY_JWT_AUDIENCE": "live",
+}
+WARNED = {"GATEWAY_JWT_LEEWAY": "61"}
+WRONG = {"GATEWAY_TRUSTED_PROXIES": "0.0.0.0/0"}
+PENDING = {"GATEWAY_REDIS_URL": "redis://127.0.0.1"}
+
+GROUP = [KeyFile("GATEWAY_SECRET_KEY_FILE", True, 0o440, True, (0o755,), (0o755,))]  # noqa: FBT003  # a table's row
+
+
+@pytest.mark.parametrize(
+    ("changes", "files", "failing"),
+    [
+        ({}, [], []),
+        ({}, GROUP, ["info"]),
+        (WARNED, [], ["info", "warning"]),
+        (PENDING, [], ["info", "warning"]),
+        (WRONG, [], ["info", "warning", "error"]),
+        (WARNED | WRONG, GROUP, ["info", "warning", "error"]),
+    ],
+)
+def test_findings_fail_it_from_a_severity_on(
+    changes: dict[str, str], files: Sequence[KeyFile], failing: list[str]
+) -> None:
+    """Findings fail it only from the chosen severity on, and never when none is chosen."""
+    environ = SOUND | changes
+    assert report(load(environ), environ, None, files).ok
+    for severity in Severity:
+        told = report(load(environ), environ, None, files, severity)
+        assert told.ok is (severity not in failing)
+
+
+@pytest.mark.parametrize("fail_on", [None, *Severity])
+def test_a_failed_check_fails_it_always(fail_on: Severity | None) -> None:
+    """An upstream that does not accept us fails it, whatever is chosen."""
+    probe = Probe("no reply", 0.1)
+    assert not report(load(SOUND), SOUND, probe, (), fail_on).ok
+    assert report(load(SOUND), SOUND, Probe(None, 0.1, 0), (), fail_on).ok
+
+
+def test_a_wrong_clock_is_a_warning() -> None:
+    """A clock that differs fails it from warnings on."""
+    probe = Probe(None, 0.1, clock_skew=3600)
+    assert report(load(SOUND), SOUND, probe, (), Severity.ERROR).ok
+    assert not report(load(SOUND), SOUND, probe, (), Severity.WARNING).ok
+
+
+def test_a_line_tells_all_of_a_finding() -> None:
+    """A finding is a line of its severity, its variable, its number, and what to do."""
+    environ = SOUND | WARNED | WRONG
+    told = list(lines(report(load(environ), environ, Probe(None, 0.1, 0), GROUP)))
+    assert [line.split()[0] for line in told] == ["ok", "ok", "ok", "warning", "error", "info"]
+    assert told[3].split("  ")[1] == "GATEWAY_JWT_LEEWAY"
+    assert "A08: expired tokens are accepted for 61 s more; set the clocks" in told[3]
+    assert "A10: 0.0.0.0/0: anyone there" in told[4]
+    assert "A12: a group can read the secret; chmod 0400" in told[5]
