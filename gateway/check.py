@@ -11,6 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from gateway import audit
+from gateway.credentials import IssuerCheck
 from gateway.settings import Settings, pending
 from gateway.upstream import Probe
 
@@ -45,12 +46,14 @@ def report(
     probe: Probe | None,
     files: Sequence[audit.KeyFile] = (),
     fail_on: audit.Severity | None = None,
+    *,
+    issuer: IssuerCheck | None = None,
 ) -> Report:
-    """Return everything there is to say; `probe` is None when the network was not to be used.
+    """Return everything there is to say; `probe` and `issuer` are None where nobody was asked.
 
     What the audit finds, and a warning, fails it from the severity `fail_on` on; with None never.
     """
-    findings = (*_configuration(environ), *_upstream(settings, probe))
+    findings = (*_configuration(environ), *_upstream(settings, probe), *_issuer(issuer))
     audited = tuple(audit.findings(settings, files))
     ok = all(each.verdict is not Verdict.FAILED for each in findings)
     if fail_on is not None:
@@ -94,3 +97,14 @@ def _upstream(settings: Settings, probe: Probe | None) -> Iterator[Finding]:
         direction = "ahead of" if probe.clock_skew >= 0 else "behind"
         message = f"{abs(probe.clock_skew)} s {direction} the upstream's"
         yield Finding(Verdict.WARNING if late else Verdict.OK, "clock", message)
+
+
+def _issuer(issuer: IssuerCheck | None) -> Iterator[Finding]:
+    if issuer is None:
+        return
+    for reason in issuer.left_out:
+        yield Finding(Verdict.WARNING, "JWK set", reason)
+    if issuer.problem is not None:
+        yield Finding(Verdict.FAILED, "JWK set", issuer.problem)
+    else:
+        yield Finding(Verdict.OK, "JWK set", f"{issuer.keys} usable key(s)")

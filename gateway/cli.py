@@ -98,8 +98,9 @@ def check_command(*, offline: bool, as_json: bool, fail_on: audit.Severity | Non
     """Check and audit the configuration, and make one signed read upstream."""
     settings = _settings(as_json=as_json)
     probe = None if offline else asyncio.run(app.probe_upstream(settings))
+    issuer = None if offline else asyncio.run(credentials.check_issuer(settings))
     files = audit.key_files(os.environ, os.geteuid())
-    report = check.report(settings, os.environ, probe, files, fail_on)
+    report = check.report(settings, os.environ, probe, files, fail_on, issuer=issuer)
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

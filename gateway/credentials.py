@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
@@ -22,9 +23,11 @@ from gateway.identity import (
     StaticKeys,
     TokenVerifier,
     hmac_key,
+    parse_key_set,
     public_key,
 )
 from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings
+from gateway.threads import foreign_calls_returned
 from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
 
 TOKENS = 10_000
@@ -98,6 +101,31 @@ def issuer_transport() -> Transport:
 async def fetch_jwks(issuer: Transport, url: str) -> bytes:
     """Return the JWK set's text. Raises ConnectionError."""
     return await fetch(issuer, url, seconds=JWKS_TIMEOUT, accept=_JWK_SET)
+
+
+class IssuerCheck(Struct, frozen=True):
+    """What the issuer published: how many usable keys, and why others are not; or the problem."""
+
+    keys: int = 0
+    left_out: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
+    """Fetch the JWK set once; None where none is configured."""
+    if settings.jwt_jwks_url is None:
+        return None
+    issuer = issuer_transport()
+    try:
+        text = await fetch_jwks(issuer, settings.jwt_jwks_url)
+        published = parse_key_set(text, settings.jwt_algorithms)
+    except (OSError, ValueError) as error:
+        return IssuerCheck(problem=str(error))
+    finally:
+        await issuer.aclose()
+        await foreign_calls_returned()
+    problem = None if published.keys else "it has no key that can be used"
+    return IssuerCheck(len(published.keys), published.left_out, problem)
 
 
 def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:

@@ -29,7 +29,7 @@ DIRECTION: dict[str, set[str]] = {
         "settings",
         "telemetry",
     },
-    "check": {"audit", "settings", "upstream"},
+    "check": {"audit", "credentials", "settings", "upstream"},
     "audit": {"settings"},
     "sandbox": {"app", "credentials", "identity", "serving", "settings", "telemetry"},
     "app": {
@@ -44,7 +44,7 @@ DIRECTION: dict[str, set[str]] = {
         "threads",
         "upstream",
     },
-    "credentials": {"identity", "settings", "upstream"},
+    "credentials": {"identity", "settings", "threads", "upstream"},
     "rotation": {"settings"},
     "edge": {"rooms", "secret"},
     "identity": {"rooms"},

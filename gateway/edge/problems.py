@@ -213,17 +213,19 @@ def _headers(error: Exception) -> Mapping[str, str]:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, BodyTooLarge):
         return {"connection": "close"}  # the server does so, with what is still to come unread
-    if isinstance(error, TokenMissing):
-        return {"www-authenticate": 'Bearer realm="gateway"'}
-    if isinstance(error, Unauthenticated):
-        return {"www-authenticate": _challenge("invalid_token", PROBLEMS[error.code].detail)}
-    if isinstance(error, MissingScope):
-        challenge = _challenge("insufficient_scope", PROBLEMS[error.code].detail)
-        return {"www-authenticate": f'{challenge}, scope="{error.scope}"'}
+    if isinstance(error, Unauthenticated | MissingScope):
+        return {"www-authenticate": _challenge(error)}
     if isinstance(error, MethodNotAllowedException):
         return {"allow": allow(*(error.headers or {}).get("allow", "").split(", "))}
     return {}
 
 
-def _challenge(error: str, description: str) -> str:
-    return f'Bearer realm="gateway", error="{error}", error_description="{description}"'
+def _challenge(error: Unauthenticated | MissingScope) -> str:
+    """Return what RFC 6750 §3 has a client told; nothing is said of a token that was not sent."""
+    if isinstance(error, TokenMissing):
+        return 'Bearer realm="gateway"'
+    detail = f'error_description="{PROBLEMS[error.code].detail}"'
+    if isinstance(error, MissingScope):
+        scope = f'scope="{error.scope}"'
+        return f'Bearer realm="gateway", error="insufficient_scope", {detail}, {scope}'
+    return f'Bearer realm="gateway", error="invalid_token", {detail}'

@@ -1,6 +1,7 @@
 """Token → Caller: verification keys, the checks on a token, and what its claims mean."""
 
 from .claims import ClaimRules, Identity
+from .jwk import parse_key_set
 from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .memory import RememberingVerifier
@@ -18,5 +19,6 @@ __all__ = [
     "TokenVerifier",
     "hmac_key",
     "mint",
+    "parse_key_set",
     "public_key",
 ]

@@ -119,5 +119,4 @@ class JwksKeys:
         self._on_change()
 
     def _named(self, kid: str | None) -> Sequence[Key]:
-        keys = () if self._set is None else self._set.keys
-        return [each.key for each in keys if kid is None or each.kid == kid]
+        return () if self._set is None else self._set.named(kid)

@@ -1,4 +1,8 @@
-"""What looking a room up gives: a room in viewer shape, encoded once, and where it came from."""
+"""What looking a room up gives: a room in viewer shape, encoded once, and where it came from.
+
+Everything here but `Fetched`, which the service takes apart, is what viewers are answered with and
+what caches keep: no type that can be reached from it has a `push_url`.
+"""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,6 +1,7 @@
 """Who may see and do what. Pure: every rule is a function of the caller and the room.
 
-- `push_url` is for the room's own anchor and nobody else, administrators included.
+- `push_url` is for the room's own anchor and nobody else, administrators included. All others are
+  given a shape that has no such field, so that no later step can let it out.
 - Stopping and deleting is for the anchor and for administrators.
 - Creating is for everyone unless a scope is configured; for somebody else, for administrators.
 """

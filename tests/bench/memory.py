@@ -9,6 +9,7 @@ import tracemalloc
 from gateway.cache import Lifetimes, RoomCache
 from gateway.edge import encode_room
 from gateway.rooms import Anchor, AnchorRoom
+from gateway.secret import Secret
 
 
 async def _fill(rooms: int) -> float:
@@ -44,7 +45,7 @@ def _room(live_id: str) -> AnchorRoom:
         start_time=1795367237,
         end_time=None,
         chat_id=1882578996483325953,
-        push_url="rtmp://publish.example.com/live?token=x",
+        push_url=Secret("rtmp://publish.example.com/live?token=x"),
         hls_url="https://hls.example.com/sandbox/1.m3u8",
         rtmp_url="rtmp://play.example.com/1",
         flv_url="https://flv.example.com/sandbox/1.flv",

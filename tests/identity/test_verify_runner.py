@@ -183,7 +183,10 @@ def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     with subprocess.Popen(  # noqa: S603  # our own command
-        [*RUNNER, str(file)], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*RUNNER, str(file)],
+        env=environment(PYTHONUNBUFFERED=""),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as runner:
         assert runner.stdin is not None
         assert runner.stdout is not None

@@ -13,10 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
+from tests.commands import VALID, run
 from tests.live.fault_server import (
     Script,
     Server,
     answering,
+    enveloped,
     reply,
     rooms,
     serving,
@@ -182,3 +184,29 @@ async def test_made_up_names_are_not_the_issuers_problem() -> None:
         assert seen == {401: 2_000}
         assert len(issuer.received) <= 3
         assert await status(gateway, key.token()) == 200
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code", "said"),
+    [
+        (publishing(SigningKey("a"), SigningKey("b")), 0, "2 usable key(s)"),
+        (publishing(), 1, "no key that can be used"),
+        (answering(reply(b"<html>")), 1, "not a JWK set"),
+        (answering(reply(b"", 404)), 1, "HTTP 404"),
+    ],
+    ids=["good", "empty", "garbage", "missing"],
+)
+async def test_check_asks_the_issuer(script: Script, exit_code: int, said: str) -> None:
+    """`gateway check` fetches the set once and says what it is worth."""
+    gone = answering(reply(enveloped(code=500, message="record not found"), 500))
+    async with serving(gone) as upstream, serving(script) as issuer:
+        environ = {
+            **VALID,
+            "GATEWAY_JWT_SECRET": "",
+            "GATEWAY_JWT_JWKS_URL": f"{issuer.url}/keys",
+            "GATEWAY_UPSTREAM_URL": upstream.url,
+        }
+        code, output, errors = await asyncio.to_thread(run, "check", environ=environ)
+        assert (code, errors) == (exit_code, "")
+        assert said in output
+        assert len(issuer.received) == 1
