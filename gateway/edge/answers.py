@@ -18,6 +18,7 @@ mypy holds the first, as tests/leaks/test_types.py shows; traffic proves both.
 import hashlib
 from collections.abc import Iterable
 from types import MappingProxyType
+from typing import NoReturn
 
 import msgspec
 from litestar.types import Receive, Scope, Send
@@ -42,18 +43,24 @@ NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotency-replayed", b"true")
 
 
-class Answer(Struct, frozen=True):
-    """A response, and the ASGI application that sends it; header names are in lower case."""
+class Answer:
+    """A response, and the ASGI application that sends it; header names are in lower case.
 
-    status: int
-    headers: tuple[Header, ...]
-    body: bytes = b""
+    The body may hold a `push_url`: so it is a plain class, of which nothing lists the fields.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: tuple[Header, ...], body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
     def __repr__(self) -> str:
-        return f"Answer(status={self.status})"  # the body may hold a push_url
+        return f"Answer(status={self.status})"
 
-    def __rich_repr__(self) -> list[tuple[str, int]]:
-        return [("status", self.status)]
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("An answer is not pickled.")
 
     async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
         """Send it, with `more` headers."""

@@ -12,6 +12,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+_SCALARS = (str, int, float, type(None))
+
 
 def build_logger(
     level: str, style: str, stream: BinaryIO = sys.stdout.buffer
@@ -53,7 +55,7 @@ def _encode(_logger: object, _name: str, event: object) -> bytes:
 
 def _plain(value: object) -> object:
     """Return `value` for JSON; msgspec by itself would encode every field of an object."""
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, _SCALARS):
         return value
     if isinstance(value, dict):
         return {str(name): _plain(each) for name, each in value.items()}

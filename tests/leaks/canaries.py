@@ -26,17 +26,16 @@ def push_url(anchor: str, live_id: str) -> str:
     return f"rtmp://push.example.test/live/{live_id}?token={PUSH[anchor]}"
 
 
-def token(
-    user_id: str, *, ttl: int = _HOUR, secret: str = "GATEWAY_JWT_SECRET", **more: str
-) -> str:
-    """Return a token of a user's, made with one of the secrets."""
+def token(user_id: str, *, ttl: int = _HOUR, previous: bool = False, **more: str) -> str:
+    """Return a token of a user's, made with the secret or the previous one."""
     claims = {"sub": user_id, "exp": int(time.time()) + ttl, "jti": JTI, **more}
-    return jwt.encode(claims, KEYS[secret], algorithm="HS256")
+    secret = KEYS["GATEWAY_JWT_SECRET_PREVIOUS" if previous else "GATEWAY_JWT_SECRET"]
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 TOKENS = {
     "alice": token("alice"),
-    "bob": token("bob", secret="GATEWAY_JWT_SECRET_PREVIOUS"),
+    "bob": token("bob", previous=True),
     "carol": token("carol"),
     "admin": token("admin", scope="rooms:admin"),
     "expired": token("alice", ttl=-_HOUR),

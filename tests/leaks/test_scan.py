@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import pickle
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -27,6 +28,7 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False).encode(),
     "repr of text": lambda text: repr(text).encode(),
     "repr of bytes": lambda text: repr(text.encode()).encode(),
+    "pickle": lambda text: pickle.dumps(text, 0),
     "HTML": lambda text: html.escape(text).encode(),
 }
 

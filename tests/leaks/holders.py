@@ -1,0 +1,255 @@
+"""One of everything in the gateway that holds a secret, as it is while it runs."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+import msgspec
+
+from gateway import credentials
+from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
+from gateway.edge import answers, encode_room
+from gateway.edge.exchange import Exchange
+from gateway.identity import RememberingVerifier, StaticKeys, TokenVerifier, hmac_key
+from gateway.identity.jwk import KeySet, NamedKey
+from gateway.rooms import (
+    AnchorRoom,
+    Caller,
+    Creation,
+    Creator,
+    Fetched,
+    GatewayError,
+    NewRoom,
+    Sighting,
+    Source,
+)
+from gateway.secret import Secret
+from gateway.settings import Settings, SettingsError, load
+from gateway.telemetry import build_logger
+from gateway.upstream import QiniuAuth, QliveClient, attempt
+from gateway.upstream.faults import Broken
+from gateway.upstream.send import Reply, plain
+from gateway.upstream.wire import RoomData, decode_room
+from tests.leaks.canaries import CANARIES, KEYS, TOKENS
+from tests.leaks.telltale import FAULTS, fine, made_for
+
+T = TypeVar("T")
+
+ALICE = Caller("alice")
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+EVERY = " ".join(CANARIES.values())
+KEY = (CANARIES["SK"] * 3).encode()
+
+
+def run(work: Awaitable[T]) -> T:
+    """Return what this comes to."""
+
+    async def done() -> T:
+        return await work
+
+    return asyncio.run(done())
+
+
+def settings() -> Settings:
+    """Return settings whose every secret is one."""
+    return load({**KEYS, "GATEWAY_REDIS_URL": f"redis://:{CANARIES['SK']}@redis.example"})
+
+
+def auth() -> QiniuAuth:
+    """Return what signs."""
+    return credentials.qiniu_auth(settings())
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Answers every request with the same bytes, as parsed by httpx, and keeps the last."""
+
+    request: httpx.Request
+
+    def __init__(self, answer: bytes) -> None:
+        head, _, self._body = answer.partition(b"\r\n\r\n")
+        self._status = int(head.split(b" ")[1])
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer."""
+        self.request = request
+        headers = {"Content-Type": "application/json"}
+        return httpx.Response(self._status, headers=headers, stream=httpx.ByteStream(self._body))
+
+
+def client(transport: Transport) -> QliveClient:
+    """Return a client that signs."""
+    send = attempt(transport, auth(), timeout=1)
+    log = build_logger("critical", "json")
+    return QliveClient(send, base_url="http://up.example", zone=ZoneInfo("UTC"), log=log)
+
+
+ROOM = fine(EVERY, made_for("alice", "1"))
+
+
+def signed_request() -> httpx.Request:
+    """Return a create as it was sent."""
+    transport = Transport(ROOM)
+    run(client(transport).create(NewRoom(anchor_id="alice", title="t"), "r"))
+    assert CANARIES["AK"] in transport.request.headers["Authorization"]
+    return transport.request
+
+
+def signed_read() -> httpx.Request:
+    """Return a read as it was sent."""
+    transport = Transport(ROOM)
+    run(client(transport).read("1", "r"))
+    assert CANARIES["AK"] in transport.request.headers["Authorization"]
+    return transport.request
+
+
+def room() -> AnchorRoom:
+    """Return a room as it was read."""
+    return run(client(Transport(ROOM)).read("1", "r"))
+
+
+def room_data() -> RoomData:
+    """Return a room as it was decoded."""
+    data = msgspec.json.encode(made_for("alice", "1"))
+    return msgspec.json.decode(data, type=RoomData, dec_hook=lambda _, text: Secret(text))
+
+
+def a_reply() -> Reply:
+    """Return a whole reply."""
+    return run(plain(Transport(ROOM))(httpx.Request("GET", "http://up.example")))
+
+
+def fetched() -> Fetched:
+    """Return a room in both shapes."""
+    whole = room()
+    return Fetched(whole, Sighting(encode_room(whole.for_viewers()), Source.MISS, 2))
+
+
+async def _cache() -> RoomCache:
+    async def read(live_id: str, request_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+        on_sent()
+        return await client(Transport(ROOM)).read(live_id, request_id)
+
+    cache = RoomCache(
+        read,
+        encode_room,
+        size=10,
+        lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, unknown=2),
+        clock=time.monotonic,
+    )
+    await cache.fetch("1", "r")
+    return cache
+
+
+async def _outcomes() -> LocalOutcomes:
+    outcomes = LocalOutcomes(time.monotonic)
+    creator = Creator(client(Transport(ROOM)), outcomes)
+    await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), "r", now=NOW, key="k")
+    return outcomes
+
+
+async def _verifier() -> RememberingVerifier:
+    keys = StaticKeys(credentials.verification_keys(settings()))
+    verifier = TokenVerifier(keys, credentials.claim_rules(settings()))
+    remembering = RememberingVerifier(verifier, leeway=10, clock=time.time, size=10)
+    await remembering.verify(TOKENS["alice"])
+    return remembering
+
+
+async def _unsent(_: object) -> None:
+    """Send nothing."""
+
+
+def exchange() -> Exchange:
+    """Return the exchange of an anchor's read."""
+    made = Exchange("r", "GET", _unsent)
+    run(made.answer(answers.found(room(), None)))
+    return made
+
+
+HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
+    {
+        "settings": settings,
+        "a Secret": lambda: Secret(CANARIES["SK"]),
+        "a key": lambda: hmac_key(KEY),
+        "a named key": lambda: NamedKey("k", hmac_key(KEY)),
+        "a set of keys": lambda: KeySet((NamedKey("k", hmac_key(KEY)),), ()),
+        "keys": lambda: StaticKeys([hmac_key(KEY)]),
+        "what signs": auth,
+        "a signed request": signed_request,
+        "a signed read": signed_read,
+        "credentials": lambda: credentials.Credentials(settings(), build_logger("info", "json")),
+        "tokens remembered": lambda: run(_verifier()),
+        "an anchor's room": room,
+        "a room as decoded": room_data,
+        "a reply": a_reply,
+        "a room in both shapes": fetched,
+        "a create": lambda: Creation(room()),
+        "rooms remembered": lambda: run(_cache()),
+        "creates remembered": lambda: run(_outcomes()),
+        "an anchor's answer": lambda: answers.found(room(), None),
+        "an exchange": exchange,
+        "a client": lambda: client(Transport(ROOM)),
+    }
+)
+"""By a name; each is made anew."""
+
+
+def _caught(*kinds: type[Exception], by: Callable[[], object]) -> Exception:
+    try:
+        by()
+    except kinds as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def _failed_read(fault: str) -> Exception:
+    def read() -> object:
+        return run(client(Transport(FAULTS[fault](EVERY, made_for("alice", "1")))).read("1", "r"))
+
+    return _caught(GatewayError, by=read)
+
+
+def _refused_token(token: str) -> Exception:
+    async def verify() -> object:
+        return await (await _verifier()).verify(token)
+
+    return _caught(GatewayError, by=lambda: run(verify()))
+
+
+_READ = ("credentials", "unknown", "storage", "html", "other-JSON", "no-UTF-8", "cut-JSON")
+_DECODED = ("a-number-for-a-title", "a-list-for-a-URL", "a-URL-for-an-anchor", "another-room")
+_PAYLOAD = TOKENS["alice"].split(".")[1]
+_TOKENS = {
+    "forged": TOKENS["forged"],
+    "expired": TOKENS["expired"],
+    "padded": f"{TOKENS['alice']}=",
+    "longer": f"{TOKENS['alice']}x",
+    "of four parts": f"{_PAYLOAD}.{TOKENS['alice']}",
+    "of payloads": f"{_PAYLOAD}.{_PAYLOAD}.{_PAYLOAD}",
+}
+
+ERRORS: MappingProxyType[str, Callable[[], Exception]] = MappingProxyType(
+    {
+        **{f"upstream: {name}": partial(_failed_read, name) for name in _READ + _DECODED},
+        **{f"token: {name}": partial(_refused_token, text) for name, text in _TOKENS.items()},
+        "data that is no UTF-8": lambda: _caught(
+            Broken, by=lambda: decode_room(msgspec.Raw(b'{"push_url":"\xff' + EVERY.encode()))
+        ),
+        "settings": lambda: _caught(
+            SettingsError,
+            by=lambda: load({name: f"{text}\n" for name, text in KEYS.items()}),
+        ),
+        "settings in the wrong place": lambda: _caught(
+            SettingsError,
+            by=lambda: load(dict.fromkeys(("GATEWAY_PORT", "GATEWAY_UPSTREAM_URL"), EVERY)),
+        ),
+        "a short secret": lambda: _caught(ValueError, by=lambda: hmac_key(CANARIES["AK"].encode())),
+    }
+)
+"""Errors amid secrets, by how they come about."""

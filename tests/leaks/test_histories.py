@@ -1,0 +1,48 @@
+"""`push_url` reaches nobody but its anchor in cookie mode either, over random histories."""
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.conftest import SCOPES, running_sandbox
+from tests.live.test_histories import ANCHORS, Histories
+
+COOKIE = "session"
+
+
+class ByCookie(Histories):
+    """Everyone is a web app's user."""
+
+    def call(self, user: str, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request that a user's cookie signs in."""
+        token = self.sandbox.token(user, SCOPES.get(user, []))
+        cookie = {"Cookie": f"{COOKIE}={token}", "X-Gateway-CSRF": "1"}
+        headers = {**cookie, **parts.pop("headers", {})}
+        response = self.client.request(method, path, headers=headers, **parts)
+        assert response.status_code < 500
+        assert token not in response.text
+        return response
+
+
+@pytest.mark.parametrize("dialect", ["documented", "legacy"])
+def test_push_url_reaches_its_anchor_only(dialect: Any) -> None:
+    """Creates, repeated ones, reads, batches, stops and deletes, all by cookie."""
+    bounds = settings(
+        max_examples=15,
+        stateful_step_count=20,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    with (
+        running_sandbox(dialect, {"GATEWAY_JWT_COOKIE": COOKIE}) as sandbox,
+        httpx.Client(base_url=sandbox.url, trust_env=False) as client,
+    ):
+        for user in (*ANCHORS, "admin"):
+            sandbox.vendor.register(user)
+        members = {"sandbox": sandbox, "client": client}
+        run_state_machine_as_test(type("BoundHistories", (ByCookie,), members), settings=bounds)

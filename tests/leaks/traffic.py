@@ -1,0 +1,159 @@
+"""Gateways that run at debug level with canaries for keys, and a record of all they say.
+
+The one thing taken out of it is the `push_url` in its own anchor's answer, which must be that
+room's.
+"""
+
+import io
+import json
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+from structlog.typing import FilteringBoundLogger
+
+from gateway import app
+from gateway.serving import Application, listening
+from gateway.settings import load
+from gateway.telemetry import build_logger
+from gateway.upstream import Transport
+from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
+from tests.leaks.telltale import signature_in, telltale
+from tests.live.fault_server import Server, serving
+
+APP = "https://app.example.com"
+COOKIE = "session"
+TIMEOUT = 0.3
+STYLES = ("json", "console")
+
+DEBUG = {
+    "GATEWAY_LOG_LEVEL": "debug",
+    "GATEWAY_UPSTREAM_TIMEOUT": str(TIMEOUT),
+    "GATEWAY_RATE_LIMIT_READS": "off",
+    "GATEWAY_RATE_LIMIT_WRITES": "off",
+    "GATEWAY_RATE_LIMIT_FAILED_AUTH": "off",
+    "GATEWAY_JWT_COOKIE": COOKIE,
+    "GATEWAY_CORS_ORIGINS": APP,
+}
+
+_PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@dataclass
+class Heard:
+    """What was said, by channel; the codes of all problems; secrets that arose meanwhile."""
+
+    said: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    codes: set[str] = field(default_factory=set)
+    arisen: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, user: str | None, answer: httpx.Response) -> None:
+        """Note an answer to a user, but for a `push_url` of their own."""
+        headers = b"\r\n".join(b"%b: %b" % each for each in answer.headers.raw)
+        self.said["headers"].append(headers)
+        body = answer.content
+        if answer.headers.get("content-type") == "application/problem+json" and body:
+            self.codes.add(json.JSONDecoder().raw_decode(body.decode())[0]["code"])
+        elif user in PUSH and b'"push_url"' in body and answer.is_success:
+            body = _without_push_url(user, body)
+        self.said["bodies"].append(body)
+
+    def upstream(self, server: Server) -> None:
+        """Note the signatures of all calls."""
+        for each in server.received:
+            signature = signature_in(each)
+            self.arisen[f"signature {signature[:3]}"] = signature
+
+
+def _without_push_url(user: str, body: bytes) -> bytes:
+    text = body.decode()
+    room, end = json.JSONDecoder().raw_decode(text)
+    if "push_url" in room:
+        assert room["anchor_info"]["user_id"] == user
+        assert room.pop("push_url") == push_url(user, room["live_id"])
+    return f"{json.dumps(room)}{text[end:]}".encode()
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of a gateway, whose answers are heard."""
+
+    http: httpx.AsyncClient
+    heard: Heard
+
+    async def ask(self, user: str | None, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request with a user's token, or with none."""
+        headers = [*parts.pop("headers", {}).items()]
+        if user is not None:
+            headers.append(("Authorization", f"Bearer {TOKENS[user]}"))
+        return await self.send(user, method, path, headers=headers, **parts)
+
+    async def send(self, user: str | None, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send a request as it is, whose answer is for this user."""
+        answer = await self.http.request(method, path, **parts)
+        self.heard.answer(user, answer)
+        return answer
+
+
+class Both:
+    """A log that writes every event to several."""
+
+    def __init__(self, logs: Sequence[FilteringBoundLogger]) -> None:
+        self._logs = logs
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def write(*event: object, **more: object) -> None:
+            for each in self._logs:
+                getattr(each, name)(*event, **more)
+
+        return write
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How gateways run: who hears them, and what else is put around each of them."""
+
+    heard: Heard
+    around: Callable[[Application], Application] = lambda app: app
+    bound: Mapping[str, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def gateway(
+        self, upstream_url: str, *, transport: Transport | None = None, **environ: str
+    ) -> AsyncIterator[Client]:
+        """Run a gateway; `environ` are settings without their prefix, empty for unset."""
+        changes = {f"GATEWAY_{name}": text for name, text in environ.items()}
+        settings = load({**KEYS, **DEBUG, "GATEWAY_UPSTREAM_URL": upstream_url, **changes})
+        with self.log() as log:
+            application = self.around(app.build(settings, log, transport=transport))
+            async with (
+                listening(application, 0) as port,
+                httpx.AsyncClient(
+                    base_url=f"http://127.0.0.1:{port}",
+                    trust_env=False,
+                    timeout=20,
+                    verify=_PLAIN_HTTP,
+                ) as http,
+            ):
+                yield Client(http, self.heard)
+
+    @contextmanager
+    def log(self) -> Iterator[FilteringBoundLogger]:
+        """Give a log that is heard, in both of its styles."""
+        streams = {style: io.BytesIO() for style in STYLES}
+        logs = [build_logger("debug", style, stream) for style, stream in streams.items()]
+        yield cast("FilteringBoundLogger", Both([each.bind(**self.bound) for each in logs]))
+        for style, stream in streams.items():
+            self.heard.said[f"{style} log"].append(stream.getvalue())
+
+    @asynccontextmanager
+    async def world(self, **environ: str) -> AsyncIterator[Client]:
+        """Run a gateway in front of the upstream that tells everything."""
+        async with serving(telltale) as server:
+            async with self.gateway(server.url, transport=None, **environ) as client:
+                yield client
+            self.heard.upstream(server)
