@@ -24,8 +24,9 @@ from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT, serving
+from gateway.background import meanwhile
 from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
-from gateway.credentials import Credentials, meanwhile, qiniu_auth
+from gateway.credentials import Credentials, qiniu_auth
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -126,7 +127,7 @@ def build(
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         if environ:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.ask)
-        async with credentials.kept_current(), meanwhile(rotation.watch()):
+        async with credentials.kept_current(), meanwhile(rotation.watch, log):
             yield
         await creator.aclose()
         await cache.aclose()

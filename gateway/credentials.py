@@ -4,16 +4,15 @@ Part of the composition root: `app` builds a gateway with these, `rotation` and 
 bring others in their place while it runs.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
+from gateway.background import meanwhile
 from gateway.identity import (
     ClaimRules,
     JwksKeys,
@@ -76,7 +75,7 @@ class Credentials:
         async with AsyncExitStack() as stack:
             if self._issuer is not None:
                 stack.push_async_callback(self._issuer.aclose)
-            await stack.enter_async_context(meanwhile(self._keys.keep_fresh()))
+            await stack.enter_async_context(meanwhile(self._keys.keep_fresh, self._log))
             yield
 
     def _forget(self) -> None:
@@ -162,17 +161,6 @@ def claim_rules(settings: JwtSettings) -> ClaimRules:
         leeway=settings.jwt_leeway,
         user_claim=settings.jwt_user_claim,
     )
-
-
-@asynccontextmanager
-async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run `work` beside the block, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _unusable(field: str, error: ValueError) -> SettingsError:

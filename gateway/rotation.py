@@ -1,8 +1,8 @@
 """Key files that change while the gateway runs.
 
-- Files are looked at every second. What they say comes into use once it has stayed the same for a
-  second, so that an AK and its SK, written one after the other, are taken together; or at once on
-  SIGHUP.
+- Files, where there are any, are looked at every second. What they say comes into use once it has
+  stayed the same for a second, so that an AK and its SK, written one after the other, are taken
+  together; or at once on SIGHUP.
 - A file that is half written, missing or not valid changes nothing: all keys stay as they are, and
   the log says why, once.
 - What is read is the whole configuration from the environment the process was started with.
@@ -53,7 +53,7 @@ class Rotation:
         """Look after the files until cancelled."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._every):
+                async with asyncio.timeout(self._every if self._files else None):
                     await self._asked.wait()
             await self.look()
 

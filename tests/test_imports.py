@@ -33,6 +33,7 @@ DIRECTION: dict[str, set[str]] = {
     "audit": {"settings"},
     "sandbox": {"app", "credentials", "identity", "serving", "settings", "telemetry"},
     "app": {
+        "background",
         "cache",
         "credentials",
         "edge",
@@ -44,7 +45,8 @@ DIRECTION: dict[str, set[str]] = {
         "threads",
         "upstream",
     },
-    "credentials": {"identity", "settings", "threads", "upstream"},
+    "background": set(),
+    "credentials": {"background", "identity", "settings", "threads", "upstream"},
     "rotation": {"settings"},
     "edge": {"rooms", "secret"},
     "identity": {"rooms"},

@@ -182,6 +182,26 @@ async def rooms(exchange: Exchange) -> None:
     await exchange.write(reply(enveloped(room(live_id))))
 
 
+class Held:
+    """A healthy vendor that keeps every request waiting until it is let go."""
+
+    def __init__(self) -> None:
+        self._arrived = asyncio.Semaphore(0)
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Wait, then answer."""
+        self._arrived.release()
+        await self.let_go.wait()
+        await rooms(exchange)
+
+    async def arrived(self, count: int) -> None:
+        """Wait until so many more requests are here."""
+        async with asyncio.timeout(5):
+            for _ in range(count):
+                await self._arrived.acquire()
+
+
 def room(live_id: str) -> dict[str, object]:
     """Return a room of alice's that can be told from any other by several of its fields."""
     return {

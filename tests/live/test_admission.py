@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.fault_server import Exchange, rooms, serving, silence
+from tests.live.fault_server import Exchange, Held, rooms, serving, silence
 from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gateway_at
 from tests.live.viewers import viewer_at
 
@@ -144,33 +144,13 @@ async def test_open_routes_have_no_limit() -> None:
             assert limits(answer) is None
 
 
-class Held:
-    """An upstream that keeps every read waiting until it is let go."""
-
-    def __init__(self) -> None:
-        self._arrived = asyncio.Semaphore(0)
-        self.let_go = asyncio.Event()
-
-    async def __call__(self, exchange: Exchange) -> None:
-        """Wait, then answer with the room."""
-        self._arrived.release()
-        await self.let_go.wait()
-        await rooms(exchange)
-
-    async def full(self, count: int) -> None:
-        """Wait until so many reads are here."""
-        async with asyncio.timeout(5):
-            for _ in range(count):
-                await self._arrived.acquire()
-
-
 async def test_beyond_the_limit_requests_are_refused_at_once() -> None:
     """Those in flight are served, the rest is told to come back; health routes always answer."""
     held = Held()
     settings = {"MAX_CONCURRENCY": "3", "UPSTREAM_TIMEOUT": "10"}
     async with serving(held) as server, gateway_at(server.url, **settings) as gateway:
         admitted = [asyncio.create_task(gateway.read(str(n))) for n in range(3)]
-        await held.full(3)
+        await held.arrived(3)
         for path in ("/v1/rooms/4", "/v1/rooms?id=4", "/openapi.json", "/nothing"):
             began = time.monotonic()
             refused = await as_bob(gateway, "GET", path)

@@ -9,6 +9,7 @@ from tests.live.fault_server import (
     CREATED,
     PUSH_URL,
     Exchange,
+    Held,
     free_socket,
     rooms,
     serving,
@@ -59,21 +60,15 @@ async def test_an_unknown_outcome_stays_unknown() -> None:
 
 async def test_while_the_first_runs() -> None:
     """Nine more are told so, another body is refused; after it they get its room."""
-    begun, answered = asyncio.Event(), asyncio.Event()
-
-    async def when_told(exchange: Exchange) -> None:
-        begun.set()
-        await answered.wait()
-        await rooms(exchange)
-
-    async with serving(when_told) as server, gateway_at(server.url) as gateway:
+    held = Held()
+    async with serving(held) as server, gateway_at(server.url) as gateway:
         first = asyncio.create_task(create(gateway))
-        await begun.wait()
+        await held.arrived(1)
         others = await asyncio.gather(*(create(gateway) for _ in range(9)))
         assert {told(each) for each in others} == {("idempotency_in_progress", False)}
         assert {each.headers["retry-after"] for each in others} == {"1"}
         assert told(await create(gateway, "other")) == ("idempotency_key_reused", False)
-        answered.set()
+        held.let_go.set()
         assert told(await first) == (CREATED, False)
         again = await create(gateway)
         assert told(again) == (CREATED, True)
@@ -83,18 +78,12 @@ async def test_while_the_first_runs() -> None:
 
 async def test_a_client_that_gives_up_finds_its_room() -> None:
     """The connection ends while the create runs; its outcome is there for the next try."""
-    begun, answered = asyncio.Event(), asyncio.Event()
-
-    async def when_told(exchange: Exchange) -> None:
-        begun.set()
-        await answered.wait()
-        await rooms(exchange)
-
-    async with serving(when_told) as server, gateway_at(server.url) as gateway:
+    held = Held()
+    async with serving(held) as server, gateway_at(server.url) as gateway:
         with pytest.raises(httpx.ReadTimeout):
             await create(gateway, patience=0.1)
-        await begun.wait()
-        answered.set()
+        await held.arrived(1)
+        held.let_go.set()
         assert told(await ended(gateway)) == (CREATED, True)
         assert server.targets("POST") == ["/server/live"]
 

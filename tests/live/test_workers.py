@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,11 @@ async def read(gateway: Served, live_id: str) -> httpx.Response:
         return await client.get(f"{gateway.url}/v1/rooms/{live_id}")
 
 
+def has_new_workers(gateway: Served, before: list[int], count: int) -> bool:
+    """Whether so many workers are not those of before."""
+    return len(set(gateway.workers()) - set(before)) == count
+
+
 def test_killed_workers_are_replaced() -> None:
     """One, again at once, then both: each time there are two that serve.
 
@@ -46,7 +52,7 @@ def test_killed_workers_are_replaced() -> None:
             before = gateway.workers()
             for worker in before[:count]:
                 os.kill(worker, signal.SIGKILL)
-            eventually(lambda: len(set(gateway.workers()) - set(before)) == count)  # noqa: B023
+            eventually(partial(has_new_workers, gateway, before, count))
             eventually(lambda: gateway.listeners() == 2)
             assert gateway.readiness() == (200, "ready")
         gateway.process.terminate()

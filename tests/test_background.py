@@ -1,0 +1,63 @@
+"""Work beside the requests."""
+
+import asyncio
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from gateway.background import meanwhile
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What the gateway runs on."""
+    return "asyncio"
+
+
+async def test_work_that_fails_is_begun_again() -> None:
+    """An error that nobody foresaw is told, each time, and ends nothing."""
+    log, begun, enough = CapturingLogger(), list[int](), asyncio.Event()
+
+    async def work() -> None:
+        begun.append(len(begun))
+        if len(begun) < 3:
+            raise ZeroDivisionError
+        enough.set()
+        await asyncio.Event().wait()
+
+    async with meanwhile(work, log, pause=0), asyncio.timeout(5):
+        await enough.wait()
+    assert begun == [0, 1, 2]
+    assert [call.args[0] for call in log.calls] == ["background_work_failed"] * 2
+
+
+async def test_work_that_ends_is_not_begun_again() -> None:
+    """There may be nothing to do."""
+    begun = list[int]()
+
+    async def work() -> None:
+        begun.append(1)
+
+    async with meanwhile(work, CapturingLogger(), pause=0):
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert begun == [1]
+
+
+async def test_it_ends_with_the_block() -> None:
+    """Whatever it was doing; nothing is left over."""
+    ended, running, before = list[str](), asyncio.Event(), len(asyncio.all_tasks())
+
+    async def work() -> None:
+        try:
+            running.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    async with meanwhile(work, CapturingLogger()):
+        await running.wait()
+    assert ended == ["ended"]
+    assert len(asyncio.all_tasks()) == before
