@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gateway
 from gateway.edge import PROBLEMS
 from gateway.serving import Application
 from tests.leaks.canaries import CANARIES
@@ -78,7 +80,20 @@ EVENTS = {
     "keys_kept",
     "keys_read_again",
 }
-"""All that a gateway logs."""
+"""All that a gateway logs of what others have sent."""
+
+OF_ITS_OWN = {
+    "starting",  # test_processes has it
+    "breaker_closed",  # has no values
+    "background_work_failed",  # an exception, shown as that of request_failed is
+}
+_LOGGED = re.compile(r"log(?:ger)?(?:\([^()]*\))?\.\w+\(\s*(?:\w+\(\w+\),\s*)?\"([a-z_]+)\"")
+
+
+def test_every_event_is_known() -> None:
+    """What the source logs is scanned above, or named with the reason why it is not."""
+    source = "".join(each.read_text() for each in Path(gateway.__file__).parent.rglob("*.py"))
+    assert set(_LOGGED.findall(source)) == EVENTS | OF_ITS_OWN
 
 
 async def test_nothing_said_has_a_secret_in_it(heard: Callable[[], Heard], tmp_path: Path) -> None:
