@@ -8,28 +8,28 @@ request → Front (id, headers, body cap, access line)
 """
 
 import asyncio
-import gc
 import itertools
-import os
+import logging
 import secrets
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.types import ASGIApp
-from structlog.typing import FilteringBoundLogger
 
-from gateway import USER_AGENT, serving
+from gateway import USER_AGENT
 from gateway.background import meanwhile
 from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
 from gateway.credentials import Credentials, qiniu_auth
 from gateway.edge import (
     ClientAddress,
     Cors,
+    InFlight,
     RateLimiter,
     RateLimits,
     TokenCookie,
@@ -39,15 +39,29 @@ from gateway.edge import (
 from gateway.rooms import Creator, RoomService, Scopes
 from gateway.rotation import Rotation
 from gateway.settings import (
+    LogCaller,
+    LogFormat,
     RateLimit,
     Settings,
     UpstreamSettings,
-    load,
 )
-from gateway.telemetry import build_logger
+from gateway.telemetry import (
+    AccessLog,
+    Counter,
+    Metrics,
+    Stream,
+    Telemetry,
+    as_event,
+    as_json,
+    build_logger,
+    caller_ids,
+    sampling,
+)
 from gateway.threads import foreign_calls_returned
 from gateway.upstream import (
+    BREAKER_STATES,
     Breaker,
+    Line,
     Probe,
     QliveClient,
     Transport,
@@ -57,31 +71,10 @@ from gateway.upstream import (
     probe,
 )
 
-_COLLECT_EVERY = 50_000
-"""Objects made and not yet gone, after which the garbage collector looks at the young ones."""
-
-
-def from_environment(environ: Mapping[str, str] = os.environ) -> ASGIApp:
-    """Return the gateway that `environ` describes, in a worker of its own; raise SettingsError.
-
-    What stands by then lives as long as the worker, and a request leaves no cycles behind: taking
-    the first out of the garbage collector's sight and letting it run less often is worth one
-    request in twenty.
-    """
-    settings = load(environ)
-    stopping = serving.Stopping(settings.port, settings.shutdown_grace)
-    stopping.take_signals()
-    log = build_logger(settings.log_level, settings.log_format)
-    gateway = build(settings, log, draining=lambda: stopping.announced, environ=environ)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY)
-    return stopping.around(gateway)
-
 
 def build(
     settings: Settings,
-    log: FilteringBoundLogger,
+    telemetry: Telemetry,
     *,
     transport: Transport | None = None,
     draining: Callable[[], bool] = lambda: False,
@@ -92,19 +85,26 @@ def build(
     `draining` says whether it is about to stop, which makes it unready; key files that `environ`
     names are read again when they change. Raises SettingsError for an unusable key.
     """
-    credentials = Credentials(settings, log)
-    rotation = Rotation(environ, credentials.adopt, log)
+    log, metrics = telemetry.log, telemetry.metrics
+    credentials = Credentials(settings, log, metrics)
+    rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
-    breaker = Breaker(time.monotonic, log)
+    breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
+    line = Line(settings.upstream_connections)
     send = pipeline(
         transport,
         credentials.auth,
         breaker,
+        line,
         timeout=settings.upstream_timeout,
-        connections=settings.upstream_connections,
+        attempts=metrics.upstream_attempts,
     )
     client = QliveClient(
-        send, base_url=settings.upstream_url, zone=settings.upstream_timezone, log=log
+        send,
+        base_url=settings.upstream_url,
+        zone=settings.upstream_timezone,
+        log=log,
+        metrics=metrics,
     )
     cache = RoomCache(
         client.read,
@@ -112,6 +112,7 @@ def build(
         size=settings.cache_size,
         lifetimes=_lifetimes(settings),
         clock=time.monotonic,
+        metrics=metrics,
     )
     creator = Creator(client, LocalOutcomes(time.monotonic))
     rooms = RoomService(
@@ -122,26 +123,45 @@ def build(
         patience=settings.upstream_timeout,
     )
     cors, cookie = _for_browsers(settings)
+    in_flight = InFlight(settings.max_concurrency)
+    metrics.http_in_flight_max.set(settings.max_concurrency)
+    metrics.cached_max.set(settings.cache_size)
+    metrics.upstream_active_max.set(settings.upstream_connections)
+
+    def sample() -> None:
+        known, unknown = cache.sizes
+        metrics.cached.set(known, "known")
+        metrics.cached.set(unknown, "unknown")
+        metrics.http_in_flight.set(in_flight.count)
+        metrics.upstream_active.set(line.active)
+        metrics.upstream_waiting.set(line.waiting)
+        for state in BREAKER_STATES:
+            metrics.breaker.set(state == breaker.state, state)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         if environ:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.ask)
-        async with credentials.kept_current(), meanwhile(rotation.watch, log):
+        async with (
+            credentials.kept_current(),
+            meanwhile(rotation.watch, log),
+            meanwhile(partial(sampling, metrics.loop_lag, sample), log),
+        ):
             yield
         await creator.aclose()
         await cache.aclose()
         await transport.aclose()
         await foreign_calls_returned()
+        telemetry.close()
 
     return build_application(
         rooms,
         credentials.tokens.verify,
         credentials.tokens.recall,
-        _rate_limits(settings),
+        _rate_limits(settings, metrics.rate_limited),
         cors=cors,
         cookie=cookie,
-        max_concurrency=settings.max_concurrency,
+        in_flight=in_flight,
         checks={
             "keys": lambda: credentials.state,
             "upstream": lambda: client.state,
@@ -151,9 +171,29 @@ def build(
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
         new_id=_request_ids(),
-        log=log,
-        access_log=settings.access_log,
+        telemetry=telemetry,
     )
+
+
+def telemetry_to(
+    stream: Stream,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    close: Callable[[], None] = lambda: None,
+) -> Telemetry:
+    """Return what tells as `settings` say, in lines to `stream`.
+
+    `close` is called once nothing will be told any more.
+    """
+    style = settings.log_format
+    log = build_logger(settings.log_level, style, stream)
+    emit = as_json(stream) if style == LogFormat.JSON else as_event(log)
+    key = settings.secret_key.reveal().encode()
+    caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _nobody
+    shown = settings.access_log and log.is_enabled_for(logging.INFO)
+    access_log = AccessLog(emit, caller_id=caller_id) if shown else None
+    return Telemetry(log, access_log, metrics, close)
 
 
 async def probe_upstream(settings: UpstreamSettings) -> Probe:
@@ -184,7 +224,11 @@ def _lifetimes(settings: Settings) -> Lifetimes:
     )
 
 
-def _rate_limits(settings: Settings) -> RateLimits:
+def _nobody(_: str) -> None:
+    """Tell nothing of a user."""
+
+
+def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
     def limiter(limit: RateLimit | None) -> RateLimiter | None:
         return RateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
 
@@ -193,6 +237,7 @@ def _rate_limits(settings: Settings) -> RateLimits:
         limiter(settings.rate_limit_writes),
         limiter(settings.rate_limit_failed_auth),
         ClientAddress(settings.trusted_proxies or ()),
+        refusals,
     )
 
 

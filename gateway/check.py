@@ -63,18 +63,34 @@ def report(
     return Report(ok, findings, audited)
 
 
-def lines(report: Report) -> Iterator[str]:
-    """Return the report for people, a line a finding: how grave, what about, what is so."""
-    told: list[tuple[str, str, str]] = [
-        *((each.verdict, each.subject, each.message) for each in report.findings),
+class Row(Struct, frozen=True):
+    """A finding of either kind, for people; `rule` and `advice` only where the audit has it."""
+
+    grave: str
+    subject: str
+    message: str
+    rule: str = ""
+    advice: str = ""
+
+
+def rows(report: Report) -> list[Row]:
+    """Return all that the report has to tell."""
+    return [
+        *(Row(each.verdict, each.subject, each.message) for each in report.findings),
         *(
-            (each.severity, each.variable, f"{each.rule}: {each.message}; {each.advice}")
+            Row(each.severity, each.variable, each.message, each.rule, each.advice)
             for each in report.audit
         ),
     ]
-    width = max(len(subject) for _, subject, _ in told)
-    for grave, subject, message in told:
-        yield f"{grave:<7}  {subject:<{width}}  {message}"
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Return the report for people, a line a finding: how grave, what about, what is so."""
+    told = rows(report)
+    width = max(len(row.subject) for row in told)
+    for row in told:
+        message = f"{row.rule}: {row.message}; {row.advice}" if row.rule else row.message
+        yield f"{row.grave:<7}  {row.subject:<{width}}  {message}"
 
 
 def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,30 +1,68 @@
-"""The `gateway` command.
+"""The `gateway` command: its words, options and help. What they do is in `commands`.
 
 Exit codes: 0 fine; 1 something failed; 2 the configuration or the command line is not valid.
-"""
 
-import asyncio
+What a command needs is imported when it runs. `--help`, `--version` and a shell that completes a
+word would otherwise wait for the web framework: half a second, where a tenth will do.
+"""
+# ruff: noqa: PLC0415  # said above
+
 import os
+import signal
 import sys
-import time
-from contextlib import suppress
-from typing import Never
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from gateway import __version__, app, audit, check, credentials, serving
-from gateway.edge import openapi_json
-from gateway.identity import StaticKeys, TokenVerifier, mint
-from gateway.rooms import TokenInvalid
-from gateway.sandbox import DialectName, running, welcome
-from gateway.settings import Settings, SettingsError, load, load_jwt
-from gateway.telemetry import build_logger
+from gateway import __version__
 
-_INVALID = 2
+if TYPE_CHECKING:
+    from gateway.sandbox import DialectName
+
+_SECTIONS = MappingProxyType(
+    {
+        "Try it": ("sandbox", "token"),
+        "Run it": ("check", "serve"),
+        "Watch it": ("dashboard", "alerts"),
+        "Work with it": ("openapi", "completion"),
+    }
+)
+"""Every command, as the help lists them."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands under headings, in the order in which one comes to need them."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return [name for names in _SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(ctx)))
+        for heading, names in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{width}}", self._about(name)) for name in names])
+
+    def _about(self, name: str) -> str:
+        return self.commands[name].get_short_help_str(limit=80)
+
+
+def _lines(*lines: str) -> str:
+    """Return a part of a help text that is not wrapped."""
+    return "\b\n" + "\n".join(lines)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_lines(
+        "Examples:",
+        "  gateway sandbox                   everything simulated, nothing to configure",
+        "  gateway check && gateway serve    what the environment says, checked and run",
+        "  gateway COMMAND -h                more about a command",
+    ),
+)
 @click.version_option(__version__, prog_name="gateway", message="%(prog)s %(version)s")
 def main() -> None:
     """Live rooms for apps, without handing them the vendor's keys.
@@ -34,9 +72,26 @@ def main() -> None:
     """
 
 
-@main.command()
-@click.option("--port", default=8080, show_default=True, help="The gateway's port.")
-@click.option("--upstream-port", default=8081, show_default=True, help="The simulated vendor's.")
+_PORT = click.IntRange(0, 65_535)
+
+
+@main.command(
+    epilog=_lines(
+        "Examples:",
+        "  gateway sandbox",
+        "  gateway sandbox --port 9000 --upstream-port 9001 --dialect legacy",
+    )
+)
+@click.option(
+    "--port", default=8080, show_default=True, type=_PORT, help="The gateway's port; 0: a free one."
+)
+@click.option(
+    "--upstream-port",
+    default=8081,
+    show_default=True,
+    type=_PORT,
+    help="The simulated vendor's; 0: a free one.",
+)
 @click.option(
     "--dialect",
     type=click.Choice(["documented", "legacy"]),
@@ -44,71 +99,93 @@ def main() -> None:
     show_default=True,
     help="Which build of the vendor's service to simulate.",
 )
-def sandbox(port: int, upstream_port: int, dialect: DialectName) -> None:
-    """Run everything on loopback, with a simulated vendor."""
-    with suppress(KeyboardInterrupt):
-        try:
-            asyncio.run(_sandbox(port, upstream_port, dialect))
-        except serving.PortTaken as error:
-            _fail(f"{error}; choose others with --port and --upstream-port")
+def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
+    """Run everything on loopback, with a simulated vendor.
 
-
-async def _sandbox(port: int, upstream_port: int, dialect: DialectName) -> None:
-    environ = {"GATEWAY_LOG_FORMAT": "console"}
-    async with running(
-        port=port, upstream_port=upstream_port, dialect=dialect, environ=environ
-    ) as box:
-        click.echo(welcome(box, dialect))
-        await asyncio.Event().wait()
-
-
-@main.command()
-def serve() -> None:
-    """Run the gateway from GATEWAY_… variables."""
-    settings = _settings()
+    Prints two users' tokens and the curl lines of a session to paste. Keys are made at start and
+    die with it. Ctrl-C stops both.
+    """
     try:
-        serving.require_free(settings.host, settings.port)
-    except serving.PortTaken as error:
-        _fail(f"{error}; choose others with GATEWAY_HOST and GATEWAY_PORT")
-    build_logger(settings.log_level, settings.log_format).info(
-        "starting",
-        version=__version__,
-        listening=f"http://{settings.host}:{settings.port}",
-        upstream=settings.upstream_url,
-        workers=settings.workers,
-    )
-    serving.serve(
-        "gateway.app:from_environment",
-        settings.host,
-        settings.port,
-        workers=settings.workers,
-        grace=settings.shutdown_grace,
-    )
+        from gateway.commands import sandbox as command
+
+        command.run(port, upstream_port, dialect)
+    except KeyboardInterrupt:
+        return
 
 
-@main.command("check")
+@main.command(
+    epilog=_lines(
+        "Examples:",
+        "  gateway serve",
+        "  GATEWAY_HOST=0.0.0.0 GATEWAY_WORKERS=2 gateway serve",
+        "  GATEWAY_LOG_FORMAT=console gateway serve",
+        "",
+        "Exit codes: 0 asked to stop; 1 cannot listen or start; 2 the configuration is not valid.",
+    )
+)
+def serve() -> None:
+    """Run the gateway from GATEWAY_* variables.
+
+    Required are GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY and one of GATEWAY_JWT_SECRET,
+    GATEWAY_JWT_PUBLIC_KEY and GATEWAY_JWT_JWKS_URL; the README has them all. The configuration is
+    checked before anything listens.
+
+    On a terminal it begins with a summary, elsewhere with the log event `starting`, which says the
+    same; GATEWAY_LOG_FORMAT, where it is set, chooses between them. SIGTERM or Ctrl-C lets requests
+    finish, SIGHUP reads key files again.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _end_at_once)
+    if sys.stdout is None:
+        click.echo("gateway: standard output is closed; give logs a place, or /dev/null", err=True)
+        sys.exit(1)
+    from gateway.commands import serve as command
+
+    command.run(os.environ)
+
+
+def _end_at_once(*_: object) -> None:
+    """End before anything has begun; the server puts its own handlers in this one's place."""
+    os._exit(0)
+
+
+@main.command(
+    epilog=_lines(
+        "Examples:",
+        "  gateway check",
+        "  gateway check --offline --fail-on error    in a deployment's pipeline",
+        "  gateway check --json | jq .audit",
+        "",
+        "Exit codes: 0 fine; 1 a check failed; 2 the configuration is not valid.",
+    )
+)
 @click.option("--offline", is_flag=True, help="Leave the network alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--fail-on",
-    type=click.Choice(audit.Severity, case_sensitive=False),
+    type=click.Choice(["info", "warning", "error"], case_sensitive=False),
     help="Exit with 1 also for findings of this severity on; else for failed checks alone.",
 )
-def check_command(*, offline: bool, as_json: bool, fail_on: audit.Severity | None) -> None:
-    """Check and audit the configuration, and make one signed read upstream."""
-    settings = _settings(as_json=as_json)
-    probe = None if offline else asyncio.run(app.probe_upstream(settings))
-    issuer = None if offline else asyncio.run(credentials.check_issuer(settings))
-    files = audit.key_files(os.environ, os.geteuid())
-    report = check.report(settings, os.environ, probe, files, fail_on, issuer=issuer)
-    if as_json:
-        click.echo(msgspec.json.encode(report))
-    else:
-        click.echo("\n".join(check.lines(report)))
-    sys.exit(0 if report.ok else 1)
+def check(*, offline: bool, as_json: bool, fail_on: str | None) -> None:
+    """Check and audit the configuration, and ask the upstream.
+
+    Every problem is listed at once, then what is valid and still unwise. Whether the upstream
+    accepts the signature, how soon it answers and whether the clocks agree is found out by reading
+    a room that does not exist; a JWK set is fetched once.
+    """
+    from gateway.commands import check as command
+
+    command.run(os.environ, offline=offline, as_json=as_json, fail_on=fail_on)
 
 
-@main.command()
+@main.command(
+    epilog=_lines(
+        "Examples:",
+        "  gateway token alice",
+        '  curl -H "Authorization: Bearer $(gateway token alice)" …',
+        "  gateway token admin --scope rooms:admin --ttl 300",
+    )
+)
 @click.argument("sub")
 @click.option("--scope", "scopes", multiple=True, help="A scope to grant; may be repeated.")
 @click.option(
@@ -118,47 +195,54 @@ def check_command(*, offline: bool, as_json: bool, fail_on: audit.Severity | Non
     type=click.IntRange(min=1),
     help="Seconds until it expires.",
 )
-def token(sub: str, scopes: tuple[str, ...], ttl: int) -> None:
-    """Mint a token for user SUB with GATEWAY_JWT_SECRET, to try things out."""
-    try:
-        settings = load_jwt(os.environ)
-        keys = StaticKeys(credentials.verification_keys(settings))
-    except SettingsError as error:
-        _refuse(error)
-    if settings.jwt_secret is None:
-        _fail("tokens are minted with GATEWAY_JWT_SECRET only; set it", _INVALID)
-    rules = credentials.claim_rules(settings)
-    secret = settings.jwt_secret.reveal()
-    minted = mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl)
-    try:
-        asyncio.run(TokenVerifier(keys, rules).verify(minted))
-    except TokenInvalid as error:
-        _fail(f"the gateway would refuse this token: {error}", _INVALID)
-    click.echo(minted)
+def token(sub: str, scopes: Sequence[str], ttl: int) -> None:
+    """Mint a token for user SUB, to try things out.
+
+    It is signed with GATEWAY_JWT_SECRET; the issuers of public keys mint their own.
+    """
+    from gateway.commands import mint as command
+
+    command.run(os.environ, sub, scopes, ttl)
 
 
 @main.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
+    """Print the OpenAPI document of the gateway's API."""
+    from gateway.edge import openapi_json
+
     click.echo(openapi_json(), nl=False)
 
 
-def _settings(*, as_json: bool = False) -> Settings:
-    try:
-        settings = load(os.environ)
-        credentials.verification_keys(settings)
-    except SettingsError as error:
-        _refuse(error, as_json=as_json)
-    return settings
+@main.command(epilog=_lines("Example:", "  gateway dashboard > dashboard.json"))
+def dashboard() -> None:
+    """Print a Grafana dashboard (JSON) of the gateway's metrics."""
+    _print_file("dashboard.json")
 
 
-def _refuse(error: SettingsError, *, as_json: bool = False) -> Never:
-    if as_json:
-        click.echo(msgspec.json.encode({"ok": False, "problems": error.problems}))
-        sys.exit(_INVALID)
-    _fail(f"the configuration is not valid:\n\n{error}\n", _INVALID)
+@main.command(epilog=_lines("Example:", "  gateway alerts > /etc/prometheus/gateway-alerts.yaml"))
+def alerts() -> None:
+    """Print alert rules (Prometheus YAML) on the gateway's metrics."""
+    _print_file("alerts.yaml")
 
 
-def _fail(message: str, code: int = 1) -> Never:
-    click.echo(f"gateway: {message}", err=True)
-    sys.exit(code)
+def _print_file(name: str) -> None:
+    from importlib import resources
+
+    click.echo((resources.files("gateway") / "telemetry" / name).read_bytes(), nl=False)
+
+
+@main.command(
+    epilog=_lines(
+        "Once, for the shell that you use:",
+        "  bash  echo 'eval \"$(gateway completion bash)\"' >> ~/.bashrc",
+        "  zsh   echo 'eval \"$(gateway completion zsh)\"' >> ~/.zshrc  # after compinit",
+        "  fish  gateway completion fish > ~/.config/fish/completions/gateway.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes `gateway` in a shell."""
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    script = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
+    click.echo(script(main, {}, "gateway", "_GATEWAY_COMPLETE").source())

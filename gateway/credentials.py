@@ -26,6 +26,7 @@ from gateway.identity import (
     public_key,
 )
 from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings
+from gateway.telemetry import Metrics
 from gateway.threads import foreign_calls_returned
 from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
 
@@ -42,12 +43,13 @@ _JWK_SET = "application/jwk-set+json, application/json"
 class Credentials:
     """What signs and what verifies. Raises SettingsError for a key that cannot be used."""
 
-    def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
+    def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
         self.auth = qiniu_auth(settings)
         self._static = StaticKeys(verification_keys(settings))
         self._issuer: Transport | None = None
         self._keys: KeySource = self._static
         self._log = log
+        self._refreshes = metrics.key_refreshes
         if settings.jwt_jwks_url is not None:
             self._issuer = issuer_transport()
             self._keys = self._published(self._issuer, settings.jwt_jwks_url, settings)
@@ -56,6 +58,7 @@ class Credentials:
             leeway=settings.jwt_leeway,
             clock=time.time,
             size=TOKENS,
+            verifications=metrics.verifications,
         )
 
     @property
@@ -89,6 +92,7 @@ class Credentials:
             clock=time.monotonic,
             on_change=self._forget,
             log=self._log,
+            refreshes=self._refreshes,
         )
 
 

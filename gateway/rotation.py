@@ -16,6 +16,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from gateway.settings import Settings, SettingsError, key_files, load
+from gateway.telemetry import Counter
 
 _EVERY = 1.0
 
@@ -27,6 +28,7 @@ class Rotation:
     """Gives `adopt` new settings when a key file in `environ` has changed.
 
     `adopt` raises SettingsError for keys that cannot be used, and then has changed nothing.
+    `refreshes` counts by outcome.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Rotation:
         environ: Mapping[str, str],
         adopt: Callable[[Settings], None],
         log: FilteringBoundLogger,
+        refreshes: Counter,
         *,
         every: float = _EVERY,
     ) -> None:
         self._environ = environ
         self._adopt = adopt
         self._log = log
+        self._refreshes = refreshes
         self._every = every
         self._files = key_files(environ)
         self._in_use = self._before = _stamp(self._files)
@@ -70,8 +74,10 @@ class Rotation:
         try:
             self._adopt(await asyncio.to_thread(load, self._environ))
         except SettingsError as error:
+            self._refreshes.inc("files", "failed")
             self._log.error("keys_kept", problems=[str(each) for each in error.problems])
         else:
+            self._refreshes.inc("files", "ok")
             self._log.info("keys_read_again")
 
 

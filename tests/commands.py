@@ -24,9 +24,12 @@ CRASH = re.compile("Traceback|panic|Fatal|Aborted|Exception ignored|RuntimeWarni
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return an environment of this process's, with no gateway variable but `changes`."""
+    """Return an environment of this process's, with no gateway variable but `changes`.
+
+    Nothing listens for scrapes unless that is asked for: tests may run beside another gateway.
+    """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
-    return {**inherited, "PYTHONPATH": str(ROOT), **changes}
+    return {**inherited, "PYTHONPATH": str(ROOT), "GATEWAY_METRICS_PORT": "0", **changes}
 
 
 def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:

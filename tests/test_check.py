@@ -1,11 +1,14 @@
 """What fails a check, and how it is told."""
 
 from collections.abc import Sequence
+from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
+from rich.console import Console
 
 from gateway.audit import KeyFile, Severity
-from gateway.check import lines, report
+from gateway.check import lines, report, rows
+from gateway.commands.findings import show
 from gateway.settings import load
 from gateway.upstream import Probe
 
@@ -69,3 +72,47 @@ def test_a_line_tells_all_of_a_finding() -> None:
     assert "A08: expired tokens are accepted for 61 s more; set the clocks" in told[3]
     assert "A10: 0.0.0.0/0: anyone there" in told[4]
     assert "A12: a group can read the secret; chmod 0400" in told[5]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_terminal_shows_all_of_the_report(width: int) -> None:
+    """Everything that the lines tell, wrapped: nothing is cut, nor taken for markup."""
+    environ = SOUND | WARNED | WRONG | {"GATEWAY_UPSTREAM_URL": "http://[::1]:9"}
+    told = report(load(environ), environ, Probe("no reply: [bold]broken[/bold]", 0.1), GROUP)
+    screen = StringIO()
+    show(told, Console(file=screen, width=width, highlight=False))
+    text = screen.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    words = " ".join(text.split())
+    for row in rows(told):
+        assert row.grave in words
+        for part in (row.subject, row.message, row.rule, row.advice):
+            assert "".join(part.split()) in "".join(words.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "probe", "ending"),
+    [
+        ({}, None, "passed"),
+        (WARNED, None, "passed: 1 warning"),
+        (WARNED | WRONG, None, "passed: 1 error, 1 warning"),
+        (WARNED | PENDING, Probe("no reply", 0.1), "failed: 1 failed check, 2 warnings"),
+    ],
+)
+def test_a_terminal_shows_the_outcome_last(
+    changes: dict[str, str], probe: Probe | None, ending: str
+) -> None:
+    """Whether it is fine, and how much there is to see to, the gravest first."""
+    environ = SOUND | changes
+    screen = StringIO()
+    show(report(load(environ), environ, probe), Console(file=screen, width=80))
+    assert screen.getvalue().splitlines()[-1] == ending
+
+
+def test_a_terminal_of_few_characters_is_enough() -> None:
+    """Where there is no UTF-8, all is shown in what there is."""
+    environ = SOUND | WARNED
+    screen = TextIOWrapper(BytesIO(), encoding="ascii")
+    show(report(load(environ), environ, None), Console(file=screen, width=80))
+    screen.seek(0)
+    assert "> set the clocks" in screen.read()

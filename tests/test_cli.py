@@ -3,14 +3,21 @@
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import httpx
 import jwt
 import pytest
+import yaml
 
-from tests.commands import ROOT, SECRET, VALID, behind, free_port, is_open, run
+from gateway import __version__
+from gateway.audit import Severity
+from gateway.cli import main
+from tests.commands import ROOT, SECRET, VALID, behind, free_port, is_open, run, started
 from tests.conftest import running_sandbox
+from tests.terminal import COLOUR, gateway_on_terminal
 
 
 @pytest.mark.parametrize("option", ["--port", "--upstream-port"])
@@ -181,3 +188,106 @@ def test_openapi_prints_the_committed_document() -> None:
     """The document needs no configuration."""
     code, output, _ = run("openapi")
     assert (code, output) == (0, (ROOT / "openapi" / "gateway.json").read_text())
+
+
+@pytest.mark.parametrize(("name", "read"), [("dashboard", json.loads), ("alerts", yaml.safe_load)])
+def test_what_watches_it_is_printed(name: str, read: Callable[[str], object]) -> None:
+    """Byte for byte what the package has, without configuration."""
+    [file] = (ROOT / "gateway" / "telemetry").glob(f"{name}.*")
+    code, output, errors = run(name)
+    assert (code, output, errors) == (0, file.read_text(encoding="utf-8"), "")
+    assert read(output)
+
+
+def test_the_version() -> None:
+    """A word and a number, for scripts."""
+    assert run("--version") == (0, f"gateway {__version__}\n", "")
+
+
+def test_help_lists_every_command_on_a_line() -> None:
+    """Each has its place under a heading, and what it does fits behind it."""
+    code, output, _ = run("-h")
+    assert code == 0
+    context = click.Context(main)
+    listed = main.list_commands(context)
+    assert sorted(listed) == sorted(main.commands)
+    for name in listed:
+        about = main.commands[name].get_short_help_str(limit=100)
+        assert re.search(rf"^  {name} +{re.escape(about)}$", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [None, *main.commands])
+def test_help_tells_of_every_option(name: str | None) -> None:
+    """What an option does, and an example where there is something to choose; within 80 columns."""
+    command = main if name is None else main.commands[name]
+    code, output, _ = run(*([name] if name else []), "--help")
+    assert code == 0
+    assert max(map(len, output.splitlines())) <= 80
+    for each in command.params:
+        if isinstance(each, click.Option):
+            assert each.help
+            assert each.opts[0] in output
+    assert bool(command.epilog) is (name != "openapi")
+
+
+def test_check_knows_every_severity() -> None:
+    """What `--fail-on` takes, without loading the audit for it, are the audit's severities."""
+    [option] = (each for each in main.commands["check"].params if each.name == "fail_on")
+    assert isinstance(option.type, click.Choice)
+    assert [*option.type.choices] == [*Severity]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("colour", [True, False])
+def test_check_on_a_terminal(columns: int, *, colour: bool) -> None:
+    """The findings within the terminal's width, coloured by how grave they are."""
+    environ = {**VALID, "GATEWAY_TRUSTED_PROXIES": "0.0.0.0/0"}
+    if not colour:
+        environ["NO_COLOR"] = "1"
+    arguments = ["check", "--offline", "--fail-on", "error"]
+    with gateway_on_terminal(*arguments, columns=columns, environ=environ) as screen:
+        assert screen.to_its_end() == 1
+    assert max(map(len, screen.plain.splitlines())) <= columns
+    assert re.search("error +A10 +GATEWAY_TRUSTED_PROXIES", screen.plain)
+    assert screen.plain.splitlines()[-1] == "failed: 1 error, 3 warnings"
+    assert bool(COLOUR.search(screen.shown)) is colour
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_an_invalid_configuration_on_a_terminal(command: str) -> None:
+    """The same problems, each within its column; the exit code is the same."""
+    environ = {"GATEWAY_WORKERS": "canary", "GATEWAY_UPSTREAM_URL": "canary"}
+    _, _, expected = run(command, environ=environ)
+    with gateway_on_terminal(command, columns=80, environ=environ) as screen:
+        assert screen.to_its_end() == 2
+    assert max(map(len, screen.plain.splitlines())) <= 80
+    for line in expected.splitlines()[2:-1]:
+        name, _, message = line.partition(" ")
+        assert re.search(rf"failed +{name} ", screen.plain)
+        assert "".join(message.split()) in "".join(screen.plain.split())
+
+
+def test_check_prints_json_on_a_terminal_too() -> None:
+    """Asked for JSON it gives JSON, whoever looks."""
+    arguments = ["check", "--offline", "--json"]
+    with gateway_on_terminal(*arguments, columns=2000, environ=VALID) as screen:
+        assert screen.to_its_end() == 0
+    assert json.loads(screen.shown)["ok"]
+
+
+@pytest.mark.parametrize("option", ["--port", "--upstream-port"])
+def test_a_port_that_is_none(option: str) -> None:
+    """Refused as a slip of the command line."""
+    code, output, errors = run("sandbox", option, "65536")
+    assert (code, output) == (2, "")
+    assert option in errors
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    """What is printed can be cut off, as by `head`, without a crash."""
+    with started("dashboard") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=20) in {0, 1}
+        assert process.stderr is not None
+        assert process.stderr.read() == ""

@@ -13,6 +13,7 @@ from structlog.testing import CapturingLogger
 from gateway.credentials import Credentials
 from gateway.rooms import TokenInvalid
 from gateway.settings import Settings, SettingsError, load
+from gateway.telemetry import Metrics
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ def signature(credentials: Credentials) -> str:
 
 async def test_another_secret() -> None:
     """The new one at once; the previous one as long as it is given; no older one."""
-    credentials = Credentials(settings(), CapturingLogger())
+    credentials = Credentials(settings(), CapturingLogger(), Metrics())
     tokens = [token(secret) for secret in SECRETS]
     assert [await believes(credentials, each) for each in tokens] == [True, False, False]
     credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]))
@@ -72,7 +73,7 @@ async def test_another_secret() -> None:
 async def test_another_public_key() -> None:
     """A token that was remembered under the old one is not believed any more."""
     old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    credentials = Credentials(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger())
+    credentials = Credentials(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger(), Metrics())
     remembered = token(old, "ES256")
     assert await believes(credentials, remembered)
     credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)))
@@ -82,7 +83,7 @@ async def test_another_public_key() -> None:
 
 def test_another_pair_signs() -> None:
     """AK and SK change together."""
-    credentials = Credentials(settings(), CapturingLogger())
+    credentials = Credentials(settings(), CapturingLogger(), Metrics())
     before = signature(credentials)
     credentials.adopt(settings(ACCESS_KEY="ak-2", SECRET_KEY="sk-2", JWT_SECRET=SECRETS[0]))
     assert before.startswith("Qiniu ak-1:")
@@ -92,7 +93,7 @@ def test_another_pair_signs() -> None:
 
 async def test_a_key_that_cannot_be_used_changes_nothing() -> None:
     """Neither what verifies nor what signs."""
-    credentials = Credentials(settings(), CapturingLogger())
+    credentials = Credentials(settings(), CapturingLogger(), Metrics())
     before = signature(credentials)
     weak = pem(ec.generate_private_key(ec.SECP256K1()))
     with pytest.raises(SettingsError):

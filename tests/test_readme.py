@@ -1,4 +1,4 @@
-"""The README's tables are the code's."""
+"""The tables of the README and of the documents under .github/ are the code's."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 from gateway.audit import RULES
 from gateway.edge import PROBLEMS
 from gateway.settings import Settings, variables
+from gateway.telemetry import FAMILIES, Block, Exposition
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.joinpath(".github").glob("*.md"))]
 
 
 def test_settings_table() -> None:
@@ -31,3 +34,34 @@ def test_audit_table() -> None:
     """Every rule of the audit stands in the README with its severity, and no other."""
     expected = [f"| {rule.number} | {rule.severity} | {rule.about} |" for rule in RULES]
     assert re.findall(r"^\| A\d\d \| .*$", README, re.MULTILINE) == expected
+
+
+def metric_rows() -> list[str]:
+    """Return the table of all that a scrape shows: what workers count, then what is added."""
+    counted = [
+        (each.name, each.kind, [label.name for label in each.labels], each.about)
+        for each in FAMILIES
+    ]
+    block = Block()
+    block.begin()
+    added = [
+        (metric.samples[0].name, metric.type, metric.samples[0].labels, metric.documentation)
+        for metric in list(Exposition([block], "0").collect())[len(FAMILIES) :]
+    ]
+    return [
+        f"| `{name}` | {kind} | {', '.join(labels) or '–'} | {about} |"
+        for name, kind, labels, about in [*counted, *added]
+    ]
+
+
+def test_metric_table() -> None:
+    """Every metric stands in one of the documents with kind, labels and meaning, and no other."""
+    texts = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    found = [
+        row
+        for text in texts
+        for row in re.findall(
+            r"^\| `(?:gateway|process)_\w+` \| (?:counter|gauge|hist).*$", text, re.MULTILINE
+        )
+    ]
+    assert found == metric_rows()

@@ -1,6 +1,6 @@
 """Key files that change while the gateway runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,8 @@ from structlog.testing import CapturingLogger
 
 from gateway.rotation import Rotation
 from gateway.settings import Problem, Settings, SettingsError
+from gateway.telemetry import Block, Metrics, families
+from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +35,12 @@ class World:
             "GATEWAY_SECRET_KEY_FILE": str(folder / "sk"),
             "GATEWAY_JWT_SECRET": "x" * 32,
         }
-        self.rotation = Rotation(environ, self._adopt, self.log)
+        self.block = Block()
+        self.rotation = self.over(environ)
+
+    def over(self, environ: Mapping[str, str]) -> Rotation:
+        """Return the rotation of this world's keys, as `environ` names them."""
+        return Rotation(environ, self._adopt, self.log, Metrics(self.block).key_refreshes)
 
     def write(self, name: str, text: str) -> None:
         """Put a new file in the place of another."""
@@ -129,10 +136,23 @@ async def test_a_folder_that_is_swapped_is_a_change(tmp_path: Path) -> None:
     world = World(tmp_path / "version-1")
     files = {f"GATEWAY_{key}_FILE": tmp_path / "data" / name for key, name in NAMES.items()}
     environ = {"GATEWAY_JWT_SECRET": "x" * 32, **{key: str(path) for key, path in files.items()}}
-    world.rotation = Rotation(environ, world._adopt, world.log)  # noqa: SLF001  # the same world
+    world.rotation = world.over(environ)
     (tmp_path / "next").symlink_to("version-2")
     (tmp_path / "next").rename(tmp_path / "data")
     assert await world.looks(3) == [("ak-2", "sk-2")]
 
 
 NAMES = {"ACCESS_KEY": "ak", "SECRET_KEY": "sk"}
+
+
+async def test_readings_are_counted(world: World) -> None:
+    """Those that went well and those that did not."""
+    world.rotation.ask()
+    await world.looks(1)
+    world.refuse = True
+    world.rotation.ask()
+    await world.looks(1)
+    assert nonzero(world.block, families.KEY_REFRESHES) == {
+        ("files", "ok"): 1,
+        ("files", "failed"): 1,
+    }

@@ -50,6 +50,10 @@ class SingleFlight(Generic[T]):
                 self._take_off(key, flight)
             del flight  # an error's traceback has this frame, and the flight would have the error
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a current flight for `key`."""
+        return key in self._current
+
     def forget(self, key: str) -> None:
         """Let the next caller for `key` start anew."""
         self._current.pop(key, None)

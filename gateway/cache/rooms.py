@@ -8,6 +8,7 @@
 - Everyone who misses the same room at the same time shares one read, and one error.
 - A stop or a delete evicts at once and takes a read in flight off the board: it still answers
   those who wait for it, but what it brings is not kept.
+- A room's own anchor gets nothing from memory, which holds no `push_url`.
 - Known and unknown rooms share the bound, but each has a part of its own, so that asking for ids
   that do not exist cannot push out the rooms that do.
 """
@@ -27,6 +28,7 @@ from gateway.rooms import (
     Source,
     ViewerRoom,
 )
+from gateway.telemetry import Counter, Metrics
 
 from .flights import SingleFlight
 
@@ -54,6 +56,19 @@ class _Kept(Struct, frozen=True, gc=False):
     fresh_until: float
 
 
+class _Known(LRUCache[str, _Kept]):
+    """Rooms, of which the longest unused makes room for another and counts as an eviction."""
+
+    def __init__(self, size: int, evictions: Counter) -> None:
+        super().__init__(size)
+        self._evictions = evictions
+
+    def popitem(self) -> tuple[str, _Kept]:
+        """Make room."""
+        self._evictions.inc("capacity")
+        return super().popitem()
+
+
 class RoomCache:
     """At most `size` rooms, unknown ones included; `clock` counts seconds and never goes back."""
 
@@ -65,52 +80,74 @@ class RoomCache:
         size: int,
         lifetimes: Lifetimes,
         clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         unknown = size // _UNKNOWN_PART
         self._read = read
         self._encode = encode
         self._lifetimes = lifetimes
         self._clock = clock
-        self._known: LRUCache[str, _Kept] = LRUCache(size - unknown)
+        self._lookups = metrics.lookups
+        self._evictions = metrics.evictions
+        self._known = _Known(size - unknown, metrics.evictions)
         self._unknown: TTLCache[str, None] = TTLCache(unknown, lifetimes.unknown, clock)
         self._flights: SingleFlight[Fetched] = SingleFlight()
 
-    def peek(self, live_id: str, request_id: str) -> Sighting | None:
-        """Return a room that may be served from memory, and refresh it when it is stale.
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rooms are remembered, and how many ids as unknown."""
+        return len(self._known), len(self._unknown)
+
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+        """Return a room that may be served to `reader` from memory; refresh it when it is stale.
 
         Raises RoomNotFound for a room that is remembered as unknown.
         """
         kept = self._kept(live_id)
         if kept is None:
             if live_id in self._unknown:
+                self._lookups.inc("unknown")
                 raise RoomNotFound
+            return None
+        if kept.room.anchor_id == reader:
             return None
         left = kept.fresh_until - self._clock()
         if left > 0:
+            self._lookups.inc("hit")
             return Sighting(kept.room, Source.HIT, int(left))
         if -left < self._lifetimes.revalidate:
+            self._lookups.inc("stale")
             self._flights.start(live_id, partial(self._load, live_id, request_id))
             return Sighting(kept.room, Source.STALE, 0)
         return None
+
+    def is_reading(self, live_id: str) -> bool:
+        """Whether a read of this room is under way, which a further fetch would share."""
+        return live_id in self._flights
 
     async def fetch(self, live_id: str, request_id: str) -> Fetched:
         """Read a room upstream, together with everyone else who is about to.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
+        self._lookups.inc("coalesced" if self.is_reading(live_id) else "miss")
         return await self._flights.join(live_id, partial(self._load, live_id, request_id))
 
-    def last_resort(self, live_id: str) -> Sighting | None:
-        """Return a room that may be served because the upstream failed."""
+    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+        """Return a room that may be served to `reader` because the upstream failed."""
         kept = self._kept(live_id)
-        if kept is None or self._clock() - kept.fresh_until >= self._lifetimes.error:
+        if kept is None or kept.room.anchor_id == reader:
             return None
+        if self._clock() - kept.fresh_until >= self._lifetimes.error:
+            return None
+        self._lookups.inc("stale_if_error")
         return Sighting(kept.room, Source.STALE, 0)
 
     def evict(self, live_id: str) -> None:
         """Forget a room; a read of it in flight will not be kept either."""
         self._flights.forget(live_id)
-        self._known.pop(live_id, None)
+        if self._known.pop(live_id, None) is not None:
+            self._evictions.inc("write")
 
     def bury(self, live_id: str) -> None:
         """Evict a room and remember that there is none."""

@@ -6,6 +6,7 @@ from .client_address import ClientAddress
 from .cookie import TokenCookie
 from .cors import Cors
 from .health import Checks
+from .in_flight import InFlight
 from .openapi import openapi_json
 from .problems import PROBLEMS
 from .rate_limits import RateLimiter, RateLimits
@@ -15,6 +16,7 @@ __all__ = [
     "Checks",
     "ClientAddress",
     "Cors",
+    "InFlight",
     "RateLimiter",
     "RateLimits",
     "TokenCookie",

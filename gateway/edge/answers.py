@@ -46,15 +46,23 @@ REPLAYED = (b"idempotency-replayed", b"true")
 class Answer:
     """A response, and the ASGI application that sends it; header names are in lower case.
 
+    `cache` says where the room in it came from, None where there is none.
     The body may hold a `push_url`: so it is a plain class, of which nothing lists the fields.
     """
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "cache", "headers", "status")
 
-    def __init__(self, status: int, headers: tuple[Header, ...], body: bytes = b"") -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: tuple[Header, ...],
+        body: bytes = b"",
+        cache: str | None = None,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.cache = cache
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
@@ -80,8 +88,11 @@ def json(value: Struct, *headers: Header, status: int = 200) -> Answer:
 
 def content(media_type: bytes, body: bytes, *headers: Header, status: int = 200) -> Answer:
     """Return an answer with `body` as it is."""
-    length = (b"content-length", b"%d" % len(body))
-    return Answer(status, ((b"content-type", media_type), length, *headers), body)
+    return Answer(status, (*_described(media_type, body), *headers), body)
+
+
+def _described(media_type: bytes, body: bytes) -> tuple[Header, Header]:
+    return (b"content-type", media_type), (b"content-length", b"%d" % len(body))
 
 
 def encode_room(room: ViewerRoom) -> EncodedRoom:
@@ -108,7 +119,8 @@ def done() -> Answer:
 def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
-        return content(_JSON, _whole(room), NO_STORE, _VARY, _BYPASS)
+        body = _whole(room)
+        return Answer(200, (*_described(_JSON, body), NO_STORE, _VARY, _BYPASS), body, "bypass")
     etag = room.room.etag
     validity = (
         (b"cache-control", b"private, max-age=%d" % room.max_age),
@@ -117,8 +129,9 @@ def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
         _SOURCES[room.source],
     )
     if if_none_match is not None and matches(if_none_match, etag):
-        return Answer(304, validity)
-    return content(_JSON, room.room.body, *validity)
+        return Answer(304, validity, cache=room.source)
+    body = room.room.body
+    return Answer(200, (*_described(_JSON, body), *validity), body, room.source)
 
 
 def batch(rooms: Batch) -> Answer:

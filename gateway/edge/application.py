@@ -9,9 +9,9 @@ from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.types import ASGIApp
-from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import Caller, RoomService
+from gateway.telemetry import Telemetry
 
 from .authentication import Authenticate, authentication
 from .cookie import TokenCookie
@@ -36,14 +36,13 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     *,
     cors: Cors | None,
     cookie: TokenCookie | None,
-    max_concurrency: int,
+    in_flight: InFlight,
     checks: Checks,
     draining: Callable[[], bool],
     lifespan: Lifespan,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
-    log: FilteringBoundLogger,
-    access_log: bool,
+    telemetry: Telemetry,
 ) -> ASGIApp:
     """Return the ASGI application.
 
@@ -80,10 +79,9 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     return Front(
         litestar,
         FastPath(rooms, recall_caller, limits, cookie),
-        InFlight(max_concurrency),
+        in_flight,
         cors=cors,
-        log=log,
-        access_log=access_log,
+        telemetry=telemetry,
         new_id=new_id,
     )
 

@@ -42,6 +42,7 @@ def authentication(
             except Unauthenticated:
                 limits.count_failure(scope, exchange)
                 raise
+            exchange.user_id = caller.user_id
             if used:
                 used.require_intent(exchange.method, headers)
             limits.admit(caller.user_id, exchange)

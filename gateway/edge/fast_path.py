@@ -50,12 +50,13 @@ class FastPath:
         path = scope["path"]
         if scope["method"] != "GET" or not path.startswith(_PATH):
             return None
-        token = self._token_in(headers)
-        caller = None if token is None else self._recall_caller(token)
         live_id = path[len(_PATH) :]
-        if caller is None or not is_live_id(live_id):
+        token = self._token_in(headers) if is_live_id(live_id) else None
+        caller = None if token is None else self._recall_caller(token)
+        if caller is None:
             return None
         scope["path_template"] = _TEMPLATE
+        exchange.user_id = caller.user_id
         self._limits.admit(caller.user_id, exchange)
         condition = headers.get(b"if-none-match")
         seen = self._rooms.glance(caller, live_id, exchange.request_id)

@@ -4,7 +4,7 @@ The framework's own middleware does not run for a 404 or 405, so this is a plain
 around it. It gives each request an id, counts it among those in flight, answers preflights, tries
 the fast path, hands the rest to the application with what comes in bounded, lets HEAD be answered
 as GET (the server drops the body), turns every exception into a problem, tells browsers who may
-read the response, and writes one access line.
+read the response, counts it and writes one access line.
 
 A read whose client goes away ends there and then; a write goes on, because it may have happened.
 Where too many are in flight, a request is refused at once. The health routes never are: who probes
@@ -18,9 +18,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
-from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import GatewayError
+from gateway.telemetry import UNMATCHED, Telemetry, note_calls
 
 from .answers import Answer, Header
 from .connected import ClientGone, while_connected
@@ -28,7 +28,7 @@ from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import IncomingBody, require_few
-from .problems import Overloaded, render
+from .problems import Overloaded, code_of, render
 
 FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], Exchange], Answer | Awaitable[Answer] | None]
 """Answers a request with these headers, at once or later, or leaves it; raises as the app would.
@@ -37,6 +37,7 @@ It is asked only where no header stands twice.
 """
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_GONE = "gone"
 _ALWAYS = frozenset({"/healthz", "/readyz"})
 
 
@@ -53,8 +54,7 @@ class Front:
         in_flight: InFlight,
         *,
         cors: Cors | None = None,
-        log: FilteringBoundLogger,
-        access_log: bool,
+        telemetry: Telemetry,
         new_id: Callable[[], str],
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -62,8 +62,9 @@ class Front:
         self._fast_path = fast_path
         self._in_flight = in_flight
         self._cors = cors
-        self._log = log
-        self._access_log = access_log
+        self._log = telemetry.log
+        self._access_log = telemetry.access_log
+        self._metrics = telemetry.metrics
         self._new_id = new_id
         self._timer = timer
 
@@ -87,29 +88,24 @@ class Front:
             quick = self._quick(scope, raw, headers, exchange)
             if isinstance(quick, Answer):
                 await exchange.answer(quick)
-            elif quick is not None:
-                await exchange.answer(await while_connected(quick, receive))
             else:
-                await self._usual(scope, headers, receive, exchange)
+                exchange.calls = note_calls()
+                if quick is not None:
+                    await exchange.answer(await while_connected(quick, receive))
+                else:
+                    await self._usual(scope, headers, receive, exchange)
         except ClientGone:
             pass
         except Exception as error:
-            self._log_unexpected(error, exchange)
+            self._note(error, exchange)
             if exchange.status is not None:
                 raise
             await exchange.answer(render(error, exchange.request_id))
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
             self._in_flight.leave()
-            if self._access_log:
-                self._log.info(
-                    "request",
-                    request_id=exchange.request_id,
-                    method=method,
-                    route=scope.get("path_template") or "unmatched",
-                    status=exchange.status,
-                    milliseconds=round((self._timer() - started) * 1000, 2),
-                )
+            route = scope.get("path_template") or UNMATCHED
+            self._record(exchange, method, route, self._timer() - started)
 
     def _quick(
         self,
@@ -140,9 +136,30 @@ class Front:
         answered = self._app(scope, body.receive, exchange.send)
         await (while_connected(answered, receive) if exchange.method == "GET" else answered)
 
-    def _log_unexpected(self, error: Exception, exchange: Exchange) -> None:
-        if not isinstance(error, GatewayError | HTTPException):
+    def _note(self, error: Exception, exchange: Exchange) -> None:
+        self._metrics.http_problems.inc(code_of(error))
+        if isinstance(error, GatewayError):
+            exchange.replayed = error.replayed
+        elif not isinstance(error, HTTPException):
             self._log.error("request_failed", request_id=exchange.request_id, exc_info=error)
+
+    def _record(self, exchange: Exchange, method: str, route: str, seconds: float) -> None:
+        status = _GONE if exchange.status is None else str(exchange.status)
+        self._metrics.http_requests.inc(route, method, status)
+        self._metrics.http_duration.observe(seconds, route)
+        if exchange.replayed:
+            self._metrics.replays.inc()
+        if self._access_log is not None:
+            self._access_log.write(
+                request_id=exchange.request_id,
+                method=method,
+                route=route,
+                status=exchange.status,
+                seconds=seconds,
+                user_id=exchange.user_id,
+                cache=exchange.cache,
+                calls=exchange.calls,
+            )
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:

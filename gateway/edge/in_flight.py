@@ -11,6 +11,11 @@ class InFlight:
         self._count = 0
 
     @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
+    @property
     def too_many(self) -> bool:
         """Whether there are more than may be, the one that asks included."""
         return self._count > self._most

@@ -17,6 +17,8 @@ from math import ceil
 from litestar.types import Scope
 from msgspec import Struct
 
+from gateway.telemetry import Counter
+
 from .answers import Header
 from .client_address import ClientAddress
 from .exchange import Exchange
@@ -82,7 +84,7 @@ class RateLimiter:
 
 
 class RateLimits:
-    """The limits of the contract; one that is None is off."""
+    """The limits of the contract; one that is None is off. `refusals` counts by limit."""
 
     def __init__(
         self,
@@ -90,7 +92,9 @@ class RateLimits:
         writes: RateLimiter | None,
         failed_auth: RateLimiter | None,
         address: ClientAddress,
+        refusals: Counter,
     ) -> None:
+        self._refusals = refusals
         self._reads = reads
         self._writes = writes
         self._failed_auth = failed_auth
@@ -99,20 +103,21 @@ class RateLimits:
     def admit(self, user_id: str, exchange: Exchange) -> None:
         """Count a request by a user. Raises RateLimited."""
         if exchange.method in _READS:
-            _take(self._reads, user_id, exchange)
+            self._take("reads", self._reads, user_id, exchange)
         elif exchange.method in _WRITES:
-            _take(self._writes, user_id, exchange)
+            self._take("writes", self._writes, user_id, exchange)
 
     def count_failure(self, scope: Scope, exchange: Exchange) -> None:
         """Count a failed sign-in from where it came. Raises RateLimited."""
         if self._failed_auth is not None:
-            _take(self._failed_auth, self._address.of(scope), exchange)
+            address = self._address.of(scope)
+            self._take("failed_auth", self._failed_auth, address, exchange)
 
-
-def _take(limiter: RateLimiter | None, key: str, exchange: Exchange) -> None:
-    if limiter is None:
-        return
-    verdict = limiter.take(key)
-    exchange.carry(*verdict.headers)
-    if verdict.retry_after:
-        raise RateLimited(verdict.retry_after)
+    def _take(self, name: str, limiter: RateLimiter | None, key: str, exchange: Exchange) -> None:
+        if limiter is None:
+            return
+        verdict = limiter.take(key)
+        exchange.carry(*verdict.headers)
+        if verdict.retry_after:
+            self._refusals.inc(name)
+            raise RateLimited(verdict.retry_after)

@@ -54,13 +54,16 @@ class RoomController(Controller):
         body = parse_create_room(await request.body(), now)
         new_room = body.new_room(request.user)
         creation = await rooms.create(request.user, new_room, _id(request), now=now, key=key)
+        exchange_of(request.scope).replayed = creation.replayed
         return answers.created(creation)
 
     @get("/{live_id:str}")
     async def read(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """Return a room in the caller's shape."""
         room = await rooms.get(request.user, checked(live_id), _id(request))
-        return answers.found(room, answers.condition_in(request.scope["headers"]))
+        answer = answers.found(room, answers.condition_in(request.scope["headers"]))
+        exchange_of(request.scope).cache = answer.cache
+        return answer
 
     @get()
     async def read_batch(self, request: ClientRequest, rooms: Rooms) -> Answer:

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import UpstreamUnavailable
+from gateway.telemetry import Counter
 
 from .jwk import KeySet, parse_key_set
 from .keys import Key
@@ -38,7 +39,7 @@ _LONGEST_RETRY = 10.0
 class JwksKeys:
     """Keys of the set that `fetch` gets, by `kid`; `refresh` in seconds, as `clock` counts them.
 
-    `on_change` is called when another set has come into use.
+    `on_change` is called when another set has come into use; `refreshes` counts by outcome.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class JwksKeys:
         clock: Callable[[], float],
         on_change: Callable[[], None],
         log: FilteringBoundLogger,
+        refreshes: Counter,
     ) -> None:
         self._fetch = fetch
         self._algorithms = algorithms
@@ -57,6 +59,7 @@ class JwksKeys:
         self._clock = clock
         self._on_change = on_change
         self._log = log
+        self._refreshes = refreshes
         self._set: KeySet | None = None
         self._fetching: asyncio.Task[bool] | None = None
         self._next_on_demand = clock()
@@ -107,10 +110,12 @@ class JwksKeys:
 
     def _failed(self, error: Exception) -> None:
         self.state = "missing" if self._set is None else "stale"
+        self._refreshes.inc("jwks", "failed")
         self._log.warning("keys_not_fetched", reason=str(error), using_last=self._set is not None)
 
     def _use(self, fetched: KeySet) -> None:
         self.state = "ok"
+        self._refreshes.inc("jwks", "ok")
         if fetched == self._set:
             return
         names = [each.kid for each in fetched.keys]

@@ -10,12 +10,19 @@ from collections.abc import Callable
 
 from cachetools import LRUCache
 
-from gateway.rooms import Caller
+from gateway.rooms import Caller, TokenExpired, Unauthenticated, UpstreamUnavailable
+from gateway.telemetry import Counter
 
 from .claims import Identity
 from .tokens import TokenVerifier
 
 _LONGEST = 2048
+
+
+def _outcome(error: Unauthenticated | UpstreamUnavailable) -> str:
+    if isinstance(error, UpstreamUnavailable):
+        return "no_keys"
+    return "expired" if isinstance(error, TokenExpired) else "invalid"
 
 
 class _Known(LRUCache[str, Identity]):
@@ -28,16 +35,23 @@ class _Known(LRUCache[str, Identity]):
 class RememberingVerifier:
     """Verifies with `verifier`, at most `size` tokens remembered.
 
-    `leeway` in seconds and `clock` are the verifier's own.
+    `leeway` in seconds and `clock` are the verifier's own; `verifications` counts by outcome.
     """
 
     def __init__(
-        self, verifier: TokenVerifier, *, leeway: float, clock: Callable[[], float], size: int
+        self,
+        verifier: TokenVerifier,
+        *,
+        leeway: float,
+        clock: Callable[[], float],
+        size: int,
+        verifications: Counter,
     ) -> None:
         self._verifier = verifier
         self._leeway = leeway
         self._clock = clock
         self._known = _Known(size)
+        self._verifications = verifications
 
     def recall(self, token: str) -> Caller | None:
         """Return the caller of a token that was verified before and is still good."""
@@ -45,14 +59,22 @@ class RememberingVerifier:
             identity = self._known[token]
         except KeyError:
             return None
-        return identity.caller if identity.is_current(self._clock(), self._leeway) else None
+        if not identity.is_current(self._clock(), self._leeway):
+            return None
+        self._verifications.inc("remembered")
+        return identity.caller
 
     async def verify(self, token: str) -> Caller:
-        """Return the caller of `token`. Raises TokenInvalid or TokenExpired."""
+        """Return the caller of `token`. Raises what the verifier does."""
         known = self.recall(token)
         if known is not None:
             return known
-        identity = await self._verifier.verify(token)
+        try:
+            identity = await self._verifier.verify(token)
+        except (Unauthenticated, UpstreamUnavailable) as error:
+            self._verifications.inc(_outcome(error))
+            raise
+        self._verifications.inc("verified")
         if len(token) <= _LONGEST:
             self._known[token] = identity
         return identity.caller

@@ -28,7 +28,7 @@ from .idempotency import Created, Failed, Outcome, Outcomes, Ticket
 from .lookup import Batch, EncodedRoom, Fetched, Sighting, Source
 from .policy import Scopes
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
-from .service import RoomService
+from .service import Memory, RoomService
 
 __all__ = [
     "Anchor",
@@ -48,6 +48,7 @@ __all__ = [
     "IdempotencyInProgress",
     "IdempotencyKeyReused",
     "InvalidRequest",
+    "Memory",
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",

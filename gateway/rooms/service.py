@@ -30,16 +30,22 @@ _FAN_OUT = 10
 class Memory(Protocol):
     """Rooms remembered for a while; what it fetches it reads upstream, once for all who ask."""
 
-    def peek(self, live_id: str, request_id: str) -> Sighting | None:
-        """Return a room that may be served from memory; raise RoomNotFound for a known gap."""
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+        """Return a room that may be served to `reader`; raise RoomNotFound for a known gap.
+
+        Its own anchor gets nothing.
+        """
         ...
 
     async def fetch(self, live_id: str, request_id: str) -> Fetched:
         """Read a room upstream."""
         ...
 
-    def last_resort(self, live_id: str) -> Sighting | None:
-        """Return a room that may be served because the upstream failed."""
+    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+        """Return a room that may be served to `reader` because the upstream failed.
+
+        Its own anchor gets nothing.
+        """
         ...
 
     def evict(self, live_id: str) -> None:
@@ -90,8 +96,7 @@ class RoomService:
 
         Raises RoomNotFound for one that is remembered as unknown.
         """
-        seen = self._memory.peek(live_id, request_id)
-        return None if seen is None or seen.room.anchor_id == caller.user_id else seen
+        return self._memory.peek(live_id, request_id, caller.user_id)
 
     async def get(self, caller: Caller, live_id: str, request_id: str) -> Sighting | AnchorRoom:
         """Return a room in the caller's shape.
@@ -104,8 +109,8 @@ class RoomService:
         try:
             fetched = await self._memory.fetch(live_id, request_id)
         except UpstreamFailure:
-            last = self._memory.last_resort(live_id)
-            if last is None or last.room.anchor_id == caller.user_id:
+            last = self._memory.last_resort(live_id, caller.user_id)
+            if last is None:
                 raise
             return last
         return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.sighting

@@ -5,6 +5,7 @@ its environment is made up here. The tests run against this too.
 """
 
 import secrets
+import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from msgspec import Struct
 from gateway import app, credentials, serving
 from gateway.identity import mint
 from gateway.settings import Settings, load
-from gateway.telemetry import build_logger
+from gateway.telemetry import Metrics, Sink
 
 from .dialects import DialectName
 from .vendor import Vendor
@@ -72,8 +73,10 @@ async def running(
                 **(environ or {}),
             }
         )
-        log = build_logger(settings.log_level, settings.log_format)
-        async with serving.listening(app.build(settings, log), port) as own_port:
+        metrics = Metrics()
+        sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
+        telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close)
+        async with serving.listening(app.build(settings, telemetry), port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             yield Sandbox(url, upstream_url, vendor, settings)
 

@@ -5,7 +5,7 @@ how a gateway of several processes starts and stops in `supervisor` and `stoppin
 """
 
 from .embedded import listening
-from .port import LOOPBACK, PortTaken, require_free
+from .port import LOOPBACK, PortTaken, authority, require_free
 from .stopping import Application, Stopping
 from .supervisor import serve
 
@@ -14,6 +14,7 @@ __all__ = [
     "Application",
     "PortTaken",
     "Stopping",
+    "authority",
     "listening",
     "require_free",
     "serve",

@@ -13,12 +13,18 @@ class PortTaken(Exception):
     """Nothing can listen there; the text says where and why."""
 
 
+def authority(host: str, port: int) -> str:
+    """Return the two as URLs have them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def require_free(host: str, port: int) -> None:
-    """Raise PortTaken unless `host`:`port` can be listened on."""
+    """Raise PortTaken, from what the system says, unless `host`:`port` can be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    except OSError as error:
+        where = authority(host, port)
+        raise PortTaken(f"cannot listen on {where}: {error.strerror}") from error

@@ -12,7 +12,9 @@ to the workers: replacing them, as granian would, has nothing to go back to when
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from multiprocessing.connection import wait
 from types import FrameType
@@ -22,32 +24,46 @@ from granian.log import LogLevels, logger
 from granian.server.mp import MPServer, WorkerProcess
 
 from .limits import BACKLOG, connections, http1, take_all_descriptors
+from .stopping import Application
+
+Load = Callable[[int], Application]
+"""Makes the application, in the worker with this number, from 0."""
+
+_NO_TARGET = "gateway"
+"""What granian would import; here it is given what to call."""
 
 _STARTS = 3
 _STARTING = 10.0
 """Seconds of a worker's life in which its end is one of a worker that cannot start."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 _ASKED_TO = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL})
 """Exit codes of workers that others have ended."""
 
 
-def serve(target: str, host: str, port: int, *, workers: int, grace: float) -> None:
-    """Run `target`, an application factory by its import path, until SIGTERM or SIGINT.
+def serve(load: Load, host: str, port: int, *, workers: int, grace: float) -> None:
+    """Run what `load` returns in each worker until SIGTERM or SIGINT.
 
     `grace` is in seconds. Raises SystemExit where workers cannot start.
     """
     take_all_descriptors()
-    os.register_at_fork(after_in_child=_forget_signals)
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS),
+        after_in_child=_forget_signals,
+    )
     try:
-        _Supervisor(target, host, port, workers=workers, grace=grace).serve()
+        supervisor = _Supervisor(host, port, workers=workers, grace=grace)
+        supervisor.serve(target_loader=load, wrap_loader=False)
     finally:  # a late signal would spoil the exit code
         _on_signals(signal.SIG_IGN)
 
 
 class _Supervisor(MPServer):
-    def __init__(self, target: str, host: str, port: int, *, workers: int, grace: float) -> None:
+    def __init__(self, host: str, port: int, *, workers: int, grace: float) -> None:
         super().__init__(
-            target,
+            _NO_TARGET,
             host,
             port,
             interface=Interfaces.ASGI,
@@ -59,7 +75,6 @@ class _Supervisor(MPServer):
             http1_settings=http1(),
             log_level=LogLevels.warning,
             workers_kill_timeout=max(1, ceil(grace)),
-            factory=True,
         )
         self._grace = grace
         self._failed_starts = 0
@@ -78,6 +93,11 @@ class _Supervisor(MPServer):
         for worker in self.wrks:
             with suppress(ProcessLookupError):
                 os.kill(worker.inner.pid, signal.SIGHUP)
+
+    def _spawn_worker(  # type: ignore[override]  # granian's own differs the same way
+        self, idx: int, target: object, callback_loader: Load
+    ) -> WorkerProcess:
+        return super()._spawn_worker(idx, target, partial(callback_loader, idx))
 
     def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
         while not self.interrupt_signal:
@@ -120,11 +140,16 @@ def _interrupt(worker: WorkerProcess) -> None:
 
 
 def _forget_signals() -> None:
-    """Let a new worker end at once if it is told to before it listens for that."""
+    """Let a new worker end at once if it is told to before it listens for that.
+
+    Signals wait while it is forked: the supervisor's handlers, which it has at first, would take
+    them and do nothing.
+    """
     _on_signals(signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its files are read yet
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _on_signals(handler: signal.Handlers) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in _SIGNALS:
         signal.signal(each, handler)

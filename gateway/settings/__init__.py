@@ -8,11 +8,12 @@ itself: it is passed in.
 from .environment import load, load_jwt
 from .problems import Problem, SettingsError
 from .table import JwtSettings, Settings, UpstreamSettings, key_files, not_in_effect, pending
-from .values import LogFormat, LogLevel, Network, RateLimit
+from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, variables
 
 __all__ = [
     "JwtSettings",
+    "LogCaller",
     "LogFormat",
     "LogLevel",
     "Network",

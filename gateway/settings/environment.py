@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .problems import Problem, Refused, SettingsError
-from .rules import algorithms_fit, key_source, origins_exact, unknown_names
+from .rules import algorithms_fit, key_source, listeners_apart, origins_exact, unknown_names
 from .table import JwtSettings, Settings
 from .variable import Variable, variables
 
@@ -46,6 +46,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
     problems += key_source(given)
     problems += algorithms_fit(given, values.get("jwt_algorithms", ()))
     problems += origins_exact(given, values.get("cors_origins", ()))
+    problems += listeners_apart(given, values)
     problems += unknown_names(environ, variables(Settings))
     if problems:
         raise SettingsError(*_in_order(problems))
@@ -53,7 +54,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
 
 
 def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) -> dict[str, Any]:
-    """Return the variable's field with its value, or nothing where the default stands."""
+    """Return the variable's field with its value, or nothing where it may be missing and is."""
     names = variable.given_as(environ)
     if len(names) > 1:
         raise Refused(f"cannot be set beside {variable.file_name}: keep one of them")
@@ -61,7 +62,7 @@ def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) 
         return {variable.field: variable.parse(_text(variable, names[0], environ, read_file))}
     if variable.required:
         raise Refused(f"is required: {variable.about}")
-    return {}
+    return {} if variable.default is None else {variable.field: variable.parse(variable.default)}
 
 
 def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: ReadFile) -> str:
@@ -77,8 +78,11 @@ def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: 
 def _content(path: Path, read_file: ReadFile) -> str:
     try:
         text = read_file(path).decode().rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise Refused(f"must name a readable file of UTF-8 text: {type(error).__name__}") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Refused(f"must name a file that the gateway's user can read: {reason}") from None
+    except ValueError:
+        raise Refused("must name a file of UTF-8 text") from None
     if not text:
         raise Refused("must name a file that is not empty")
     return text

@@ -13,7 +13,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from .problems import Refused
-from .values import LogFormat, LogLevel, RateLimit
+from .values import LogCaller, LogFormat, LogLevel, RateLimit
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -58,6 +58,7 @@ def one_of(words: type[E]) -> Callable[[str], E]:
 
 log_level = one_of(LogLevel)
 log_format = one_of(LogFormat)
+log_caller = one_of(LogCaller)
 
 
 def switch(text: str) -> bool:

@@ -1,18 +1,22 @@
 """What one variable alone cannot tell: rules about which are given together, and unknown names.
 
-They look at names, not values, so they hold and are reported even when a value is bad as well.
+Most look at names, not values, so they hold and are reported even when a value is bad as well.
 Whether the algorithms suit the very key (its type, its length) is decided where keys are built.
 """
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from .credentials import ASYMMETRIC, SYMMETRIC
 from .problems import Problem
 from .variable import FILE_SUFFIX, PREFIX, Variable
 
 _SOURCES = ("jwt_secret", "jwt_public_key", "jwt_jwks_url")
+
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared, not bound
+_SAME = (frozenset({"localhost", "127.0.0.1"}), frozenset({"localhost", "::1"}))
 
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)\w*)")
 """What Kubernetes sets in a pod for each Service, here one whose name begins with "gateway"."""
@@ -53,12 +57,31 @@ def origins_exact(given: Mapping[str, str], origins: Collection[str]) -> Iterato
         yield Problem(given["cors_origins"], f"beside {given['jwt_cookie']}: only exact origins")
 
 
+def listeners_apart(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that the two listeners do not want the same port of the same address.
+
+    `values` has the fields that are valid. Of host names only localhost is known to be an address.
+    """
+    if "metrics_port" not in values or values["metrics_port"] != values.get("port"):
+        return
+    hosts = {values.get("host"), values.get("metrics_host")}
+    if len(hosts) == 1 or hosts & _EVERY_ADDRESS or hosts in _SAME:
+        private = "metrics_port" in given
+        wrong, other = ("metrics_port", "PORT") if private else ("port", "METRICS_PORT")
+        yield Problem(given[wrong], f"must not be that of {PREFIX}{other}: choose another")
+
+
 def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
     """Check that every `GATEWAY_…` name is one of ours, in the order of the alphabet."""
     ours = [name for each in known for name in each.names]
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in ours:
-            yield Problem(name, _advice(name, ours))
+            yield Problem(_text(name), _advice(name, ours))
+
+
+def _text(name: str) -> str:
+    """Return a name that can be printed: bytes that are not UTF-8 are lone surrogates in it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _advice(name: str, ours: list[str]) -> str:

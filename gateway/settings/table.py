@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.secret import Secret
 
 from . import addresses, credentials, parse
-from .values import LogFormat, LogLevel, Network, RateLimit
+from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, from_environment, variable, variables
 
 _wait = parse.seconds(least=0.001, most=300)
@@ -142,15 +142,18 @@ class Settings(JwtSettings, UpstreamSettings):
     host: str = variable(addresses.host, "public listener's address", default="127.0.0.1")
     port: int = variable(_port, "public listener's port", default="8080")
     workers: int = variable(parse.whole(1, 256), "processes", default="1")
-    metrics_host: str = variable(
-        addresses.host, "private listener's address", default="127.0.0.1", in_effect=False
-    )
+    metrics_host: str = variable(addresses.host, "private listener's address", default="127.0.0.1")
     metrics_port: int = variable(
-        parse.whole(0, 65_535), "private listener's port; 0: none", default="9090", in_effect=False
+        parse.whole(0, 65_535), "private listener's port; 0: none", default="9090"
     )
     log_level: LogLevel = variable(parse.log_level, "least severity logged", default="info")
     log_format: LogFormat = variable(parse.log_format, "json or console", default="json")
     access_log: bool = variable(parse.switch, "one log line a request; off", default="on")
+    log_caller: LogCaller = variable(
+        parse.log_caller,
+        "users in that line: hash of the user id, or off",
+        default="hash",
+    )
     shutdown_grace: float = variable(
         parse.seconds(0.001, 1800), "seconds in-flight requests get after SIGTERM", default="10"
     )

@@ -26,6 +26,13 @@ class LogLevel(StrEnum):
     CRITICAL = "critical"
 
 
+class LogCaller(StrEnum):
+    """What the access log has for a user."""
+
+    HASH = "hash"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """How a log line looks: for machines, or for a terminal."""
 

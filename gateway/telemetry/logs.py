@@ -6,21 +6,24 @@ taken apart: what is not plain JSON data is shown as its repr.
 
 import logging
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from .sink import Stream
+
 _SCALARS = (str, int, float, type(None))
 
 
 def build_logger(
-    level: str, style: str, stream: BinaryIO = sys.stdout.buffer
+    level: str, style: str, stream: Stream = sys.stdout.buffer, *more: Processor
 ) -> FilteringBoundLogger:
     """Return the process's logger.
 
-    `level` is the name of a standard level in lower case, `style` is `json` or `console`.
+    `level` is the name of a standard level in lower case, `style` is `json` or `console`; `more`
+    processors see an event first.
     """
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -28,8 +31,8 @@ def build_logger(
     ]
     finish = _json() if style == "json" else _console()
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(stream),
-        processors=[*shared, *finish],
+        structlog.BytesLogger(cast("BinaryIO", stream)),  # all it does is write and flush
+        processors=[*more, *shared, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),

@@ -1,19 +1,23 @@
 """The vendor's service: signature, wire format, dialects, the client and its transport."""
 
-from .breaker import Breaker
+from .breaker import BREAKER_STATES, Breaker
 from .client import QliveClient
 from .fetch import fetch
+from .limit import Line
 from .pipeline import attempt, pipeline
 from .probe import Probe, probe
-from .send import Send
+from .send import Reply, Send
 from .signature import QiniuAuth
 from .transport import Transport, build_transport
 
 __all__ = [
+    "BREAKER_STATES",
     "Breaker",
+    "Line",
     "Probe",
     "QiniuAuth",
     "QliveClient",
+    "Reply",
     "Send",
     "Transport",
     "attempt",

@@ -16,9 +16,13 @@ from collections.abc import Callable
 import httpx
 from structlog.typing import FilteringBoundLogger
 
+from gateway.telemetry import Counter
+
 from .dialects import says_unavailable
 from .faults import Fault, Refused, Unreadable
 from .send import Reply, Send
+
+BREAKER_STATES = ("closed", "open", "half-open")
 
 _IN_A_ROW = 5
 _WINDOW = 20
@@ -26,11 +30,17 @@ _PAUSE = 1.0
 
 
 class Breaker:
-    """One upstream's breaker; `clock` counts seconds and never goes back."""
+    """One upstream's breaker; `clock` counts seconds and never goes back.
 
-    def __init__(self, clock: Callable[[], float], log: FilteringBoundLogger) -> None:
+    `openings` counts how often it opens.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], log: FilteringBoundLogger, openings: Counter
+    ) -> None:
         self._clock = clock
         self._log = log
+        self._openings = openings
         self._era = 0
         self._in_a_row = 0
         self._last: deque[bool] = deque(maxlen=_WINDOW)
@@ -39,7 +49,7 @@ class Breaker:
 
     @property
     def state(self) -> str:
-        """`closed`, `open` or `half-open`."""
+        """One of `BREAKER_STATES`."""
         if self._opened_at is None:
             return "closed"
         return "open" if self._pause_left() > 0 else "half-open"
@@ -75,6 +85,7 @@ class Breaker:
             self._log.info("breaker_closed")
         elif self._opened_at is None:
             self._log.warning("breaker_opened", failures_in_a_row=self._in_a_row)
+            self._openings.inc()
         self._opened_at = opened_at
         self._era += 1
         self._probing = False

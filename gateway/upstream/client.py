@@ -6,6 +6,7 @@ client's. A room in a reply must be the one that was asked for.
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -22,8 +23,9 @@ from gateway.rooms import (
     UpstreamFailure,
     UpstreamUnavailable,
 )
+from gateway.telemetry import Metrics, UpstreamCall, note_call
 
-from .dialects import Operation, accept, envelope_of, from_fault
+from .dialects import CredentialsRefused, Operation, accept, envelope_of, from_fault
 from .faults import Fault
 from .send import Send
 from .signature import SignedRequest
@@ -37,16 +39,28 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class QliveClient:
     """The upstream of `gateway.rooms`.
 
-    `base_url` has no path; `zone` is the one in which the upstream reads times.
+    `base_url` has no path; `zone` is the one in which the upstream reads times, `timer` counts
+    seconds.
     """
 
     def __init__(
-        self, send: Send, *, base_url: str, zone: ZoneInfo, log: FilteringBoundLogger
+        self,
+        send: Send,
+        *,
+        base_url: str,
+        zone: ZoneInfo,
+        log: FilteringBoundLogger,
+        metrics: Metrics,
+        timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._send = send
         self._rooms_url = f"{base_url}/server/live"
         self._zone = zone
         self._log = log
+        self._calls = metrics.upstream_calls
+        self._duration = metrics.upstream_duration
+        self._timer = timer
+        self._refused = False
         self.state = "untried"
         """How the last call went: `ok`, `failing` or `untried`."""
 
@@ -93,33 +107,61 @@ class QliveClient:
         self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]
     ) -> T:
         envelope: Envelope | None = None
+        outcome, began = "abandoned", self._timer()
         try:
             reply = await self._send(request)
             envelope = envelope_of(reply)
             result = decode(accept(operation, reply.status, envelope).data)
         except Fault as fault:
             _forget_frames(fault)
-            raise self._failed(operation, from_fault(operation, fault), envelope) from fault
+            error = from_fault(operation, fault)
+            outcome = self._failed(operation, error, envelope, request)
+            raise error from fault
         except GatewayError as error:
-            self._failed(operation, error, envelope)
+            outcome = self._failed(operation, error, envelope, request)
             raise
+        else:
+            outcome = "ok"
+            self._accepted()
+            return result
+        finally:
+            self._calls.inc(operation, outcome)
+            self._duration.observe(self._timer() - began, operation)
+            note_call(_told_by(envelope))
+
+    def _accepted(self) -> None:
         self.state = "ok"
-        return result
+        if self._refused:
+            self._refused = False
+            self._log.info("credentials_accepted")
 
     def _failed(
-        self, operation: Operation, error: GatewayError, envelope: Envelope | None
-    ) -> GatewayError:
-        self.state = "failing" if isinstance(error, UpstreamFailure) else "ok"
+        self,
+        operation: Operation,
+        error: GatewayError,
+        envelope: Envelope | None,
+        request: httpx.Request,
+    ) -> str:
+        refused = isinstance(error, CredentialsRefused)
+        if isinstance(error, UpstreamFailure):
+            self.state = "failing"
+        else:
+            self._accepted()
+        if refused and not self._refused:
+            self._refused = True
+            self._log.error("credentials_refused", operation=operation.value)
+        told = _told_by(envelope)
         self._log.log(
             _severity(error),
             "upstream_call_failed",
+            request_id=request.headers["X-Reqid"],
             operation=operation.value,
             problem=error.code,
             reason=str(error),
-            upstream_code=envelope and envelope.code,
-            upstream_request_id=envelope and _id_in(envelope),
+            upstream_code=told.code,
+            upstream_request_id=told.request_id,
         )
-        return error
+        return "credentials_refused" if refused else error.code
 
 
 def _forget_frames(fault: BaseException | None) -> None:
@@ -131,6 +173,12 @@ def _forget_frames(fault: BaseException | None) -> None:
     while fault is not None:
         fault.__traceback__ = None
         fault = fault.__cause__ or fault.__context__
+
+
+def _told_by(envelope: Envelope | None) -> UpstreamCall:
+    if envelope is None:
+        return UpstreamCall(None, None)
+    return UpstreamCall(envelope.code, _id_in(envelope))
 
 
 def _id_in(envelope: Envelope) -> str | None:

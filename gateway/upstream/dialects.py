@@ -36,6 +36,10 @@ from .send import Reply
 from .wire import Envelope, decode_envelope
 
 
+class CredentialsRefused(UpstreamError):
+    """The upstream does not accept our signature; to a client it is an error like any other."""
+
+
 class Operation(StrEnum):
     """One of the vendor's four calls."""
 
@@ -92,7 +96,7 @@ def _undecided(status: int, reason: str) -> Fault | UpstreamError:
 def _refusal(operation: Operation, status: int, envelope: Envelope) -> GatewayError:
     code, message = envelope.code, envelope.message.lower()
     if status == 401 or code in _REFUSED_CREDENTIALS:
-        return UpstreamError("the upstream refused our credentials")
+        return CredentialsRefused("the upstream refused our credentials")
     if operation is Operation.CREATE:
         return AnchorNotRegistered() if code == 404 else _refused(status, code)
     if code == 404 or message == "record not found":

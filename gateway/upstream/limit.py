@@ -19,32 +19,23 @@ _WEIGHT = 0.1
 """Of the last call's duration in the mean."""
 
 
-def limited(places: int, send: Send) -> Send:
-    """Return `send` for at most `places` calls at once. Raises Refused.
-
-    A request's extension `on_sent` is called once it has a place.
-    """
-    line = _Line(places)
-
-    async def place(request: httpx.Request) -> Reply:
-        await line.enter(time_left(request) * _MOST)
-        request.extensions.get("on_sent", _nobody)()
-        before = time_left(request)
-        try:
-            return await send(request)
-        finally:
-            line.leave(before - time_left(request))
-
-    return place
-
-
-class _Line:
-    """`places`, and the calls that wait for one."""
+class Line:
+    """So many `places`, and the calls that wait for one."""
 
     def __init__(self, places: int) -> None:
         self._places = self._free = places
         self._mean = 0.0
         self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+
+    @property
+    def active(self) -> int:
+        """How many calls have a place."""
+        return self._places - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._waiting)
 
     async def enter(self, seconds: float) -> None:
         """Take a place, within so many seconds. Raises Refused."""
@@ -82,6 +73,24 @@ class _Line:
                 turn.set_result(None)
                 return
         self._free += 1
+
+
+def limited(line: Line, send: Send) -> Send:
+    """Return `send` for at most as many calls at once as `line` has places. Raises Refused.
+
+    A request's extension `on_sent` is called once it has a place.
+    """
+
+    async def place(request: httpx.Request) -> Reply:
+        await line.enter(time_left(request) * _MOST)
+        request.extensions.get("on_sent", _nobody)()
+        before = time_left(request)
+        try:
+            return await send(request)
+        finally:
+            line.leave(before - time_left(request))
+
+    return place
 
 
 def _busy(seconds: float) -> Refused:

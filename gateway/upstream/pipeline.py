@@ -7,8 +7,11 @@ at an upstream that has just been given up.
 
 import httpx
 
+from gateway.telemetry import Counter
+
 from .breaker import Breaker, guarded
-from .limit import limited
+from .counted import counted
+from .limit import Line, limited
 from .retry import RetryBudget, retrying
 from .send import Send, deadline, plain, signed, within
 from .transport import Transport
@@ -18,11 +21,12 @@ def pipeline(
     transport: Transport,
     auth: httpx.Auth,
     breaker: Breaker,
+    line: Line,
     *,
     timeout: float,
-    connections: int,
+    attempts: Counter,
 ) -> Send:
-    """Return what makes a call: it ends within `timeout` seconds, all attempts included."""
+    """Return what makes a call: it ends within `timeout` seconds, all `attempts` included."""
     return within(
         timeout,
         retrying(
@@ -30,12 +34,15 @@ def pipeline(
             guarded(
                 breaker,
                 limited(
-                    connections,
-                    deadline(
-                        signed(
-                            auth,
-                            plain(transport),
-                        )
+                    line,
+                    counted(
+                        attempts,
+                        deadline(
+                            signed(
+                                auth,
+                                plain(transport),
+                            )
+                        ),
                     ),
                 ),
             ),

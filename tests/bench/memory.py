@@ -10,6 +10,7 @@ from gateway.cache import Lifetimes, RoomCache
 from gateway.edge import encode_room
 from gateway.rooms import Anchor, AnchorRoom
 from gateway.secret import Secret
+from gateway.telemetry import Metrics
 
 
 async def _fill(rooms: int) -> float:
@@ -21,7 +22,14 @@ async def _fill(rooms: int) -> float:
         return _room(live_id)
 
     tracemalloc.start()
-    cache = RoomCache(read, encode_room, size=rooms * 2, lifetimes=lifetimes, clock=time.monotonic)
+    cache = RoomCache(
+        read,
+        encode_room,
+        size=rooms * 2,
+        lifetimes=lifetimes,
+        clock=time.monotonic,
+        metrics=Metrics(),
+    )
     before, _ = tracemalloc.get_traced_memory()
     for number in range(rooms):
         fetched = await cache.fetch(str(1882578996483325952 + number), "bench")

@@ -193,8 +193,8 @@ def _gateway(upstream_url: str, port: int) -> dict[str, str]:
         "GATEWAY_JWT_SECRET": JWT_SECRET,
         "GATEWAY_UPSTREAM_URL": upstream_url,
         "GATEWAY_PORT": str(port),
+        "GATEWAY_METRICS_PORT": str(free_port()),
         "GATEWAY_ACCESS_LOG": "off",
-        "GATEWAY_LOG_LEVEL": "warning",
     }
 
 

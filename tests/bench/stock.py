@@ -1,13 +1,14 @@
 """The gateway on httpx's stock transport, to show what the other one is worth."""
 
 import os
+import sys
 
 import httpx
 from litestar.types import ASGIApp
 
 from gateway import app
 from gateway.settings import load
-from gateway.telemetry import build_logger
+from gateway.telemetry import Metrics
 
 
 def build() -> ASGIApp:
@@ -15,5 +16,5 @@ def build() -> ASGIApp:
     settings = load(os.environ)
     limits = httpx.Limits(max_connections=settings.upstream_connections, keepalive_expiry=60)
     transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-    log = build_logger(settings.log_level, settings.log_format)
-    return app.build(settings, log, transport=transport)
+    telemetry = app.telemetry_to(sys.stdout.buffer, settings, Metrics())
+    return app.build(settings, telemetry, transport=transport)

@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway import app, serving
+from gateway import processes, serving
 from gateway.settings import load
+from gateway.telemetry import Block
 
 from .plants import PLANTS
 
@@ -40,8 +41,8 @@ class Moment(Struct):
     time in which its thread could have run and the core was another's, so that a busy machine is
     not taken for a blocked loop. `pauses` are the seconds that garbage collections took.
 
-    `coroutines`, in any state, and `objects`, known to the collector, are counted after a second
-    without a request, and after a collection: it takes too long for any other.
+    `coroutines`, in any state, are counted after a second without a request, and after a
+    collection: it takes too long for any other.
     """
 
     at: float
@@ -54,7 +55,6 @@ class Moment(Struct):
     blocked: float
     pauses: list[float]
     coroutines: int | None = None
-    objects: int | None = None
 
 
 class Watched:
@@ -110,9 +110,7 @@ class Watched:
         )
         if idle:
             gc.collect()
-            known = gc.get_objects()
-            moment.objects = len(known)
-            moment.coroutines = sum(isinstance(each, CoroutineType) for each in known)
+            moment.coroutines = sum(isinstance(each, CoroutineType) for each in gc.get_objects())
         return moment
 
     def _collecting(self, phase: str, _: object) -> None:
@@ -135,9 +133,9 @@ def _waited() -> float:
     return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
 
 
-def build() -> Application:
+def build(_worker: int) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    inner = PLANTS[os.environ.get("BENCH_PLANT", "")](app.from_environment())
+    inner = PLANTS[os.environ.get("BENCH_PLANT", "")](processes.worker([Block()], 0))
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 
 
@@ -145,7 +143,7 @@ def main() -> None:
     """Serve it as `gateway serve` does."""
     settings = load(os.environ)
     serving.serve(
-        "tests.bench.watched:build",
+        build,
         settings.host,
         settings.port,
         workers=settings.workers,

@@ -7,9 +7,11 @@ import pytest
 
 from gateway.cache import Lifetimes, RoomCache
 from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
+from gateway.telemetry import Block, Metrics, families
 from tests.cache.fakes import Clock, Upstream
 from tests.cache.reachable import texts_in
 from tests.rooms.fakes import PUSH_URL
+from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +35,14 @@ class Cached:
     def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
         self.clock = Clock()
         self.upstream = Upstream()
+        self.block = Block()
         self.rooms = RoomCache(
-            self.upstream.read, encode, size=size, lifetimes=lifetimes, clock=self.clock
+            self.upstream.read,
+            encode,
+            size=size,
+            lifetimes=lifetimes,
+            clock=self.clock,
+            metrics=Metrics(self.block),
         )
 
     def title(self, live_id: str = "a") -> str | None:
@@ -304,3 +312,54 @@ async def test_closing_waits_for_reads_in_flight() -> None:
     await closing
     assert await reader == "first"
     assert asyncio.all_tasks() == before
+
+
+async def test_lookups_are_counted_by_where_the_room_came_from() -> None:
+    """Each once; an old room for bad times besides the miss before it."""
+    cached = Cached()
+    await asyncio.gather(*(cached.fetch() for _ in range(3)))
+    cached.title()
+    cached.clock.now += 2
+    cached.title()
+    await settle()
+    cached.upstream.error = RoomNotFound()
+    with pytest.raises(RoomNotFound):
+        await cached.fetch("b")
+    with pytest.raises(RoomNotFound):
+        cached.title("b")
+    cached.clock.now += 10
+    cached.upstream.error = UpstreamError("down")
+    with pytest.raises(UpstreamError):
+        await cached.fetch()
+    cached.rooms.last_resort("a")
+    assert nonzero(cached.block, families.LOOKUPS) == {
+        ("miss",): 3,
+        ("coalesced",): 2,
+        ("hit",): 1,
+        ("stale",): 1,
+        ("unknown",): 1,
+        ("stale_if_error",): 1,
+    }
+
+
+async def test_an_anchor_is_no_viewer() -> None:
+    """Their own room is not given to them from memory, nor counted as if it were."""
+    cached = Cached()
+    await cached.fetch()
+    assert cached.rooms.peek("a", "r", "alice") is None
+    assert cached.rooms.last_resort("a", "alice") is None
+    assert cached.rooms.peek("a", "r", "bob") is not None
+    assert nonzero(cached.block, families.LOOKUPS) == {("miss",): 1, ("hit",): 1}
+
+
+async def test_evictions_are_counted_by_reason() -> None:
+    """A room that another pushed out, and one that was written to; not one that was not there."""
+    cached = Cached(size=10)
+    for number in range(12):
+        await cached.fetch(str(number))
+    cached.rooms.evict("11")
+    cached.rooms.evict("11")
+    assert nonzero(cached.block, families.EVICTIONS) == {("capacity",): 3, ("write",): 1}
+    assert cached.rooms.sizes == (8, 0)
+    cached.rooms.bury("10")
+    assert cached.rooms.sizes == (7, 1)

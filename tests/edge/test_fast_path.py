@@ -20,6 +20,7 @@ from gateway.edge.front import Front
 from gateway.identity import ClaimRules, mint
 from gateway.sandbox import Vendor
 from gateway.settings import load
+from gateway.telemetry import Metrics, Telemetry
 
 SECRET = "a secret of at least thirty-two bytes"
 RULES = ClaimRules(issuer=None, audience=None, leeway=10)
@@ -50,7 +51,8 @@ class World:
             **further,
         }
         log: FilteringBoundLogger = CapturingLogger()
-        front = app.build(load(environ), log, transport=httpx.ASGITransport(vendor))
+        telemetry = Telemetry(log, None, Metrics())
+        front = app.build(load(environ), telemetry, transport=httpx.ASGITransport(vendor))
         assert isinstance(front, Front)
         self._front = front
         self._fast_path = front._fast_path  # noqa: SLF001  # the one door between the two ways

@@ -10,12 +10,22 @@ import pytest
 
 from gateway.edge import Cors
 from gateway.edge.answers import Answer
+from gateway.edge.connected import ClientGone
 from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
 from gateway.edge.incoming import MAX_BODY
 from gateway.rooms import RoomNotFound
-from gateway.telemetry import build_logger
+from gateway.telemetry import (
+    AccessLog,
+    Block,
+    Metrics,
+    Telemetry,
+    as_json,
+    build_logger,
+    families,
+)
+from tests.telemetry.counts import nonzero, nonzero_series
 
 Message = dict[str, Any]
 SECRET = "canary-51ab"
@@ -38,14 +48,18 @@ class Exchange:
     ) -> None:
         self.sent: list[Message] = []
         self.scope: Message = {}
+        self.block = Block()
         self._log = io.BytesIO()
         self._front = Front(
             app,
             fast_path,
             InFlight(1),
             cors=cors,
-            log=build_logger("debug", "json", self._log),
-            access_log=access_log,
+            telemetry=Telemetry(
+                build_logger("debug", "json", self._log),
+                AccessLog(as_json(self._log), caller_id=str.upper) if access_log else None,
+                Metrics(self.block),
+            ),
             new_id=lambda: "made-up",
             timer=iter([1.0, 1.5]).__next__,
         )
@@ -284,3 +298,59 @@ def test_a_preflight_is_answered_here() -> None:
     assert exchange.headers[b"x-request-id"] == b"made-up"
     [line] = exchange.log
     assert (line["method"], line["status"]) == ("OPTIONS", 204)
+
+
+@pytest.mark.parametrize(
+    ("app", "method", "labels", "problem"),
+    [
+        (fine, "GET", ("unmatched", "GET", "200"), None),
+        (fine, "HEAD", ("unmatched", "HEAD", "200"), None),
+        (fine, "BREW", ("unmatched", "other", "200"), None),
+        (failing(RoomNotFound()), "GET", ("unmatched", "GET", "404"), "room_not_found"),
+        (failing(ValueError()), "POST", ("unmatched", "POST", "500"), "internal_error"),
+    ],
+)
+def test_every_request_is_counted_once(
+    app: Any, method: str, labels: tuple[str, ...], problem: str | None
+) -> None:
+    """By route, method and status, with its time, and by its problem if it has one."""
+    exchange = Exchange(app).run(method=method)
+    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {labels: 1}
+    expected = {(problem,): 1} if problem else {}
+    assert nonzero(exchange.block, families.HTTP_PROBLEMS) == expected
+    (total, *counts) = nonzero_series(exchange.block, families.HTTP_DURATION)[labels[0],]
+    assert (total, sum(counts)) == (0.5, 1)
+
+
+def test_the_route_is_its_template() -> None:
+    """Not its path, which would make a series for each room."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["path_template"] = "/v1/rooms/{live_id}"
+        await fine(scope, receive, send)
+
+    exchange = Exchange(app).run()
+    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {
+        ("/v1/rooms/{live_id}", "GET", "200"): 1
+    }
+
+
+def test_a_client_that_left_is_counted_as_gone() -> None:
+    """There is no status that it has got."""
+    exchange = Exchange(failing(ClientGone())).run()
+    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {("unmatched", "GET", "gone"): 1}
+    assert nonzero(exchange.block, families.HTTP_PROBLEMS) == {}
+
+
+def test_replays_are_counted() -> None:
+    """A create that was answered again, whether it had made a room or not."""
+
+    async def replaying(scope: Any, receive: Any, send: Any) -> None:
+        exchange_of(scope).replayed = True
+        await fine(scope, receive, send)
+
+    error = RoomNotFound()
+    error.replayed = True
+    for app, count in ((replaying, 1), (failing(error), 1), (failing(RoomNotFound()), 0)):
+        exchange = Exchange(app).run()
+        assert sum(nonzero(exchange.block, families.REPLAYS).values()) == count

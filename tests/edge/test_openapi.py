@@ -12,10 +12,17 @@ from jsonschema import Draft202012Validator, FormatChecker
 from litestar import Litestar
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.edge import PROBLEMS, ClientAddress, RateLimits, build_application, openapi_json
+from gateway.edge import (
+    PROBLEMS,
+    ClientAddress,
+    InFlight,
+    RateLimits,
+    build_application,
+    openapi_json,
+)
 from gateway.edge.bodies import parse_create_room
 from gateway.rooms import Caller, RoomService
-from gateway.telemetry import build_logger
+from gateway.telemetry import Metrics, Telemetry, build_logger
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())
@@ -70,21 +77,21 @@ def application() -> Litestar:
     def lifespan(_: Litestar) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
+    metrics = Metrics()
     front: Any = build_application(
         cast("RoomService", object()),
         authenticate,
         lambda _: None,
-        RateLimits(None, None, None, ClientAddress(())),
+        RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
         cors=None,
         cookie=None,
-        max_concurrency=1,
+        in_flight=InFlight(1),
         checks={},
         draining=lambda: False,
         lifespan=lifespan,
         clock=lambda: NOW,
         new_id=str,
-        log=build_logger("info", "json"),
-        access_log=False,
+        telemetry=Telemetry(build_logger("info", "json"), None, metrics),
     )
     return cast("Litestar", front._app)  # noqa: SLF001  # the one way to the real routes
 

@@ -11,6 +11,8 @@ from structlog.testing import CapturingLogger
 
 from gateway.identity import JwksKeys, Key
 from gateway.rooms import UpstreamUnavailable
+from gateway.telemetry import Block, Metrics, families
+from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +55,7 @@ class World:
         self.now = 0.0
         self.changes = 0
         self.log = CapturingLogger()
+        self.block = Block()
         self.keys = JwksKeys(
             self.issuer.fetch,
             None,
@@ -60,6 +63,7 @@ class World:
             clock=lambda: self.now,
             on_change=self._changed,
             log=self.log,
+            refreshes=Metrics(self.block).key_refreshes,
         )
 
     def _changed(self) -> None:
@@ -272,6 +276,21 @@ async def test_which_algorithms_a_key_may_be_used_for(
         clock=lambda: 0.0,
         on_change=lambda: None,
         log=CapturingLogger(),
+        refreshes=Metrics().key_refreshes,
     )
     found: Sequence[Key] = await keys.candidates("a")
     assert [set(key.algorithms) for key in found] == ([expected] if expected else [])
+
+
+async def test_fetches_are_counted(jwk: Make) -> None:
+    """Those that went well and those that did not."""
+    world = World()
+    world.issuer.publish(jwk("a", "RS256"))
+    await world.keys.refresh()
+    for bad in (OSError("down"), b"<html>"):
+        world.issuer.answer = bad
+        await world.keys.refresh()
+    assert nonzero(world.block, families.KEY_REFRESHES) == {
+        ("jwks", "ok"): 1,
+        ("jwks", "failed"): 2,
+    }

@@ -161,7 +161,7 @@ def test_two_pems(pems: Mapping[str, bytes]) -> None:
 def test_short_rsa() -> None:
     """RSA under 2048 bits is refused."""
     with pytest.raises(ValueError, match="RSA key is too short; use one of at least 2048 bits"):
-        public_key(_pem(rsa.generate_private_key(65537, 1024)))  # noqa: S505 - weak on purpose
+        public_key(_pem(rsa.generate_private_key(65537, 1024)))  # noqa: S505  # weak on purpose
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.SECP224R1(), ec.BrainpoolP256R1()])

@@ -1,17 +1,24 @@
 """Remembered tokens: verified once, refused the second they expire, bounded, forgettable."""
 
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
 import pytest
 
 from gateway.identity import (
     ClaimRules,
     Identity,
+    Key,
     RememberingVerifier,
     StaticKeys,
     TokenVerifier,
     hmac_key,
     mint,
 )
-from gateway.rooms import TokenExpired, TokenInvalid
+from gateway.rooms import TokenExpired, TokenInvalid, UpstreamUnavailable
+from gateway.telemetry import Block, Metrics, families
+from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +43,13 @@ class Remembering:
     def __init__(self, size: int = 100) -> None:
         self.now = 1_800_000_000.0
         self.verifier = Counting(StaticKeys([hmac_key(SECRET.encode())]), RULES, lambda: self.now)
+        self.block = Block()
         self.tokens = RememberingVerifier(
-            self.verifier, leeway=RULES.leeway, clock=lambda: self.now, size=size
+            self.verifier,
+            leeway=RULES.leeway,
+            clock=lambda: self.now,
+            size=size,
+            verifications=Metrics(self.block).verifications,
         )
 
     def token(self, user_id: str = "alice", ttl: int = 60, scopes: tuple[str, ...] = ()) -> str:
@@ -117,3 +129,46 @@ async def test_forgotten_when_keys_change() -> None:
     assert memory.tokens.recall(token) is None
     await memory.tokens.verify(token)
     assert memory.verifier.verified == 2
+
+
+class NoKeys:
+    """An issuer that has not published anything yet."""
+
+    state = "missing"
+
+    async def candidates(self, _kid: str | None, /) -> Sequence[Key]:
+        """Find none."""
+        raise UpstreamUnavailable("no keys", retry_after=1)
+
+    async def keep_fresh(self) -> None:
+        """Do nothing."""
+
+
+async def test_verifications_are_counted_by_outcome() -> None:
+    """Each token that is looked at once, whether it had to be verified or not."""
+    memory = Remembering()
+    token = memory.token()
+    await memory.tokens.verify(token)
+    await memory.tokens.verify(token)
+    memory.tokens.recall(token)
+    memory.tokens.recall("another")
+    with suppress(TokenInvalid):
+        await memory.tokens.verify("no token")
+    with suppress(TokenExpired):
+        await memory.tokens.verify(memory.token(ttl=-60))
+    without = RememberingVerifier(
+        TokenVerifier(NoKeys(), RULES),
+        leeway=0,
+        clock=time.time,
+        size=1,
+        verifications=Metrics(memory.block).verifications,
+    )
+    with suppress(UpstreamUnavailable):
+        await without.verify(token)
+    assert nonzero(memory.block, families.VERIFICATIONS) == {
+        ("verified",): 1,
+        ("remembered",): 2,
+        ("invalid",): 1,
+        ("expired",): 1,
+        ("no_keys",): 1,
+    }

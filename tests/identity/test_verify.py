@@ -208,7 +208,7 @@ def test_any_signed_segments(
     verify: Verify,
     header: Mapping[str, Any],
     payload: object,
-    named: bool,  # noqa: FBT001 - drawn
+    named: bool,  # noqa: FBT001  # drawn
 ) -> None:
     """Signing nonsense well does not make it more than invalid."""
     token = sign("HS256", {**header, "alg": "HS256"} if named else header, payload)

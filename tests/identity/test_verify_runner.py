@@ -107,7 +107,7 @@ def test_bad_key(
 
 def test_weak_key(judge: Judge) -> None:
     """So it is with one that is too weak, RSA or secret."""
-    short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505 - weak on purpose
+    short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505  # weak on purpose
     [verdict] = judge(short, "x")
     assert verdict.startswith("reject The RSA key is too short")
     [verdict] = judge({"kty": "oct", "k": "c2hvcnQ"}, "x")

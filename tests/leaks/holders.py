@@ -31,7 +31,7 @@ from gateway.rooms import (
 )
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
-from gateway.telemetry import build_logger
+from gateway.telemetry import Metrics, build_logger
 from gateway.upstream import QiniuAuth, QliveClient, attempt
 from gateway.upstream.faults import Broken
 from gateway.upstream.send import Reply, plain
@@ -86,7 +86,8 @@ def client(transport: Transport) -> QliveClient:
     """Return a client that signs."""
     send = attempt(transport, auth(), timeout=1)
     log = build_logger("critical", "json")
-    return QliveClient(send, base_url="http://up.example", zone=ZoneInfo("UTC"), log=log)
+    zone = ZoneInfo("UTC")
+    return QliveClient(send, base_url="http://up.example", zone=zone, log=log, metrics=Metrics())
 
 
 ROOM = fine(EVERY, made_for("alice", "1"))
@@ -141,6 +142,7 @@ async def _cache() -> RoomCache:
         size=10,
         lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, unknown=2),
         clock=time.monotonic,
+        metrics=Metrics(),
     )
     await cache.fetch("1", "r")
     return cache
@@ -156,7 +158,9 @@ async def _outcomes() -> LocalOutcomes:
 async def _verifier() -> RememberingVerifier:
     keys = StaticKeys(credentials.verification_keys(settings()))
     verifier = TokenVerifier(keys, credentials.claim_rules(settings()))
-    remembering = RememberingVerifier(verifier, leeway=10, clock=time.time, size=10)
+    remembering = RememberingVerifier(
+        verifier, leeway=10, clock=time.time, size=10, verifications=Metrics().verifications
+    )
     await remembering.verify(TOKENS["alice"])
     return remembering
 
@@ -183,7 +187,9 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "what signs": auth,
         "a signed request": signed_request,
         "a signed read": signed_read,
-        "credentials": lambda: credentials.Credentials(settings(), build_logger("info", "json")),
+        "credentials": lambda: credentials.Credentials(
+            settings(), build_logger("info", "json"), Metrics()
+        ),
         "tokens remembered": lambda: run(_verifier()),
         "an anchor's room": room,
         "a room as decoded": room_data,

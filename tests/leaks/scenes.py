@@ -11,6 +11,7 @@ import msgspec
 from gateway.credentials import Credentials
 from gateway.rotation import Rotation
 from gateway.settings import load
+from gateway.telemetry import Metrics
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.telltale import FAULTS, telltale
 from tests.leaks.traffic import APP, COOKIE, DEBUG, Client, Scene
@@ -192,7 +193,9 @@ async def keys_that_change(scene: Scene, folder: Path) -> None:
         file.write_text(KEYS[name])
     environ = {**DEBUG, **{f"{name}_FILE": str(file) for name, file in files.items()}}
     with scene.log() as log:
-        rotation = Rotation(environ, Credentials(load(environ), log).adopt, log)
+        metrics = Metrics()
+        keys = Credentials(load(environ), log, metrics)
+        rotation = Rotation(environ, keys.adopt, log, metrics.key_refreshes)
         for text in (*KEYS.values(), "", *(f"{secret}\n{secret}" for secret in KEYS.values())):
             for file in files.values():
                 file.write_text(text)

@@ -137,6 +137,7 @@ async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
                     for path in ("alice_ok_1", "alice_READ_html", "bob_READ_no-HTTP"):
                         await client.get(f"/v1/rooms/{path}")
                     await client.post("/v1/rooms", json={"title": "alice_WRITE_storage"})
+            await asyncio.sleep(0.2)  # what a worker has not written yet goes with it
             [worker] = gateway.workers()
             os.kill(worker, signal.SIGABRT)
             eventually(lambda: gateway.workers() not in ([worker], []))

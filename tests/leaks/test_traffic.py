@@ -20,7 +20,7 @@ from tests.leaks.traffic import Heard, Scene
 
 pytestmark = pytest.mark.anyio
 
-CHANNELS = ("headers", "bodies", "json log", "console log", "library logs", "output")
+CHANNELS = ("headers", "bodies", "json log", "console log", "metrics", "library logs", "output")
 OF_THE_CLIENT = ("httpx", "httpcore")
 
 
@@ -79,6 +79,8 @@ EVENTS = {
     "keys_not_fetched",
     "keys_kept",
     "keys_read_again",
+    "credentials_refused",
+    "credentials_accepted",
 }
 """All that a gateway logs of what others have sent."""
 

@@ -14,12 +14,23 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
+from prometheus_client import CollectorRegistry, generate_latest
 from structlog.typing import FilteringBoundLogger
 
 from gateway import app
 from gateway.serving import Application, listening
-from gateway.settings import load
-from gateway.telemetry import build_logger
+from gateway.settings import Settings, load
+from gateway.telemetry import (
+    AccessLog,
+    Block,
+    Exposition,
+    Metrics,
+    Telemetry,
+    as_event,
+    as_json,
+    build_logger,
+    caller_ids,
+)
 from gateway.upstream import Transport
 from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
@@ -128,8 +139,8 @@ class Scene:
         """Run a gateway; `environ` are settings without their prefix, empty for unset."""
         changes = {f"GATEWAY_{name}": text for name, text in environ.items()}
         settings = load({**KEYS, **DEBUG, "GATEWAY_UPSTREAM_URL": upstream_url, **changes})
-        with self.log() as log:
-            application = self.around(app.build(settings, log, transport=transport))
+        with self.log() as log, self.telemetry(settings, log) as telemetry:
+            application = self.around(app.build(settings, telemetry, transport=transport))
             async with (
                 listening(application, 0) as port,
                 httpx.AsyncClient(
@@ -140,6 +151,25 @@ class Scene:
                 ) as http,
             ):
                 yield Client(http, self.heard)
+
+    @contextmanager
+    def telemetry(self, settings: Settings, log: FilteringBoundLogger) -> Iterator[Telemetry]:
+        """Give all that a gateway tells with, which is heard."""
+        block = Block()
+        block.begin()
+        lines = io.BytesIO()
+        caller_id = caller_ids(settings.secret_key.reveal().encode())
+        emits = (as_json(lines), as_event(log))
+        access_log = AccessLog(
+            lambda line: [emit(line) for emit in emits],
+            caller_id=caller_id,
+            trace_id=lambda: self.bound.get("planted"),
+        )
+        yield Telemetry(log, access_log, Metrics(block))
+        self.heard.said["json log"].append(lines.getvalue())
+        registry = CollectorRegistry()
+        registry.register(Exposition([block], self.bound.get("planted", "1")))
+        self.heard.said["metrics"].append(generate_latest(registry))
 
     @contextmanager
     def log(self) -> Iterator[FilteringBoundLogger]:

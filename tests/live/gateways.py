@@ -17,7 +17,7 @@ from gateway.edge import PROBLEMS
 from gateway.identity import mint
 from gateway.serving import listening
 from gateway.settings import Settings, load
-from gateway.telemetry import build_logger
+from gateway.telemetry import Block, Metrics
 from tests.live.fault_server import PUSH_URL, Server, rooms
 
 TIMEOUT = 0.5
@@ -62,11 +62,15 @@ ALICE, BOB = token("alice"), token("bob")
 
 @dataclass(frozen=True)
 class Gateway:
-    """A running gateway on `port` of loopback, and a client of it; `log` is what it logged."""
+    """A running gateway on `port` of loopback, and a client of it.
+
+    `log` is what it logged, `block` what it counted.
+    """
 
     port: int
     client: httpx.AsyncClient
     log: io.BytesIO = field(default_factory=io.BytesIO)
+    block: Block = field(default_factory=Block)
 
     async def read(self, live_id: str, bearer: str = BOB) -> httpx.Response:
         """Read a room, as a viewer if nothing else is said."""
@@ -99,16 +103,17 @@ async def gateway_at(upstream_url: str, **environ: str) -> AsyncIterator[Gateway
     Whatever happened, no secret may have got into its log.
     """
     log = io.BytesIO()
-    application = app.build(
-        settings_for(upstream_url, **environ), build_logger("debug", "json", log)
-    )
+    settings = settings_for(upstream_url, **environ)
+    block = Block()
+    telemetry = app.telemetry_to(log, settings, Metrics(block))
+    application = app.build(settings, telemetry)
     async with (
         listening(application, 0) as port,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30, verify=_PLAIN_HTTP
         ) as client,
     ):
-        yield Gateway(port, client, log)
+        yield Gateway(port, client, log, block)
     assert_tells_no_secret(log.getvalue().decode())
 
 

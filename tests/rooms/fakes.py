@@ -147,9 +147,9 @@ class Memory:
         self._last = {room.live_id: sighting_of(room, Source.STALE) for room in last}
         self.calls: list[str] = [] if log is None else log
 
-    def peek(self, live_id: str, _request_id: str) -> Sighting | None:
-        """Return what is remembered."""
-        return self._remembered.get(live_id)
+    def peek(self, live_id: str, _request_id: str, reader: str | None = None) -> Sighting | None:
+        """Return what is remembered, if `reader` is not the anchor."""
+        return _for(reader, self._remembered.get(live_id))
 
     async def fetch(self, live_id: str, _request_id: str) -> Fetched:
         """Return the room, or raise what there is instead."""
@@ -159,9 +159,9 @@ class Memory:
             raise outcome[1]
         return Fetched(outcome, sighting_of(outcome, Source.MISS))
 
-    def last_resort(self, live_id: str) -> Sighting | None:
-        """Return what is remembered for bad times."""
-        return self._last.get(live_id)
+    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+        """Return what is remembered for bad times, if `reader` is not the anchor."""
+        return _for(reader, self._last.get(live_id))
 
     def evict(self, live_id: str) -> None:
         """Note it."""
@@ -170,6 +170,10 @@ class Memory:
     def bury(self, live_id: str) -> None:
         """Note it."""
         self.calls.append(f"bury {live_id}")
+
+
+def _for(reader: str | None, seen: Sighting | None) -> Sighting | None:
+    return None if seen is None or seen.room.anchor_id == reader else seen
 
 
 def service(

@@ -256,7 +256,7 @@ def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> Non
     try:
         assert isinstance(load(environ, absent), Settings)
     except SettingsError as error:
-        assert error.problems  # noqa: PT017 - both outcomes are right
+        assert error.problems  # noqa: PT017  # both outcomes are right
 
 
 def _file(folder: Path, name: str, content: bytes) -> dict[str, str]:

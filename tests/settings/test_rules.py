@@ -110,6 +110,61 @@ def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
     assert "GATEWAY_JWT_COOKIE" in message
 
 
+@pytest.mark.parametrize(
+    ("variables", "wrong", "other"),
+    [
+        ({"PORT": "9090"}, "PORT", "METRICS_PORT"),
+        ({"METRICS_PORT": "8080"}, "METRICS_PORT", "PORT"),
+        ({"METRICS_PORT": "1", "PORT": "1"}, "METRICS_PORT", "PORT"),
+        ({"METRICS_PORT": "8080", "HOST": "0.0.0.0"}, "METRICS_PORT", "PORT"),  # noqa: S104  # compared
+        ({"METRICS_PORT": "8080", "METRICS_HOST": "::"}, "METRICS_PORT", "PORT"),
+        ({"METRICS_PORT": "8080", "METRICS_HOST": "localhost"}, "METRICS_PORT", "PORT"),
+        ({"PORT": "9090", "HOST": "localhost", "METRICS_HOST": "::1"}, "PORT", "METRICS_PORT"),
+        (
+            {"PORT": "9090", "HOST": "a.example", "METRICS_HOST": "a.example"},
+            "PORT",
+            "METRICS_PORT",
+        ),
+    ],
+)
+def test_listeners_do_not_share_a_port(variables: dict[str, str], wrong: str, other: str) -> None:
+    """Where both want the same port of an address, a variable that is set is named first."""
+    given = {f"GATEWAY_{name}": text for name, text in variables.items()}
+    [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": LONG, **given})
+    assert variable == f"GATEWAY_{wrong}"
+    assert f"GATEWAY_{other}:" in message
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PORT": "9090", "METRICS_PORT": "0"},
+        {"PORT": "9090", "METRICS_PORT": "8080"},
+        {"PORT": "9090", "HOST": "127.0.0.2"},
+        {"PORT": "9090", "HOST": "::1"},
+        {"PORT": "9090", "HOST": "a.example"},
+    ],
+)
+def test_listeners_that_do_not_meet(variables: dict[str, str]) -> None:
+    """The same port of another address is free, and no metrics listener needs none."""
+    given = {f"GATEWAY_{name}": text for name, text in variables.items()}
+    load(_keys() | {"GATEWAY_JWT_SECRET": LONG, **given})
+
+
+def test_a_bad_port_is_reported_for_itself_alone() -> None:
+    """What would be its default is not compared."""
+    variables = {"GATEWAY_PORT": "9090", "GATEWAY_METRICS_PORT": "ninety"}
+    [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, **variables})
+    assert variable == "GATEWAY_METRICS_PORT"
+
+
+def test_an_unknown_name_can_be_printed() -> None:
+    """Also one of bytes that are not text."""
+    name = b"GATEWAY_PORT\xff".decode(errors="surrogateescape")
+    [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, name: "1"})
+    assert variable == r"GATEWAY_PORT\udcff"
+
+
 def _keys() -> dict[str, str]:
     return {"GATEWAY_ACCESS_KEY": "ak", "GATEWAY_SECRET_KEY": "sk"}
 

@@ -24,7 +24,7 @@ def test_it_formats_as_a_placeholder(shown: str) -> None:
 def test_it_shows_nothing_inside_a_container() -> None:
     """A list or a percent format of secrets shows the placeholder too."""
     assert f"{[Secret(CANARY)]}" == "[Secret(…)]"
-    assert "%s" % Secret(CANARY) == "Secret(…)"  # noqa: UP031 - logging formats this way
+    assert "%s" % Secret(CANARY) == "Secret(…)"  # noqa: UP031  # logging formats this way
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

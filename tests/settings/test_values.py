@@ -8,6 +8,7 @@ import pytest
 
 from gateway.secret import Secret
 from gateway.settings import (
+    LogCaller,
     LogFormat,
     LogLevel,
     RateLimit,
@@ -67,7 +68,7 @@ GOOD: list[tuple[str, str, Any]] = [
         "https://App.example.com:443, http://localhost:3000,capacitor://localhost",
         ("https://app.example.com", "http://localhost:3000", "capacitor://localhost"),
     ),
-    ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104 - what operators of containers set
+    ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104  # what operators of containers set
     ("HOST", "::", "::"),
     ("HOST", "LOCALHOST", "localhost"),
     ("PORT", "65535", 65_535),
@@ -77,6 +78,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("LOG_LEVEL", "WARNING", LogLevel.WARNING),
     ("LOG_FORMAT", "console", LogFormat.CONSOLE),
     ("ACCESS_LOG", "off", False),
+    ("LOG_CALLER", "OFF", LogCaller.OFF),
     ("ACCESS_LOG", "On", True),
     ("SHUTDOWN_GRACE", "1.5", 1.5),
 ]
@@ -90,7 +92,7 @@ GOOD_WITHOUT_SECRET: list[tuple[str, str, Any]] = [
     ("JWT_JWKS_URL", "http://[::1]/jwks", "http://[::1]/jwks"),
 ]
 
-NOT_A_NUMBER = ["x", "-1", "+1", "1e3", "nan", "inf", " 1", "1\n", "١", "1_000", "9" * 400]  # noqa: RUF001 - a digit of another script
+NOT_A_NUMBER = ["x", "-1", "+1", "1e3", "nan", "inf", " 1", "1\n", "١", "1_000", "9" * 400]  # noqa: RUF001  # a digit of another script
 NOT_SECONDS = [*NOT_A_NUMBER, "1.", ".5", "3s"]
 NOT_AN_AMOUNT = [*NOT_A_NUMBER, "0", "1.5", "9" * 5000]
 
@@ -146,7 +148,7 @@ BAD: dict[str, list[str]] = {
     "CACHE_SIZE": NOT_AN_AMOUNT,
     "REDIS_URL": ["redis:6379", "http://redis", "redis://", "redis://a b"],
     "RATE_LIMIT_READS": ["0/minute", "60", "60/", "60/week", "/minute", "-1/day", "1.5/day", "on"],
-    "RATE_LIMIT_WRITES": ["60/Minute ", "60 / minute", "9999999999/day", "١/day"],  # noqa: RUF001 - a digit of another script
+    "RATE_LIMIT_WRITES": ["60/Minute ", "60 / minute", "9999999999/day", "١/day"],  # noqa: RUF001  # a digit of another script
     "RATE_LIMIT_FAILED_AUTH": ["60/minutes"],
     "MAX_CONCURRENCY": NOT_AN_AMOUNT,
     "TRUSTED_PROXIES": ["10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1,10.0.0.1/32"],
@@ -161,6 +163,7 @@ BAD: dict[str, list[str]] = {
     "METRICS_PORT": [*NOT_A_NUMBER, "65536"],
     "LOG_LEVEL": ["verbose", "warn", "20"],
     "LOG_FORMAT": ["text", "logfmt"],
+    "LOG_CALLER": ["on", "plain"],
     "ACCESS_LOG": ["true", "1", "yes"],
     "SHUTDOWN_GRACE": [*NOT_SECONDS, "0", "1801"],
 }

@@ -10,7 +10,7 @@ from gateway.rooms import (
     RoomNotLive,
     UpstreamError,
 )
-from gateway.upstream.dialects import Operation
+from gateway.upstream.dialects import CredentialsRefused, Operation
 
 CREATE, READ, STOP, DELETE = Operation
 ALL = tuple(Operation)
@@ -27,7 +27,7 @@ def each(
 DOCUMENTED = [
     *each(ALL, 200, 0, "success", None),
     *each(ALL, 200, 0, "", None),
-    *each(ALL, 401, 401, "Unauthorized", UpstreamError),
+    *each(ALL, 401, 401, "Unauthorized", CredentialsRefused),
     *each((CREATE,), 400, 400, "json: cannot unmarshal number", UpstreamError),
     *each((CREATE,), 404, 404, "Not Found", AnchorNotRegistered),
     *each((CREATE,), 500, 500, "dial tcp: refused", UpstreamError),
@@ -36,7 +36,7 @@ DOCUMENTED = [
 ]
 LEGACY = [
     *each(ALL, 200, 200, "success", None),
-    *each(ALL, 401, 401, "Your authorization token is invalid", UpstreamError),
+    *each(ALL, 401, 401, "Your authorization token is invalid", CredentialsRefused),
     *each((CREATE,), 400, 400, "invalid request", UpstreamError),
     *each((CREATE,), 200, 404, "Not found", AnchorNotRegistered),
     *each((CREATE,), 200, 500, "create live failed", UpstreamError),
@@ -46,10 +46,10 @@ LEGACY = [
 ]
 BESIDES = [
     *each(ALL, 201, 0, "", None),
-    *each(ALL, 200, 401, "Unauthorized", UpstreamError),
+    *each(ALL, 200, 401, "Unauthorized", CredentialsRefused),
     *each(ALL, 401, 0, "success", UpstreamError),
-    *each(ALL, 401, 500, "record not found", UpstreamError),
-    *each(ALL, 200, 499, "token expired", UpstreamError),
+    *each(ALL, 401, 500, "record not found", CredentialsRefused),
+    *each(ALL, 200, 499, "token expired", CredentialsRefused),
     *each(ALL, 500, 600, "already exists", UpstreamError),
     *each((CREATE, READ, DELETE), 500, 601, "bad status", UpstreamError),
     *each((STOP,), 500, 601, "bad status", RoomNotLive),

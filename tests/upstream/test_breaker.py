@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
+from gateway.telemetry import Block, Metrics, families
 from gateway.upstream.breaker import Breaker, guarded
 from gateway.upstream.faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
 from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
+from tests.telemetry.counts import nonzero
 
 PAUSE = 1.0
 REQUEST = httpx.Request("GET", "http://upstream.invalid/")
@@ -25,7 +27,8 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.log = CapturingLogger()
-        self.breaker = Breaker(lambda: self.now, self.log)
+        self.block = Block()
+        self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
         self._guarded = guarded(self.breaker, self._send)
@@ -208,3 +211,16 @@ def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
     world.now += PAUSE + 0.001
     world.breaker.record(world.breaker.admit(), failed=False)
     assert world.breaker.state == "closed"
+
+
+def test_openings_are_counted() -> None:
+    """Each time that it opens out of being closed; not what a bad probe does."""
+    world = World()
+    for _ in range(2):
+        world.calls([Broken("cut")] * 5)
+        world.now += PAUSE
+        world.calls([Broken("cut")])
+        world.now += PAUSE
+        world.calls([fine()])
+        assert world.breaker.state == "closed"
+    assert nonzero(world.block, families.BREAKER_OPENED) == {(): 2}

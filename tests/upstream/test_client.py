@@ -1,5 +1,6 @@
 """The vendor's four calls as requests, results, errors and log lines."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from io import BytesIO
@@ -21,12 +22,21 @@ from gateway.rooms import (
     UpstreamError,
     UpstreamTimeout,
 )
-from gateway.telemetry import build_logger
+from gateway.telemetry import (
+    Block,
+    Metrics,
+    UpstreamCall,
+    build_logger,
+    families,
+    note_calls,
+)
 from gateway.upstream import QliveClient
+from gateway.upstream.dialects import CredentialsRefused
 from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
 from gateway.upstream.send import Reply
 from gateway.upstream.wire import encode_create
 from tests.live.fault_server import PUSH_URL, ROOM, enveloped
+from tests.telemetry.counts import nonzero, nonzero_series
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +45,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
 SECRET_WORDS = "words of the upstream"
 
-Outcome = tuple[int, bytes] | Fault
+Outcome = tuple[int, bytes] | Fault | asyncio.CancelledError
 Call = Callable[[QliveClient], Awaitable[object]]
 
 CALLS: dict[str, Call] = {
@@ -54,12 +64,15 @@ class Upstream:
         self._log = BytesIO()
         self.requests: list[httpx.Request] = []
         log = build_logger("debug", "json", self._log)
-        self.client = QliveClient(self._send, base_url=BASE, zone=ZONE, log=log)
+        self.block = Block()
+        self.client = QliveClient(
+            self._send, base_url=BASE, zone=ZONE, log=log, metrics=Metrics(self.block)
+        )
 
     async def _send(self, request: httpx.Request) -> Reply:
         self.requests.append(request)
         outcome = self._outcomes.pop(0)
-        if isinstance(outcome, Fault):
+        if isinstance(outcome, BaseException):
             raise outcome
         status, body = outcome
         return Reply(status, httpx.Headers({"Content-Type": "application/json"}), body)
@@ -145,7 +158,7 @@ ERRORS: list[tuple[str, Outcome, type[GatewayError], str]] = [
     *[(name, Overdue("late"), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
     *[(name, NotSent("no"), UpstreamError, "failing") for name in ("create", "stop", "delete")],
     *[(name, (503, b""), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
-    *[(name, (401, enveloped(code=401)), UpstreamError, "failing") for name in CALLS],
+    *[(name, (401, enveloped(code=401)), CredentialsRefused, "failing") for name in CALLS],
     ("create", (404, enveloped(code=404)), AnchorNotRegistered, "ok"),
     *[
         (name, (500, enveloped(code=500, message="record not found")), RoomNotFound, "ok")
@@ -157,16 +170,60 @@ ERRORS: list[tuple[str, Outcome, type[GatewayError], str]] = [
 
 @pytest.mark.parametrize(("name", "outcome", "error", "state"), ERRORS)
 async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], state: str) -> None:
-    """Each failure is the error its call documents, and one line in the log."""
+    """Each failure is the error its call documents, one line in the log and one more counted."""
     upstream = Upstream(outcome)
     with pytest.raises(error) as caught:
         await CALLS[name](upstream.client)
     assert type(caught.value) is error
     assert len(upstream.requests) == 1
     assert upstream.client.state == state
-    (line,) = upstream.lines
+    *before, line = upstream.lines
+    assert len(before) == (error is CredentialsRefused)
     assert line["level"] == ("warning" if state == "failing" else "debug")
     assert (line["operation"], line["problem"]) == (name, error.code)
+    assert line["request_id"] == "req-1"
+    kind = "credentials_refused" if error is CredentialsRefused else error.code
+    calls = nonzero(upstream.block, families.UPSTREAM_CALLS)
+    assert calls == {(name, kind): 1}
+
+
+async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
+    """However many calls are refused, an operator reads of it once, and once when it is over."""
+    refused = (401, enveloped(code=401))
+    upstream = Upstream(refused, refused, Broken("cut"), refused, success(ROOM), success(ROOM))
+    for _ in range(6):
+        with suppress(GatewayError):
+            await upstream.client.read("1", "req-1")
+    told = [each for each in upstream.lines if each["event"].startswith("credentials")]
+    assert [(each["event"], each["level"]) for each in told] == [
+        ("credentials_refused", "error"),
+        ("credentials_accepted", "info"),
+    ]
+
+
+async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
+    """What is noted are the upstream's code and request id, nothing where there was no reply."""
+    calls = note_calls()
+    upstream = Upstream(success(ROOM), (500, enveloped(code=602)), Broken("cut"))
+    for _ in range(3):
+        with suppress(GatewayError):
+            await upstream.client.read("1", "req-1")
+    assert calls == [UpstreamCall(0, "up-1"), UpstreamCall(602, "up-1"), UpstreamCall(None, None)]
+
+
+async def test_a_call_takes_as_long_as_it_takes() -> None:
+    """Its time is counted by operation, whatever became of it; a call given up too."""
+    upstream = Upstream(success(ROOM), asyncio.CancelledError())
+    await upstream.client.delete("1", "req-1")
+    with pytest.raises(asyncio.CancelledError):
+        await upstream.client.delete("1", "req-1")
+    (series,) = nonzero_series(upstream.block, families.UPSTREAM_DURATION).items()
+    assert series[0] == ("delete",)
+    assert sum(series[1][1:]) == 2
+    assert nonzero(upstream.block, families.UPSTREAM_CALLS) == {
+        ("delete", "ok"): 1,
+        ("delete", "abandoned"): 1,
+    }
 
 
 async def test_state_follows_the_last_call() -> None:

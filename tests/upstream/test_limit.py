@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.upstream.faults import Refused
-from gateway.upstream.limit import limited
+from gateway.upstream.limit import Line, limited
 from gateway.upstream.send import Reply, Send, within
 
 FINE = Reply(200, httpx.Headers(), b"")
@@ -24,7 +24,8 @@ class World:
         self._under_way: list[httpx.Request] = []
         self.most = 0
         self.answer = asyncio.Event()
-        self.send: Send = within(seconds, limited(2, self._send))
+        self.line = Line(2)
+        self.send: Send = within(seconds, limited(self.line, self._send))
 
     @property
     def under_way(self) -> int:
@@ -177,5 +178,23 @@ def test_no_place_is_lost_to_callers_who_go_away() -> None:
         assert world.under_way == 2
         world.answer.set()
         await asyncio.gather(*calls)
+
+    asyncio.run(run())
+
+
+def test_who_has_a_place_and_who_waits_can_be_seen() -> None:
+    """At each moment; in the end nobody."""
+
+    async def run() -> None:
+        world = World()
+        calls = [world.call() for _ in range(5)]
+        await _settle()
+        assert (world.line.active, world.line.waiting) == (2, 3)
+        calls[4].cancel()
+        await _settle()
+        assert (world.line.active, world.line.waiting) == (2, 2)
+        world.answer.set()
+        await asyncio.gather(*calls[:4])
+        assert (world.line.active, world.line.waiting) == (0, 0)
 
     asyncio.run(run())

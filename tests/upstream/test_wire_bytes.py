@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway.rooms import NewRoom
-from gateway.telemetry import build_logger
+from gateway.telemetry import Metrics, build_logger
 from gateway.upstream import QliveClient
 from tests.live.fault_server import ROOM, answering, enveloped, reply, serving
 from tests.upstream.scripted import AK, SK, sdk_authorization, sending
@@ -57,6 +57,7 @@ async def sent_by(call: Call) -> Sent:
             base_url=server.url,
             zone=ZoneInfo("Asia/Shanghai"),
             log=build_logger("debug", "json", BytesIO()),
+            metrics=Metrics(),
         )
         await call(client)
         (exchange,) = server.received

@@ -1,0 +1,83 @@
+"""What `gateway serve` says of itself as it starts: how it is configured, and no secret of it.
+
+Of a URL only scheme, host and port are told: a path or a query may carry a token. The store that
+several gateways share is not there yet: there is no fact about it, only that its variable has
+no effect.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gateway import __version__, audit, serving
+from gateway.identity import Key
+from gateway.settings import Settings
+
+
+class Facts(Struct, frozen=True):
+    """The facts, as the log event has them: URLs, seconds, numbers.
+
+    `keys` is `secret`, `public_key` or `jwks`, of which `issuer` is the host; `algorithms` is empty
+    where the published keys decide. `not_in_effect` has variables, `audit` a rule for each finding.
+    """
+
+    version: str
+    listening: str
+    metrics: str | None
+    upstream: str
+    keys: str
+    issuer: str | None
+    algorithms: tuple[str, ...]
+    previous_secret: bool
+    cache_ttl: float
+    cache_stale_while_revalidate: float
+    cache_stale_if_error: float
+    cache_size: int
+    workers: int
+    traces: str
+    log_level: str
+    log_format: str
+    access_log: bool
+    not_in_effect: tuple[str, ...]
+    audit: tuple[str, ...]
+
+
+def facts(
+    settings: Settings,
+    keys: Iterable[Key],
+    findings: Iterable[audit.Finding],
+    *,
+    not_in_effect: Iterable[str],
+    traces: str,
+) -> Facts:
+    """Return the facts; `keys` are those made from the settings, `traces` is `off` or `on`."""
+    private = serving.authority(settings.metrics_host, settings.metrics_port)
+    used = {name for key in keys for name in key.algorithms} or settings.jwt_algorithms or ()
+    return Facts(
+        version=__version__,
+        listening=f"http://{serving.authority(settings.host, settings.port)}",
+        metrics=f"http://{private}/metrics" if settings.metrics_port else None,
+        upstream=settings.upstream_url,
+        keys=_source(settings),
+        issuer=urlsplit(settings.jwt_jwks_url).netloc if settings.jwt_jwks_url else None,
+        algorithms=tuple(sorted(used)),
+        previous_secret=settings.jwt_secret_previous is not None,
+        cache_ttl=settings.cache_ttl,
+        cache_stale_while_revalidate=settings.cache_stale_while_revalidate,
+        cache_stale_if_error=settings.cache_stale_if_error,
+        cache_size=settings.cache_size,
+        workers=settings.workers,
+        traces=traces,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        access_log=settings.access_log,
+        not_in_effect=tuple(not_in_effect),
+        audit=tuple(each.rule for each in findings),
+    )
+
+
+def _source(settings: Settings) -> str:
+    if settings.jwt_secret is not None:
+        return "secret"
+    return "public_key" if settings.jwt_public_key is not None else "jwks"

@@ -1,0 +1,121 @@
+"""A SERVER span for each request but those of health checks, which come every second.
+
+- It is named by method and route, `GET /v1/rooms/{live_id}`, or by the method alone.
+- A valid `traceparent` makes it part of the client's trace; one that is not, or that stands twice,
+  is passed over. `OTEL_PROPAGATORS` without `tracecontext` starts a trace of its own always.
+- What clients put where it does not belong is not repeated: a path that is none of ours is
+  `/REDACTED`, as it may be a token. Nor is the client's address told, which is a person's.
+- A span without a status is one of a client that left before its answer.
+
+Source of names: OpenTelemetry's semantic conventions for HTTP, stable since 1.23.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Tracer, use_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from .failure import fail
+
+_PROBES = frozenset({"/healthz", "/readyz"})
+_METHODS = frozenset(
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
+)
+_PATH = re.compile(r"(/[A-Za-z0-9_.-]{0,64}){1,4}")
+_HOST = re.compile(rb"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_AGENT = 256
+_ERRORS = 500
+
+
+class RequestSpans:
+    """`app` with a span around each request; `continued` says whether clients' traces go on."""
+
+    def __init__(self, app: ASGIApp, tracer: Tracer, *, continued: bool) -> None:
+        self._app = app
+        self._tracer = tracer
+        self._continued = continued
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != ScopeType.HTTP or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        method = scope["method"] if scope["method"] in _METHODS else None
+        span = self._tracer.start_span(
+            method or "HTTP",
+            parent_in(scope["headers"]) if self._continued else Context(),
+            SpanKind.SERVER,
+            _described(scope, method or "_OTHER", headers),
+        )
+        with use_span(
+            span, end_on_exit=True, record_exception=False, set_status_on_exception=False
+        ):
+            if span.is_recording():
+                await self._recorded(span, method or "HTTP", scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+
+    async def _recorded(
+        self, span: Span, method: str, scope: HTTPScope, receive: Receive, send: Send
+    ) -> None:
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _note(span, message["status"], message["headers"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            fail(span, type(error).__name__)
+            raise
+        finally:
+            route = scope.get("path_template")
+            if route:
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
+
+
+def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:
+    """Return the W3C context in raw headers; an empty one where there is none that is valid."""
+    given: dict[str, list[str]] = {"traceparent": [], "tracestate": []}
+    for name, value in headers:
+        if name in {b"traceparent", b"tracestate"}:
+            given[name.decode()].append(value.decode("latin-1"))
+    if len(given["traceparent"]) != 1:
+        return Context()
+    return TraceContextTextMapPropagator().extract(given, Context())
+
+
+def _described(
+    scope: HTTPScope, method: str, headers: Mapping[bytes, bytes]
+) -> Mapping[str, str | int]:
+    path = scope["path"]
+    described: dict[str, str | int] = {
+        "http.request.method": method,
+        "url.path": path if _PATH.fullmatch(path) else "/REDACTED",
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+    }
+    host = _HOST.fullmatch(headers.get(b"host", b""))
+    if host:
+        described["server.address"] = host[1].strip(b"[]").decode()
+        if host[2]:
+            described["server.port"] = int(host[2])
+    agent = headers.get(b"user-agent")
+    if agent:
+        described["user_agent.original"] = agent[:_AGENT].decode("latin-1")
+    return described
+
+
+def _note(span: Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    span.set_attribute("http.response.status_code", status)
+    for name, value in headers:
+        if name == b"x-request-id":
+            span.set_attribute("gateway.request_id", value.decode("latin-1"))
+    if status >= _ERRORS:
+        fail(span, str(status))

@@ -1,0 +1,56 @@
+"""What the composition root puts around the gateway's seams: nothing, or spans."""
+
+from collections.abc import Mapping
+
+from litestar.types import ASGIApp
+from structlog.typing import FilteringBoundLogger, Processor
+
+from gateway.cache import RoomCache
+from gateway.rooms import Memory
+from gateway.upstream import Send
+
+from .wanted import CannotTrace, wanted
+
+
+class Tracing:
+    """No traces: everything is left as it is."""
+
+    processors: tuple[Processor, ...] = ()
+    """Add to a log's event which trace it belongs to."""
+
+    def trace_id(self) -> str | None:
+        """Return the trace of the request that is being served, if there is one."""
+        return None
+
+    def application(self, app: ASGIApp, log: FilteringBoundLogger) -> ASGIApp:
+        """Return `app` with a span around each request; `log` is told what goes wrong with that."""
+        del log
+        return app
+
+    def memory(self, cache: RoomCache) -> Memory:
+        """Return `cache` with a span around each lookup that goes beyond it."""
+        return cache
+
+    def attempts(self, send: Send) -> Send:
+        """Return `send`, which makes one attempt at a call, with a span around it."""
+        return send
+
+
+NO_TRACES = Tracing()
+
+
+def tracing_for(environ: Mapping[str, str]) -> Tracing:
+    """Return what `environ` asks for. Raises CannotTrace.
+
+    No thread runs until the application starts up, so this may be done before a fork.
+    """
+    if not wanted(environ):
+        return NO_TRACES
+    try:
+        from .sdk import OpenTelemetry  # noqa: PLC0415  # an extra, which may not be installed
+    except ImportError as error:
+        raise CannotTrace(
+            "traces are asked for by OTEL_… variables: pip install 'live-room-gateway[otel]', "
+            "or set OTEL_TRACES_EXPORTER=none"
+        ) from error
+    return OpenTelemetry.from_environment(environ)

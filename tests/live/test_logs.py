@@ -1,0 +1,120 @@
+"""The log of a real gateway: what an operator finds in it, and that it delays nobody."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.sandbox import Sandbox
+from gateway.telemetry import caller_ids
+from tests.commands import behind
+from tests.conftest import running_sandbox
+from tests.live.fault_server import answering, enveloped, reply, rooms, serving
+from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
+from tests.served import served
+
+MANY = 2000
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What the gateway runs on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A simulated vendor."""
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+def settings(sandbox: Sandbox) -> dict[str, str]:
+    """Return the settings of a gateway in front of it, without their prefix."""
+    return {name.removeprefix("GATEWAY_"): text for name, text in behind(sandbox).items()}
+
+
+@asynccontextmanager
+async def gateway_in_front_of_rooms(**environ: str) -> AsyncIterator[Gateway]:
+    """Run a gateway whose upstream has every room."""
+    async with serving(rooms) as server, gateway_at(server.url, **environ) as gateway:
+        yield gateway
+
+
+def lines(gateway: Gateway, event: str) -> list[Any]:
+    """Return what was logged of this kind."""
+    told = [json.loads(line) for line in gateway.log.getvalue().splitlines()]
+    return [each for each in told if each["event"] == event]
+
+
+def test_a_reader_that_reads_nothing(sandbox: Sandbox) -> None:
+    """Standard output takes no more, requests go on; once it is read, each has its line."""
+    environ = {**settings(sandbox), "ACCESS_LOG": "on", "WORKERS": "2"}
+    with served(descriptors=None, **environ) as gateway:
+        padding = "x" * 64
+        slowest = 0.0
+        with httpx.Client(base_url=gateway.url, trust_env=False) as client:
+            for number in range(MANY):  # 400 kB of lines; a pipe holds 64
+                began = time.perf_counter()
+                client.get("/healthz", headers={"X-Request-Id": f"{number:04}-{padding[:59]}"})
+                slowest = max(slowest, time.perf_counter() - began)
+        gateway.process.terminate()
+        code, output = gateway.ended(20)
+    told = [json.loads(line) for line in output.splitlines()]
+    ids = [each["request_id"][:4] for each in told if each["event"] == "request"]
+    assert sorted(ids) == [f"{number:04}" for number in range(MANY)]
+    assert slowest < 1
+    assert code == 0
+
+
+@pytest.mark.anyio
+async def test_a_request_can_be_followed() -> None:
+    """From its id: who, what, how it ended, and what the upstream said, in two lines."""
+    refusal = reply(enveloped(code=602, message="words"), status=500)
+    async with serving(answering(refusal)) as server, gateway_at(server.url) as gateway:
+        answer = await gateway.read("1")
+        (request,) = lines(gateway, "request")
+        (call,) = lines(gateway, "upstream_call_failed")
+    request_id = answer.json()["request_id"]
+    assert (request["request_id"], call["request_id"]) == (request_id, request_id)
+    assert (request["status"], request["route"]) == (502, "/v1/rooms/{live_id}")
+    assert (request["upstream_calls"], request["upstream_code"]) == (1, 602)
+    assert request["upstream_request_id"] == call["upstream_request_id"]
+    assert "words" not in gateway.log.getvalue().decode()
+
+
+@pytest.mark.anyio
+async def test_callers_and_where_rooms_came_from() -> None:
+    """A viewer's first read, their second, the anchor's, and one without a token."""
+    async with gateway_in_front_of_rooms() as gateway:
+        for bearer in (BOB, BOB, ALICE, "none"):
+            await gateway.read("1", bearer)
+        told = lines(gateway, "request")
+    caller_id = caller_ids(b"canary-secret-key-41c8")
+    alice, bob = caller_id("alice"), caller_id("bob")
+    assert [each.get("caller") for each in told] == [bob, bob, alice, None]
+    assert [each.get("cache") for each in told] == ["miss", "hit", "bypass", None]
+    assert [each.get("upstream_calls") for each in told] == [1, None, 1, None]
+    assert all("trace_id" not in each for each in told)
+
+
+@pytest.mark.anyio
+async def test_callers_can_be_left_out() -> None:
+    """GATEWAY_LOG_CALLER=off: no line says who it was."""
+    async with gateway_in_front_of_rooms(LOG_CALLER="off") as gateway:
+        await gateway.read("1")
+        (told,) = lines(gateway, "request")
+    assert "caller" not in told
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("changes", [{"ACCESS_LOG": "off"}, {"LOG_LEVEL": "warning"}])
+async def test_no_access_line(changes: dict[str, str]) -> None:
+    """Where it is off, or of less weight than what is logged."""
+    async with gateway_in_front_of_rooms(**changes) as gateway:
+        await gateway.read("1")
+        assert lines(gateway, "request") == []

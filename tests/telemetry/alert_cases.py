@@ -1,0 +1,359 @@
+"""For each alert a history in which it has to fire, and those in which none may."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG
+from tests.telemetry.scraped import (
+    History,
+    added,
+    asked,
+    busy,
+    counter,
+    gauge,
+    histogram,
+    idle,
+    restarted,
+    series,
+)
+
+ROOM = "/v1/rooms/{live_id}"
+JOB: Mapping[str, str] = MappingProxyType({"job": "gateway"})
+INSTANCE = {"job": "gateway", "instance": "a:9090"}
+
+
+class Case(Struct, frozen=True):
+    """`alert` fires at minute `at` and not at `before`; `also` are alerts that fire with it.
+
+    `labels` and `description` are what the one who is called is told.
+    """
+
+    name: str
+    alert: str
+    history: History
+    before: int
+    at: int
+    description: str
+    labels: Mapping[str, str] = JOB
+    also: tuple[str, ...] = ()
+
+
+class Silence(Struct, frozen=True):
+    """A history in which nothing ever fires."""
+
+    name: str
+    history: History
+
+
+def _calls(operation: str, outcome: str) -> str:
+    return series("gateway_upstream_calls_total", operation=operation, outcome=outcome)
+
+
+def _refreshes(source: str, outcome: str) -> str:
+    return series("gateway_key_refreshes_total", source=source, outcome=outcome)
+
+
+def _tokens(outcome: str) -> str:
+    return series("gateway_token_verifications_total", outcome=outcome)
+
+
+def _problems(code: str) -> str:
+    return series("gateway_http_problems_total", code=code)
+
+
+def _breakers(state: str) -> str:
+    return series("gateway_upstream_breaker_workers", state=state)
+
+
+_BUILD = series("gateway_build_info", version="1", python="3")
+_GONE = gauge((30, 1), (0, None))
+
+CASES = (
+    Case(
+        "all of them are gone",
+        "GatewayDown",
+        {**busy(), _BUILD: _GONE, series("up"): _GONE},
+        before=31,
+        at=33,
+        description="None of the gateways of gateway is seen any more.",
+    ),
+    Case(
+        "never seen",
+        "GatewayDown",
+        {},
+        before=1,
+        at=2,
+        labels={},
+        description="No gateway at all is seen any more.",
+    ),
+    Case(
+        "a tenth fails",
+        "GatewayErrorsHigh",
+        {**busy(), asked(ROOM, "503"): counter((60, 0), (0, 300))},
+        before=62,
+        at=75,
+        description="9.403% of the requests to gateway failed in the last 5 minutes, and too many"
+        " in the last hour.",
+    ),
+    Case(
+        "idle, and then all fails",
+        "GatewayErrorsHigh",
+        {**idle(), asked("unmatched", "503"): counter((30, None), (0, 2))},
+        before=33,
+        at=42,
+        description="100% of the requests to gateway failed in the last 5 minutes, and too many in"
+        " the last hour.",
+    ),
+    Case(
+        "a hundredth fails for long",
+        "GatewayErrorBudgetBurning",
+        {**busy(), asked(ROOM, "502"): counter((0, 30))},
+        before=10,
+        at=60,
+        description="1.024% of the requests to gateway failed in the last 30 minutes, and too many"
+        " in the last 6 hours.",
+    ),
+    Case(
+        "every twentieth read takes two seconds",
+        "GatewaySlow",
+        {
+            **busy(),
+            **histogram(
+                HTTP_DURATION, (30, {0.005: 3000}), (0, {0.005: 2850, 2.5: 150}), route=ROOM
+            ),
+        },
+        before=38,
+        at=60,
+        description="One read of a room in a hundred takes 2.2s or longer in gateway.",
+    ),
+    Case(
+        "a 500 now and then",
+        "GatewayInternalErrors",
+        {**busy(), _problems("internal_error"): counter((30, 0), (1, 2), (0, 0))},
+        before=29,
+        at=31,
+        description="2 requests to gateway ended in an error that nobody foresaw, in 15 minutes.",
+    ),
+    Case(
+        "too many in flight",
+        "GatewayOverloaded",
+        {**busy(), _problems("overloaded"): counter((30, 0), (0, 5))},
+        before=33,
+        at=45,
+        description="50 requests to gateway were refused in 10 minutes.",
+    ),
+    Case(
+        "down, open and half-open by turns",
+        "GatewayUpstreamBreakerOpen",
+        {
+            **busy(),
+            _breakers("open"): gauge(*[(30, 0), *[(1, 2), (1, 0)] * 75]),
+        },
+        before=32,
+        at=36,
+        description="Circuit breakers of 2 workers of gateway are open, and open again after each"
+        " probe.",
+    ),
+    Case(
+        "creates fail, among many good reads",
+        "GatewayUpstreamFailing",
+        {**busy(), _calls("create", "upstream_error"): counter((30, 0), (0, 10))},
+        before=32,
+        at=50,
+        labels={**JOB, "operation": "create"},
+        description="43.48% of the create calls of gateway failed in the last 15 minutes.",
+    ),
+    Case(
+        "a wrong secret key",
+        "GatewayUpstreamCredentialsRefused",
+        {**busy(), _calls("read", "credentials_refused"): counter((30, 0), (1, 1), (0, 0))},
+        before=29,
+        at=31,
+        description="The upstream refused the credentials of gateway 1 times in 10 minutes.",
+    ),
+    Case(
+        "a slow upstream",
+        "GatewayUpstreamConnectionsBusy",
+        {**busy(), series("gateway_upstream_calls_waiting"): gauge((30, 0), (0, 12))},
+        before=35,
+        at=60,
+        description="12.0 calls of gateway wait for a connection, on average.",
+    ),
+    Case(
+        "one create without an answer",
+        "GatewayCreateOutcomesUnknown",
+        {**busy(), _calls("create", "outcome_unknown"): counter((30, 0), (1, 1), (0, 0))},
+        before=29,
+        at=31,
+        description="1 creates of gateway got no usable answer in an hour.",
+    ),
+    Case(
+        "tokens come before the keys do",
+        "GatewayNoTokenKeys",
+        {**idle(), _tokens("no_keys"): counter((30, 0), (0, 20))},
+        before=30,
+        at=40,
+        description="gateway has never got the issuer's JWK set: 100 tokens not looked at, or"
+        " fetches failed, in 5 minutes.",
+    ),
+    Case(
+        "not ready, so nobody asks",
+        "GatewayNoTokenKeys",
+        {**idle(), _refreshes("jwks", "failed"): counter((0, 6))},
+        before=1,
+        at=10,
+        description="gateway has never got the issuer's JWK set: 30 tokens not looked at, or"
+        " fetches failed, in 5 minutes.",
+    ),
+    Case(
+        "the issuer is down",
+        "GatewayKeyRefreshFailing",
+        {
+            **busy(),
+            _refreshes("jwks", "ok"): counter((30, 0.5), (0, 0)),
+            _refreshes("jwks", "failed"): counter((30, 0), (0, 6)),
+        },
+        before=50,
+        at=75,
+        labels=INSTANCE,
+        description="90 fetches by a:9090 of gateway failed in 15 minutes and none went well."
+        " Tokens made with a new key are refused.",
+    ),
+    Case(
+        "a broken key file",
+        "GatewayKeyFilesRejected",
+        {**busy(), _refreshes("files", "failed"): counter((30, 0), (1, 1), (0, 0))},
+        before=29,
+        at=31,
+        labels=INSTANCE,
+        description="a:9090 of gateway could not use what a key file said, in the last hour; the"
+        " keys from before are in use.",
+    ),
+    Case(
+        "half of the tokens are refused",
+        "GatewaySignInsFailing",
+        {**busy(), _tokens("invalid"): counter((30, 0), (0, 2930))},
+        before=40,
+        at=70,
+        description="50.51% of the tokens that gateway was sent in 15 minutes were invalid or had"
+        " expired.",
+    ),
+    Case(
+        "one of two does not answer",
+        "GatewayInstanceDown",
+        {
+            **busy(),
+            series("gateway_build_info", instance="b:9090", version="1", python="3"): _GONE,
+            series("up", instance="b:9090"): gauge((30, 1), (0, 0)),
+        },
+        before=39,
+        at=41,
+        labels={"job": "gateway", "instance": "b:9090"},
+        description="b:9090 of gateway is still a target and has not answered for 10 minutes.",
+    ),
+    Case(
+        "workers die",
+        "GatewayWorkersRestarting",
+        {**busy(), series("gateway_worker_restarts_total"): counter((30, 0), (0, 0.5))},
+        before=33,
+        at=60,
+        labels=INSTANCE,
+        description="a:9090 of gateway replaced 15 workers in 30 minutes.",
+    ),
+    Case(
+        "one of two hangs",
+        "GatewayWorkerStuck",
+        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 120}))},
+        before=36,
+        at=40,
+        labels=INSTANCE,
+        description="1 of the workers of a:9090 of gateway report nothing, which each should do"
+        " twice a second: requests to them get no answer.",
+    ),
+    Case(
+        "every twentieth turn is late",
+        "GatewayEventLoopLag",
+        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 224, 0.25: 12}))},
+        before=38,
+        at=50,
+        labels=INSTANCE,
+        description="One turn in a hundred of the event loops of a:9090 of gateway is 220.5ms late"
+        " or more.",
+    ),
+    Case(
+        "nobody reads standard output",
+        "GatewayLogLinesDropped",
+        {**busy(), series("gateway_log_lines_dropped_total"): counter((30, 0), (0, 1000))},
+        before=29,
+        at=50,
+        labels=INSTANCE,
+        description="a:9090 of gateway gave up 15000 log lines in 15 minutes, because standard"
+        " output did not take them.",
+    ),
+    Case(
+        "one worker has many connections",
+        "GatewayDescriptorsNearBound",
+        {**busy(), series("process_open_fds", worker="2"): gauge((30, 40), (0, 900))},
+        before=34,
+        at=36,
+        labels=INSTANCE,
+        description="A worker of a:9090 of gateway uses 87.89% of the descriptors it may have.",
+    ),
+)
+
+SILENCES = (
+    Silence("idle", idle()),
+    Silence("everyday traffic", busy()),
+    Silence(
+        "a handful of failures on a quiet gateway",
+        {
+            **idle(),
+            asked(ROOM, "200"): counter((0, 0.2)),
+            asked(ROOM, "502"): counter((30, 0), (2, 2), (0, 0)),
+            _calls("read", "ok"): counter((0, 0.2)),
+            _calls("read", "upstream_error"): counter((30, 0), (2, 2), (0, 0)),
+        },
+    ),
+    Silence(
+        "the clients' own errors, and a crawler's",
+        {
+            **busy(),
+            asked("unmatched", "404"): counter((0, 5000)),
+            asked(ROOM, "429"): counter((0, 5000)),
+            asked(ROOM, "gone"): counter((0, 500)),
+        },
+    ),
+    Silence(
+        "a breaker that waits for the next call", {**idle(), _breakers("half-open"): gauge((0, 2))}
+    ),
+    Silence(
+        "one more, at another address",
+        {
+            **busy(),
+            **{each.replace("a:9090", "b:9090"): added(v, at=60) for each, v in idle().items()},
+        },
+    ),
+    Silence("started anew at the same address", restarted(busy(), at=60)),
+    Silence(
+        "replaced by one at another address",
+        {
+            **busy(),
+            series("gateway_build_info", instance="b:9090", version="1", python="3"): _GONE,
+            series("up", instance="b:9090"): _GONE,
+        },
+    ),
+    Silence(
+        "another program with few descriptors",
+        {
+            **busy(),
+            'process_open_fds{job="other",instance="c:1"}': gauge((0, 99)),
+            'process_max_fds{job="other",instance="c:1"}': gauge((0, 100)),
+            'up{job="other",instance="c:1"}': gauge((0, 0)),
+        },
+    ),
+    Silence(
+        "no bound of descriptors", {**busy(), series("process_max_fds", worker="1"): gauge((0, 0))}
+    ),
+)

@@ -1,0 +1,54 @@
+"""Every metric that Prometheus has of a gateway, with labels and values, from the code itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from gateway.telemetry import FAMILIES, Block, Exposition, Family
+from gateway.telemetry.families import Kind
+from tests.telemetry.promql import Known, named_in
+
+_TARGET = {"job": None, "instance": None}
+"""Labels that Prometheus adds to all it scrapes."""
+
+
+def known_metrics() -> Known:
+    """Return those a scrape shows, and `up`, which Prometheus adds."""
+    counted = {name: _labels(family) for family in FAMILIES for name in _names(family)}
+    return {"up": _TARGET, **dict(_of_the_supervisor()), **counted}
+
+
+def with_rules(known: Known, recorded: Iterable[tuple[str, str]], alerts: Iterable[str]) -> Known:
+    """Return `known` with what rules make: (name, expression) of those recorded, and `ALERTS`."""
+    made = {name: dict.fromkeys(named_in(expression).grouping) for name, expression in recorded}
+    states = frozenset({"pending", "firing"})
+    told = dict.fromkeys(("job", "instance", "severity", "operation"))
+    return {
+        **known,
+        **made,
+        "ALERTS": {**told, "alertname": frozenset(alerts), "alertstate": states},
+    }
+
+
+def _of_the_supervisor() -> Iterator[tuple[str, dict[str, None]]]:
+    ours = {name for family in FAMILIES for name in _names(family)}
+    block = Block()
+    block.begin()
+    labels: dict[str, set[str]] = defaultdict(set)
+    for metric in Exposition([block], "0").collect():
+        for sample in metric.samples:
+            labels[sample.name].update(sample.labels)
+    for name, own in labels.items():
+        if name not in ours:
+            yield name, {**_TARGET, **dict.fromkeys(own)}
+
+
+def _names(family: Family) -> tuple[str, ...]:
+    if family.kind is Kind.HISTOGRAM:
+        return tuple(f"{family.name}_{part}" for part in ("bucket", "sum", "count"))
+    return (family.name,)
+
+
+def _labels(family: Family) -> dict[str, frozenset[str] | None]:
+    labels = {label.name: frozenset(label.values) for label in family.labels}
+    histogram = {"le": None} if family.kind is Kind.HISTOGRAM else {}
+    return {**_TARGET, **labels, **histogram}

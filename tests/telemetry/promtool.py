@@ -1,0 +1,37 @@
+"""Prometheus' own tool, which judges rules and expressions as the server would."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+_LIMIT = 60.0
+
+
+def promtool(*arguments: str | Path) -> str:
+    """Run it and return what it says; fail the test where it fails.
+
+    Where there is none the test is skipped, but not in CI: there it would be missed.
+    """
+    found = shutil.which("promtool")
+    if found is None:
+        missing = "promtool is not installed (Debian: apt-get install prometheus)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    done = subprocess.run(  # noqa: S603  # what was found on PATH
+        [found, *map(str, arguments)], capture_output=True, text=True, timeout=_LIMIT, check=False
+    )
+    said = done.stdout + done.stderr
+    if done.returncode:
+        pytest.fail(said)
+    return said
+
+
+def written(path: Path, content: object) -> Path:
+    """Write a file that it can read."""
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path

@@ -1,0 +1,145 @@
+"""What Prometheus would have scraped from a gateway, minute by minute, for promtool's unit tests.
+
+A history is a mapping from a series to its values, one a minute, `MINUTES` of them; None is a
+scrape that did not find the series.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain, repeat
+from math import inf
+
+from gateway.telemetry import FAMILIES, Family
+from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG, Kind
+
+MINUTES = 180
+WORKERS = 2
+
+Values = Sequence[float | None]
+History = Mapping[str, Values]
+
+Phase = tuple[int, float | None]
+"""So many minutes, and a value or what is added each minute. The last goes on to the end."""
+
+
+def series(name: str, /, *, instance: str = "a:9090", **labels: str) -> str:
+    """Return a series of the job `gateway` in Prometheus' notation."""
+    everything = {"job": "gateway", "instance": instance, **labels}
+    inside = ",".join(f'{label}="{value}"' for label, value in everything.items())
+    return f"{name}{{{inside}}}"
+
+
+def gauge(*phases: Phase) -> Values:
+    """Return the values of each phase."""
+    *first, (_, last) = phases
+    shown = chain.from_iterable(repeat(value, minutes) for minutes, value in first)
+    known = list(shown)
+    return [*known, *repeat(last, MINUTES - len(known))]
+
+
+def counter(*phases: Phase) -> Values:
+    """Return a counter that grows each minute by what its phase says."""
+    return list(accumulate(each or 0 for each in gauge(*phases)))
+
+
+def histogram(family: Family, *phases: tuple[int, Mapping[float, float]], **labels: str) -> History:
+    """Return a histogram that each minute gets so many values in the buckets up to some bounds."""
+    bounds = [*family.bounds, inf]
+    made = {}
+    for bound in bounds:
+        within = [(minutes, _within(bound, added)) for minutes, added in phases]
+        le = "+Inf" if bound == inf else repr(bound)
+        made[series(f"{family.name}_bucket", **labels, le=le)] = counter(*within)
+    made[series(f"{family.name}_count", **labels)] = counter(*within)
+    return made
+
+
+def idle() -> dict[str, Values]:
+    """Return a gateway that nobody asks for anything."""
+    history = {
+        series(family.name, **dict(zip(_names(family), values, strict=True))): gauge((0, 0))
+        for family in FAMILIES
+        if not family.sparse and family.kind is not Kind.HISTOGRAM
+        for values in family.series
+    }
+    return {
+        **history,
+        **histogram(LOOP_LAG, (0, {0.001: 120 * WORKERS})),
+        series("gateway_upstream_breaker_workers", state="closed"): gauge((0, WORKERS)),
+        series("gateway_workers"): gauge((0, WORKERS)),
+        series("gateway_build_info", version="1", python="3"): gauge((0, 1)),
+        series("up"): gauge((0, 1)),
+        **{
+            series(f"process_{what}", worker=str(worker)): gauge((0, value))
+            for worker in range(1, WORKERS + 1)
+            for what, value in (("open_fds", 40), ("max_fds", 1024))
+        },
+    }
+
+
+def busy() -> dict[str, Values]:
+    """Return a gateway with everyday traffic, which includes a few errors of every kind."""
+    room, reads = "/v1/rooms/{live_id}", "gateway_upstream_calls_total"
+    added = {
+        asked(room, "200"): 2400,
+        asked(room, "304"): 500,
+        asked(room, "404"): 60,
+        asked(room, "401"): 30,
+        asked(room, "gone"): 9,
+        asked(room, "502"): 1,
+        asked("/readyz", "503"): 30,  # probes, while it starts or drains
+        series("gateway_http_problems_total", code="token_expired"): 30,
+        series("gateway_http_problems_total", code="upstream_error"): 1,
+        series("gateway_token_verifications_total", outcome="remembered"): 2900,
+        series("gateway_token_verifications_total", outcome="expired"): 30,
+        series("gateway_key_refreshes_total", source="jwks", outcome="ok"): 0.5,
+        series(reads, operation="read", outcome="ok"): 300,
+        series(reads, operation="read", outcome="room_not_found"): 20,
+        series(reads, operation="read", outcome="upstream_error"): 1,
+        series(reads, operation="create", outcome="ok"): 10,
+        series(reads, operation="create", outcome="anchor_not_registered"): 3,
+        series(reads, operation="stop", outcome="room_not_live"): 3,
+    }
+    return {
+        **idle(),
+        **{each: counter((0, number)) for each, number in added.items()},
+        **histogram(HTTP_DURATION, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=room),
+        series("gateway_upstream_calls_waiting"): [minute % 20 // 19 for minute in range(MINUTES)],
+    }
+
+
+def asked(route: str, status: str, method: str = "GET") -> str:
+    """Return the series of requests that ended so."""
+    return series("gateway_http_requests_total", route=route, method=method, status=status)
+
+
+def added(values: Values, at: int) -> Values:
+    """Return the values of a series that there is from a minute on."""
+    return [*repeat(None, at), *values[: MINUTES - at]]
+
+
+def restarted(history: History, at: int) -> History:
+    """Return a history in which the gateway missed a scrape, and has counted from 0 since."""
+    after = {}
+    for each, values in history.items():
+        counts = re.search(r"_(total|count|bucket){", each) is not None
+        begin = (values[at] or 0) if counts else 0
+        later = [None if value is None else value - begin for value in values[at + 1 :]]
+        after[each] = [*values[:at], None, *later]
+    return after
+
+
+def input_series(history: History) -> list[dict[str, str]]:
+    """Return a history as promtool takes it."""
+    return [
+        {"series": each, "values": " ".join("stale" if v is None else f"{v:.9g}" for v in values)}
+        for each, values in history.items()
+    ]
+
+
+def _names(family: Family) -> list[str]:
+    return [label.name for label in family.labels]
+
+
+def _within(bound: float, added: Mapping[float, float]) -> float:
+    return sum(number for value, number in added.items() if value <= bound)

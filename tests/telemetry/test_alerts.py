@@ -1,0 +1,97 @@
+"""Each alert fires when it should, alone, and says what is the matter; none fires otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.telemetry.alert_cases import CASES, SILENCES, Case, Silence
+from tests.telemetry.known import known_metrics, with_rules
+from tests.telemetry.promql import labels_left, mistakes_in
+from tests.telemetry.promtool import promtool, written
+from tests.telemetry.rules import ALERTS, GROUPS, RECORDED, RULES
+from tests.telemetry.scraped import MINUTES, History, input_series
+
+KNOWN = with_rules(known_metrics(), RECORDED.items(), ALERTS)
+
+
+def test_grammar(tmp_path: Path) -> None:
+    """Prometheus takes the rules."""
+    rules = tmp_path / "alerts.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    assert f"{len(ALERTS) + len(RECORDED)} rules found" in promtool("check", "rules", rules)
+
+
+@pytest.mark.parametrize(
+    "expression", [*RECORDED.values(), *(each["expr"] for each in ALERTS.values())]
+)
+def test_names(expression: str) -> None:
+    """Every metric, label and value that a rule names exists."""
+    assert mistakes_in(expression, KNOWN) == []
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_form(name: str) -> None:
+    """An alert says how urgent it is, how long it must hold, what is so, and where to read on."""
+    alert = ALERTS[name]
+    assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
+    assert alert["labels"] in ({"severity": "page"}, {"severity": "ticket"})
+    assert set(alert["annotations"]) == {"summary", "description", "runbook"}
+    assert alert["annotations"]["runbook"] == f".github/OPERATIONS.md#{name.lower()}"
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_names_its_gateway(name: str) -> None:
+    """An alert tells gateways apart: by job, and by nothing that comes and goes as requests do."""
+    left = labels_left(ALERTS[name]["expr"], KNOWN)
+    assert "job" in left
+    assert left <= {"job", "instance", "operation", "le"}
+
+
+def test_every_alert_is_tried() -> None:
+    """There is a history for each alert, and for no other."""
+    assert {case.alert for case in CASES} == set(ALERTS)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}: {case.name}")
+def test_fires(case: Case, tmp_path: Path) -> None:
+    """It fires in its history, not before its time, says what is so, and no other does."""
+    told = ALERTS[case.alert]["annotations"]
+    fired = {
+        "exp_labels": {**ALERTS[case.alert]["labels"], **case.labels},
+        "exp_annotations": {**told, "description": case.description},
+    }
+    at = [
+        {"eval_time": f"{case.before}m", "alertname": case.alert, "exp_alerts": []},
+        {"eval_time": f"{case.at}m", "alertname": case.alert, "exp_alerts": [fired]},
+    ]
+    _run(tmp_path, case.history, {case.alert, *case.also}, case.at, alert_rule_test=at)
+
+
+@pytest.mark.parametrize("silence", SILENCES, ids=lambda silence: silence.name)
+def test_keeps_silent(silence: Silence, tmp_path: Path) -> None:
+    """Nothing fires at any time where all is well."""
+    _run(tmp_path, silence.history, set(), MINUTES - 1)
+
+
+def _run(folder: Path, history: History, firing: set[str], until: int, **tests: Any) -> None:
+    rules = folder / "alerts.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    fired = {
+        "expr": f'group by (alertname) (count_over_time(ALERTS{{alertstate="firing"}}[{until}m]))',
+        "eval_time": f"{until}m",
+        "exp_samples": [{"labels": f'{{alertname="{each}"}}', "value": 1} for each in firing],
+    }
+    group = {
+        "interval": "1m",
+        "input_series": input_series(history),
+        "promql_expr_test": [fired],
+        **tests,
+    }
+    whole = {
+        "rule_files": ["alerts.yaml"],
+        "evaluation_interval": "1m",
+        "group_eval_order": [each["name"] for each in GROUPS],
+        "tests": [group],
+    }
+    promtool("test", "rules", written(folder / "test.yaml", whole))

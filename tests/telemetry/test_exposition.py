@@ -1,0 +1,156 @@
+"""What a scrape shows: the sum of all workers, in a form that Prometheus takes."""
+
+import os
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.telemetry import FAMILIES, Block, Exposition, Kind, Metrics, metrics_at
+from tests.commands import free_port, is_open
+
+Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@contextmanager
+def scraped(*blocks: Block) -> Iterator[int]:
+    """Serve the blocks; give the port."""
+    with metrics_at("127.0.0.1", 0, Exposition(blocks, "1.2.3")) as port:
+        yield port
+
+
+def scrape(*blocks: Block) -> str:
+    """Return what a scrape shows."""
+    with (
+        scraped(*blocks) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply,
+    ):
+        assert reply.headers["Content-Type"].startswith("text/plain; version=")
+        return str(reply.read(), "utf-8")
+
+
+def values(text: str) -> Values:
+    """Return the samples in a scrape, by name and labels."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def running_block() -> tuple[Block, Metrics]:
+    """Return the block of a worker that runs: this process."""
+    block = Block()
+    block.begin()
+    return block, Metrics(block)
+
+
+def test_workers_are_added_up() -> None:
+    """Counters, gauges and histograms of all of them, as if they were one."""
+    (one, first), (two, second) = running_block(), running_block()
+    for metrics in (first, second, second):
+        metrics.lookups.inc("hit")
+        metrics.upstream_duration.observe(0.02, "read")
+    first.cached.set(3, "known")
+    second.cached.set(4, "known")
+    seen = values(scrape(one, two))
+    assert seen["gateway_cache_lookups_total", (("result", "hit"),)] == 3
+    assert seen["gateway_cache_rooms", (("kind", "known"),)] == 7
+    name = "gateway_upstream_call_duration_seconds"
+    read = ("operation", "read")
+    assert seen[f"{name}_count", (read,)] == 3
+    assert seen[f"{name}_sum", (read,)] == pytest.approx(0.06)
+    bounds = {"0.01": 0, "0.025": 3, "+Inf": 3}
+    for bound, count in bounds.items():
+        assert seen[f"{name}_bucket", (("le", bound), read)] == count
+
+
+def test_a_worker_that_has_ended() -> None:
+    """What it counted stays; what it had at the time does not."""
+    block, metrics = running_block()
+    metrics.lookups.inc("hit")
+    metrics.cached.set(3, "known")
+    block.numbers[0] = 2**22 + 1  # beyond the ids that Linux gives
+    seen = values(scrape(block))
+    assert seen["gateway_cache_lookups_total", (("result", "hit"),)] == 1
+    assert ("gateway_cache_rooms", (("kind", "known"),)) not in seen
+    assert seen["gateway_workers", ()] == 0
+    assert not [name for name, _ in seen if name.startswith("process_")]
+
+
+def test_what_is_always_there() -> None:
+    """Every family but the two with many series is shown from the start, so that rates work."""
+    block, _ = running_block()
+    shown = {sample for sample, _ in values(scrape(block))}
+    for family in FAMILIES:
+        suffix = "_count" if family.kind is Kind.HISTOGRAM else ""
+        assert (family.name + suffix in shown) != family.sparse
+
+
+def test_about_the_processes() -> None:
+    """Version and interpreter, how many workers there are, and what each of them uses."""
+    block, _ = running_block()
+    seen = values(scrape(block, block))
+    assert [dict(labels)["version"] for name, labels in seen if name == "gateway_build_info"] == [
+        "1.2.3"
+    ]
+    assert seen["gateway_workers", ()] == 2
+    for worker in ("1", "2"):
+        assert seen["process_resident_memory_bytes", (("worker", worker),)] > 1_000_000
+        assert seen["process_open_fds", (("worker", worker),)] > 3
+
+
+def test_the_form_is_prometheuss() -> None:
+    """promtool, Prometheus' own checker, has nothing to say against it."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        assert not os.environ.get("CI"), "promtool is to be installed"
+        pytest.skip("promtool is not installed")
+    block, metrics = running_block()
+    metrics.http_requests.inc("/v1/rooms", "GET", "200")
+    metrics.http_duration.observe(0.1, "/v1/rooms")
+    checked = subprocess.run(  # noqa: S603  # found above
+        [promtool, "check", "metrics"],
+        input=scrape(block),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_the_port_is_let_go() -> None:
+    """Once the block is left nothing listens there."""
+    with scraped(Block()) as port:
+        assert is_open(port)
+    assert not is_open(port)
+
+
+def test_a_forked_worker_does_not_hold_the_port() -> None:
+    """Or a gateway that is started again at once could not have it."""
+    with scraped(Block()) as port:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.read(reading, 1)
+            os._exit(0)
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    finally:
+        os.write(writing, b".")
+        os.waitpid(pid, 0)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_any_address_of_this_machine() -> None:
+    """An IPv6 address as well."""
+    port = free_port()
+    with metrics_at("::1", port, Exposition([Block()], "1")):
+        socket.create_connection(("::1", port), timeout=5).close()

@@ -1,0 +1,213 @@
+"""What `gateway serve` says of itself as it starts: to a log, and to people."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import asdict
+
+from gateway import __version__, audit, credentials
+from gateway.commands import banner
+from gateway.commands.facts import Facts, facts
+from gateway.settings import load, not_in_effect, pending
+from tests.commands import (
+    GATEWAY,
+    VALID,
+    end,
+    environment,
+    free_port,
+    is_open,
+    started,
+    until_printed,
+)
+from tests.served import eventually
+from tests.terminal import COLOUR, gateway_on_terminal
+
+WITHOUT_KEY = {name: text for name, text in VALID.items() if "JWT" not in name}
+JWKS = {"GATEWAY_JWT_JWKS_URL": "https://id.example:8443/keys?token=canary"}
+REDIS = {"GATEWAY_REDIS_URL": "redis://canary:canary@store.example/0"}
+PREVIOUS = {"GATEWAY_JWT_SECRET_PREVIOUS": "canary-" * 5}
+
+
+def pem(key: Ed25519PrivateKey | None = None) -> str:
+    """Return a public key as text."""
+    private = key or generate_private_key(65_537, 2048)
+    public = private.public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def facts_of(environ: dict[str, str]) -> Facts:
+    """Return the facts of a configuration."""
+    settings = load(environ)
+    return facts(
+        settings,
+        credentials.verification_keys(settings),
+        audit.findings(settings, ()),
+        not_in_effect=pending(environ),
+        traces="off",
+    )
+
+
+def told(environ: dict[str, str]) -> dict[str, str]:
+    """Return the lines of the banner by their names; none has a secret."""
+    found = facts_of(environ)
+    assert "canary" not in repr(found) + banner.plain(found)
+    return dict(banner.rows(found))
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        (VALID, "shared secret, HS256"),
+        (VALID | {"GATEWAY_JWT_ALGORITHMS": "HS256"}, "shared secret, HS256"),
+        (VALID | PREVIOUS, "shared secret, HS256; the previous secret too"),
+        (WITHOUT_KEY | {"GATEWAY_JWT_PUBLIC_KEY": pem()}, "public key, RS256"),
+        (
+            WITHOUT_KEY | {"GATEWAY_JWT_PUBLIC_KEY": pem(Ed25519PrivateKey.generate())},
+            "public key, EdDSA",
+        ),
+        (WITHOUT_KEY | JWKS, "JWK set at id.example:8443, algorithms as published"),
+        (
+            WITHOUT_KEY | JWKS | {"GATEWAY_JWT_ALGORITHMS": "ES256,EdDSA"},
+            "JWK set at id.example:8443, ES256, EdDSA",
+        ),
+    ],
+)
+def test_the_source_of_keys(environ: dict[str, str], line: str) -> None:
+    """Which it is and what is accepted, of a URL only the host; no key, no query."""
+    assert told(environ)["keys"] == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "public", "metrics"),
+    [
+        ({}, "http://127.0.0.1:8080", "http://127.0.0.1:9090/metrics"),
+        ({"METRICS_PORT": "0"}, "http://127.0.0.1:8080", "none"),
+        (
+            {"HOST": "0.0.0.0", "METRICS_HOST": "::1"},  # noqa: S104  # told, not bound
+            "http://0.0.0.0:8080  on every address of this machine",
+            "http://[::1]:9090/metrics",
+        ),
+        (
+            {"HOST": "::", "METRICS_HOST": "10.0.0.1", "PORT": "80"},
+            "http://[::]:80  on every address of this machine",
+            "http://10.0.0.1:9090/metrics",
+        ),
+    ],
+)
+def test_the_listeners(changes: dict[str, str], public: str, metrics: str) -> None:
+    """Their URLs, IPv6 as URLs have it, and whether others can reach the public one."""
+    lines = told(VALID | {f"GATEWAY_{name}": text for name, text in changes.items()})
+    assert (lines["public"], lines["metrics"]) == (public, metrics)
+
+
+def test_what_else_it_tells() -> None:
+    """Upstream, cache, workers, traces, logs, and how much the audit finds."""
+    lines = told(VALID | {"GATEWAY_CACHE_TTL": "0.5", "GATEWAY_WORKERS": "2"})
+    assert lines["upstream"] == "https://live-api.qiniu.com"
+    assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, shown for 2 s more")
+    assert lines["cache"].endswith("for 30 s if the upstream fails")
+    assert (lines["workers"], lines["traces"]) == ("2", "off")
+    assert lines["logs"] == "json, from info on, a line a request"
+    assert lines["audit"] == "4 warnings: run `gateway check`"
+    assert "no effect" not in lines
+
+
+def test_the_shared_store_is_not_claimed() -> None:
+    """Each worker remembers for itself, also where a store is named; that it is not used is told.
+
+    Once there is one, this and the line are to be written anew.
+    """
+    assert "GATEWAY_REDIS_URL" in {each.name for each in not_in_effect()}
+    lines = told(VALID | REDIS | {"GATEWAY_WORKERS": "2"})
+    assert lines["shared"] == "none: each worker remembers for itself"
+    assert lines["no effect"] == "GATEWAY_REDIS_URL: read and checked, but not used yet"
+
+
+def serving(**changes: str) -> dict[str, str]:
+    """Return the environment of a gateway on a free port, with secrets of every kind."""
+    port = {"GATEWAY_PORT": str(free_port()), "GATEWAY_METRICS_PORT": "0"}
+    return {**VALID, **PREVIOUS, **REDIS, **port, **changes}
+
+
+def test_a_log_begins_with_one_event() -> None:
+    """The facts, as JSON, in a line that a pipeline takes; a level above leaves it out."""
+    environ = serving()
+    with started("serve", **environ) as process:
+        line = until_printed(process, "starting")
+        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        rest = end(process, signal.SIGTERM)
+    event = json.loads(line)
+    stamp = {"event": "starting", "level": "info", "timestamp": event["timestamp"]}
+    assert event == json.loads(json.dumps(asdict(facts_of(environ)))) | stamp
+    assert event["version"] == __version__
+    assert "canary" not in line + rest
+    environ = serving(GATEWAY_LOG_LEVEL="warning")
+    with started("serve", **environ) as process:
+        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        assert end(process, signal.SIGTERM) == ""
+
+
+def test_a_log_for_people_begins_with_the_banner() -> None:
+    """Aligned plain text, a line a fact, without a colour."""
+    environ = serving(GATEWAY_LOG_FORMAT="console")
+    with started("serve", **environ) as process:
+        text = until_printed(process, "audit")
+        text += end(process, signal.SIGTERM)
+    assert text.startswith(banner.plain(facts_of(environ)).rstrip())
+    assert {line[11:13] for line in text.splitlines()[2:13]} == {"  "}
+    assert "\x1b" not in text
+    assert "canary" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("changes", [{}, {"GATEWAY_LOG_FORMAT": "console"}, {"NO_COLOR": "1"}])
+def test_a_terminal_shows_the_banner(columns: int, changes: dict[str, str]) -> None:
+    """All facts within its width, in colours unless NO_COLOR forbids; Ctrl-C ends it with 0."""
+    environ = serving(**changes)
+    with gateway_on_terminal("serve", columns=columns, environ=environ) as screen:
+        text = screen.until("Ctrl-C")
+        assert max(map(len, text.splitlines())) <= columns
+        words = " ".join(text.split())
+        known = {name: text for name, text in environ.items() if name != "NO_COLOR"}
+        for name, fact in banner.rows(facts_of(known)):
+            assert f"{name} {' '.join(fact.split())}" in words
+        assert bool(COLOUR.search(screen.shown)) is ("NO_COLOR" not in changes)
+        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        screen.press("\x03")
+        assert screen.to_its_end() == 0
+
+
+def test_a_log_format_that_is_set_holds_on_a_terminal() -> None:
+    """A container with a terminal writes nothing but JSON, where it is told to."""
+    environ = serving(GATEWAY_LOG_FORMAT="json")
+    with gateway_on_terminal("serve", columns=4000, environ=environ) as screen:
+        line = screen.until("\n").partition("\n")[0]
+        assert json.loads(line)["event"] == "starting"
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_full_disk_does_not_keep_it_from_serving(style: str) -> None:
+    """Where its start cannot be told, it starts all the same."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    environ = serving(GATEWAY_LOG_FORMAT=style)
+    with (
+        full.open("w") as disk,
+        subprocess.Popen(  # noqa: S603  # our own command
+            [*GATEWAY, "serve"], env=environment(**environ), stdout=disk, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        try:
+            eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, b"")

@@ -1,0 +1,224 @@
+"""Why `gateway serve` does not start: a reason and what to do, an exit code, and nothing else."""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.commands import GATEWAY, VALID, environment, free_port, is_open, run
+
+PRIVILEGED = 80
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+
+
+def refused(*, code: int, environ: dict[str, str]) -> str:
+    """Return the reason why it does not start, which is all that it prints."""
+    port = free_port()
+    ended, output, errors = run(
+        "serve",
+        environ={**VALID, "GATEWAY_PORT": str(port), "GATEWAY_METRICS_PORT": "0", **environ},
+    )
+    assert (ended, output) == (code, "")
+    assert not is_open(port)
+    return errors
+
+
+@contextmanager
+def taken() -> Iterator[int]:
+    """Listen on a port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("listener", ["", "METRICS_"])
+def test_a_taken_port(listener: str) -> None:
+    """Which listener's it is, and with which variables to choose another."""
+    with taken() as port:
+        reason = refused(code=1, environ={f"GATEWAY_{listener}PORT": str(port)})
+    assert re.fullmatch(
+        rf"gateway: cannot listen on 127\.0\.0\.1:{port}: Address already in use; stop what "
+        rf"listens there, or choose others with GATEWAY_{listener}HOST and GATEWAY_{listener}PORT"
+        r"( \(0: none\))?\n",
+        reason,
+    )
+
+
+@pytest.mark.parametrize("listener", ["", "METRICS_"])
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("192.0.2.1", "Cannot assign requested address; this machine has no such address"),
+        ("nowhere.invalid", "; choose others"),
+    ],
+)
+def test_an_address_that_is_not_there(listener: str, host: str, told: str) -> None:
+    """One of another machine, and a name that nobody has."""
+    environ = {f"GATEWAY_{listener}HOST": host, f"GATEWAY_{listener}PORT": str(free_port())}
+    reason = refused(code=1, environ=environ)
+    assert re.fullmatch(rf"gateway: cannot listen on {host}:\d+: [^\n]*\n", reason)
+    assert told in reason
+    assert f"GATEWAY_{listener}HOST" in reason
+
+
+def test_a_port_for_the_privileged() -> None:
+    """Without the privilege: what it is called, and what to do."""
+    if not UNPRIVILEGED.exists() or int(UNPRIVILEGED.read_text()) <= PRIVILEGED:
+        pytest.skip("every port is for everyone here")
+    environ = {**VALID, "GATEWAY_PORT": str(PRIVILEGED), "GATEWAY_METRICS_PORT": "0"}
+    done = subprocess.run(  # noqa: S603  # our own command
+        [*_without("net_bind_service"), *GATEWAY, "serve"],
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"gateway: cannot listen on .*:80: Permission denied; .*CAP_NET_BIND_SERVICE; .*PORT\n",
+        done.stderr,
+    )
+
+
+def test_a_key_file_of_somebody_else(tmp_path: Path) -> None:
+    """What the system says, by the variable's name; neither the path nor what is in the file."""
+    file = tmp_path / "canary"
+    file.write_text("canary-of-somebody-else")
+    file.chmod(0)
+    environ = {**VALID, "GATEWAY_SECRET_KEY": "", "GATEWAY_SECRET_KEY_FILE": str(file)}
+    done = subprocess.run(  # noqa: S603  # our own command
+        [*_without("dac_override", "dac_read_search"), *GATEWAY, "serve"],
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(
+        r"^GATEWAY_SECRET_KEY_FILE  must name a file that the gateway's user can read: "
+        r"Permission denied$",
+        done.stderr,
+        re.MULTILINE,
+    )
+    assert "canary" not in done.stderr
+
+
+def _without(*capabilities: str) -> list[str]:
+    """Return what to run a command with, so that it may not do more than other users."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("needs setpriv, or another user than root")
+    dropped = ",".join(f"-{each}" for each in capabilities)
+    return [setpriv, f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+
+
+def test_a_key_out_of_a_pipe(tmp_path: Path) -> None:
+    """It could be read once only: refused by its name, as it cannot do for the workers."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    environ = {**VALID, "GATEWAY_SECRET_KEY": "", "GATEWAY_SECRET_KEY_FILE": str(pipe)}
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [*GATEWAY, "serve"], env=environment(**environ), stderr=subprocess.PIPE, text=True
+    ) as process:
+        pipe.write_text("canary-secret-key")
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "\nGATEWAY_SECRET_KEY_FILE  must be a file that lasts, not a pipe" in errors
+    assert "canary" not in errors
+
+
+def test_listeners_in_each_others_way() -> None:
+    """It is a matter of the configuration, and named with the other problems."""
+    environ = {"GATEWAY_METRICS_PORT": "8080", "GATEWAY_PORT": "8080", "GATEWAY_WORKERS": "none"}
+    reason = refused(code=2, environ=environ)
+    assert "\nGATEWAY_METRICS_PORT  must not be that of GATEWAY_PORT" in reason
+    assert "\nGATEWAY_WORKERS " in reason
+
+
+NO_OUTPUT = 'exec "$@" serve >&-'
+NO_PROCESSES = f"""
+import os, sys
+from gateway.cli import main
+
+def fork():
+    raise OSError({errno.EAGAIN}, os.strerror({errno.EAGAIN}))
+
+os.fork = fork
+sys.argv[1:] = ["serve"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (["/bin/sh", "-c", NO_OUTPUT, "sh", *GATEWAY], "standard output is closed"),
+        ([sys.executable, "-c", NO_PROCESSES], "Resource temporarily unavailable"),
+    ],
+    ids=["no output", "no processes"],
+)
+def test_a_system_that_does_not_give_what_it_takes(command: list[str], reason: str) -> None:
+    """Nowhere to log to, and no more processes: a line for each."""
+    port = str(free_port())
+    environ = {**VALID, "GATEWAY_PORT": port, "GATEWAY_METRICS_PORT": "0"}
+    done = subprocess.run(  # noqa: S603  # our own command
+        command,
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(rf"gateway: .*{reason}.*\n", done.stderr)
+    assert not is_open(int(port))
+
+
+SLOW_TO_LOAD = """
+import sys, time
+from gateway.cli import main
+
+class Slow:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("gateway.commands."):
+            print("loading", flush=True)
+            time.sleep(30)
+
+sys.meta_path.insert(0, Slow())
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts(command: str, how: signal.Signals) -> None:
+    """Asked to stop before it has begun it ends at once, quietly, and with 0."""
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-c", SLOW_TO_LOAD, command],
+        env=environment(**VALID),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(how)
+        output, errors = process.communicate(timeout=10)
+    if (command, how) == ("sandbox", signal.SIGTERM):  # nobody's supervisor: the system ends it
+        assert process.returncode == -how
+    else:
+        assert process.returncode == 0
+    assert output + errors == ""
