@@ -58,6 +58,7 @@ from gateway.telemetry import (
     sampling,
 )
 from gateway.threads import foreign_calls_returned
+from gateway.traces import NO_TRACES, Tracing
 from gateway.upstream import (
     BREAKER_STATES,
     Breaker,
@@ -79,11 +80,13 @@ def build(
     transport: Transport | None = None,
     draining: Callable[[], bool] = lambda: False,
     environ: Mapping[str, str] = MappingProxyType({}),
+    tracing: Tracing = NO_TRACES,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` says whether it is about to stop, which makes it unready; key files that `environ`
-    names are read again when they change. Raises SettingsError for an unusable key.
+    names are read again when they change. `tracing` is put around all that it traces. Raises
+    SettingsError for an unusable key.
     """
     log, metrics = telemetry.log, telemetry.metrics
     credentials = Credentials(settings, log, metrics)
@@ -98,6 +101,7 @@ def build(
         line,
         timeout=settings.upstream_timeout,
         attempts=metrics.upstream_attempts,
+        traced=tracing.attempts,
     )
     client = QliveClient(
         send,
@@ -117,7 +121,7 @@ def build(
     creator = Creator(client, LocalOutcomes(time.monotonic))
     rooms = RoomService(
         client,
-        cache,
+        tracing.memory(cache),
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         patience=settings.upstream_timeout,
@@ -154,7 +158,7 @@ def build(
         await foreign_calls_returned()
         telemetry.close()
 
-    return build_application(
+    application = build_application(
         rooms,
         credentials.tokens.verify,
         credentials.tokens.recall,
@@ -173,6 +177,7 @@ def build(
         new_id=_request_ids(),
         telemetry=telemetry,
     )
+    return tracing.application(application, log)
 
 
 def telemetry_to(
@@ -181,18 +186,19 @@ def telemetry_to(
     metrics: Metrics,
     *,
     close: Callable[[], None] = lambda: None,
+    tracing: Tracing = NO_TRACES,
 ) -> Telemetry:
     """Return what tells as `settings` say, in lines to `stream`.
 
     `close` is called once nothing will be told any more.
     """
     style = settings.log_format
-    log = build_logger(settings.log_level, style, stream)
+    log = build_logger(settings.log_level, style, stream, *tracing.processors)
     emit = as_json(stream) if style == LogFormat.JSON else as_event(log)
     key = settings.secret_key.reveal().encode()
     caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _nobody
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
-    access_log = AccessLog(emit, caller_id=caller_id) if shown else None
+    access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
     return Telemetry(log, access_log, metrics, close)
 
 

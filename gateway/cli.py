@@ -182,7 +182,7 @@ def check(*, offline: bool, as_json: bool, fail_on: str | None) -> None:
     epilog=_lines(
         "Examples:",
         "  gateway token alice",
-        '  curl -H "Authorization: Bearer $(gateway token alice)" …',
+        '  curl -H "Authorization: Bearer $(gateway token alice)" URL',
         "  gateway token admin --scope rooms:admin --ttl 300",
     )
 )

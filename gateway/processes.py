@@ -14,6 +14,7 @@ from functools import partial
 from gateway import __version__, app, serving
 from gateway.settings import Settings, load
 from gateway.telemetry import Block, Exposition, Metrics, Sink, metrics_at
+from gateway.traces import tracing_for
 
 _COLLECT_EVERY = 50_000
 """Objects made and not yet gone, after which the garbage collector looks at the young ones."""
@@ -48,8 +49,15 @@ def worker(
     if blocks[number].begin():
         metrics.worker_restarts.inc()
     sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
-    telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close)
-    gateway = app.build(settings, telemetry, draining=lambda: stopping.announced, environ=environ)
+    tracing = tracing_for(environ)
+    telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close, tracing=tracing)
+    gateway = app.build(
+        settings,
+        telemetry,
+        draining=lambda: stopping.announced,
+        environ=environ,
+        tracing=tracing,
+    )
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)

@@ -153,6 +153,18 @@ def test_a_log_begins_with_one_event() -> None:
         assert end(process, signal.SIGTERM) == ""
 
 
+def test_the_start_tells_of_traces() -> None:
+    """Whether they are on, and not where they go or with which key."""
+    asking = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://canary@127.0.0.1:{free_port()}",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=canary",
+    }
+    with started("serve", **serving(**asking)) as process:
+        line = until_printed(process, "starting")
+    assert json.loads(line)["traces"] == "on"
+    assert "canary" not in line
+
+
 def test_a_log_for_people_begins_with_the_banner() -> None:
     """Aligned plain text, a line a fact, without a colour."""
     environ = serving(GATEWAY_LOG_FORMAT="console")

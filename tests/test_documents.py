@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ TEXTS = {document: document.read_text(encoding="utf-8") for document in DOCUMENT
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SHELL = {"sh", "console"}
 OPERATORS = set("();<>|&")
+ASSIGNMENT = re.compile(r"\w+=")
 PLACES = (".", ".github/**", "gateway/**", "openapi", "tests/**")
 
 
@@ -57,7 +59,10 @@ def named_commands(text: str) -> Iterator[list[str]]:
     """Return every command of a document's code blocks, and those that its prose puts in quotes."""
     inline = re.findall(r"`([^`\n]+)`", prose(text))
     for line in [*shell_lines(text), *(each for each in inline if "'" not in each)]:
-        yield from filter(None, commands(line))
+        for command in commands(line):
+            words = list(dropwhile(ASSIGNMENT.match, command))
+            if words:
+                yield words
 
 
 def of_gateway(text: str) -> Iterator[list[str]]:

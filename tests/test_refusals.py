@@ -147,6 +147,15 @@ def test_listeners_in_each_others_way() -> None:
     assert "\nGATEWAY_WORKERS " in reason
 
 
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_traces_that_cannot_be_given(command: str) -> None:
+    """The variable of OpenTelemetry's that asks for them, and what it may be."""
+    environ = {**VALID, "OTEL_TRACES_EXPORTER": "canary"}
+    code, output, errors = run(command, environ=environ)
+    assert (code, output) == (2, "")
+    assert re.search("^OTEL_TRACES_EXPORTER  must be ", errors, re.MULTILINE)
+
+
 NO_OUTPUT = 'exec "$@" serve >&-'
 NO_PROCESSES = f"""
 import os, sys

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway import credentials
 from gateway.settings import Settings, SettingsError, load
+from gateway.traces import tracing_for
 
 INVALID = 2
 
@@ -21,6 +22,7 @@ def valid_settings(environ: Mapping[str, str], *, as_json: bool = False) -> Sett
     try:
         settings = load(environ)
         credentials.verification_keys(settings)
+        tracing_for(environ)
     except SettingsError as error:
         refuse(error, as_json=as_json)
     return settings

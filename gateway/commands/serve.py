@@ -22,6 +22,7 @@ from msgspec.structs import asdict
 from gateway import audit, credentials, processes, serving
 from gateway.settings import LogFormat, Problem, Settings, SettingsError, pending, variables
 from gateway.telemetry import build_logger
+from gateway.traces import wanted
 
 from . import banner
 from .facts import Facts, facts
@@ -79,7 +80,7 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
         credentials.verification_keys(settings),
         audit.findings(settings, audit.key_files(environ, os.geteuid())),
         not_in_effect=pending(environ),
-        traces="off",
+        traces="on" if wanted(environ) else "off",
     )
 
 

@@ -13,6 +13,6 @@
 """
 
 from .tracing import NO_TRACES, Tracing, tracing_for
-from .wanted import CannotTrace
+from .wanted import wanted
 
-__all__ = ["NO_TRACES", "CannotTrace", "Tracing", "tracing_for"]
+__all__ = ["NO_TRACES", "Tracing", "tracing_for", "wanted"]

@@ -28,6 +28,7 @@ _METHODS = frozenset(
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]{0,64}){1,4}")
 _HOST = re.compile(rb"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _AGENT = 256
+_W3C = TraceContextTextMapPropagator()
 _ERRORS = 500
 
 
@@ -88,7 +89,7 @@ def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:
             given[name.decode()].append(value.decode("latin-1"))
     if len(given["traceparent"]) != 1:
         return Context()
-    return TraceContextTextMapPropagator().extract(given, Context())
+    return _W3C.extract(given, Context())
 
 
 def _described(

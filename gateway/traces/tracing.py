@@ -7,9 +7,12 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.cache import RoomCache
 from gateway.rooms import Memory
+from gateway.settings import Problem, SettingsError
 from gateway.upstream import Send
 
-from .wanted import CannotTrace, wanted
+from .wanted import wanted
+
+_INSTALL = "pip install 'live-room-gateway[otel]'"
 
 
 class Tracing:
@@ -40,17 +43,16 @@ NO_TRACES = Tracing()
 
 
 def tracing_for(environ: Mapping[str, str]) -> Tracing:
-    """Return what `environ` asks for. Raises CannotTrace.
+    """Return what `environ` asks for; raise SettingsError where that cannot be given.
 
     No thread runs until the application starts up, so this may be done before a fork.
     """
-    if not wanted(environ):
+    asking = wanted(environ)
+    if asking is None:
         return NO_TRACES
     try:
         from .sdk import OpenTelemetry  # noqa: PLC0415  # an extra, which may not be installed
     except ImportError as error:
-        raise CannotTrace(
-            "traces are asked for by OTEL_… variables: pip install 'live-room-gateway[otel]', "
-            "or set OTEL_TRACES_EXPORTER=none"
-        ) from error
+        rule = f"asks for traces, for which an extra is needed: {_INSTALL}"
+        raise SettingsError(Problem(asking, rule)) from error
     return OpenTelemetry.from_environment(environ)

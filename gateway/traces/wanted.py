@@ -6,18 +6,37 @@ warning and its default, and some with an error from deep inside: here the start
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-_GENERAL, _OF_TRACES = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
-_EXPORTER = "OTEL_TRACES_EXPORTER"
-_BATCH, _QUEUE = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"
-_DEFAULTS = MappingProxyType({_BATCH: "512", _QUEUE: "2048"})
+from gateway.settings import Problem, SettingsError
 
-_COUNT = re.compile("[0-9]{0,9}[1-9][0-9]{0,9}"), "must be a positive whole number"
+_EXPORTER = "OTEL_TRACES_EXPORTER"
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_BATCH, _QUEUE = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"
+_DEFAULT_SIZES = MappingProxyType({_BATCH: 512, _QUEUE: 2048})
+
+_COUNT = re.compile("0*[1-9][0-9]{0,9}"), "must be a positive whole number"
 _RULES = MappingProxyType(
     {
         _EXPORTER: (re.compile("otlp"), "must be otlp or none"),
+        _ENDPOINT: (re.compile(r"https?://[^/\s]\S*"), "must be an http:// or https:// URL"),
+        "OTEL_EXPORTER_OTLP_PROTOCOL": (
+            re.compile("http/protobuf"),
+            "must be http/protobuf, which is the default",
+        ),
+        "OTEL_EXPORTER_OTLP_HEADERS": (
+            re.compile("([^=,]+=[^,]*,?)*"),
+            "must be name=value pairs, separated by commas",
+        ),
+        "OTEL_EXPORTER_OTLP_COMPRESSION": (
+            re.compile("none|gzip|deflate"),
+            "must be none, gzip or deflate",
+        ),
+        "OTEL_EXPORTER_OTLP_TIMEOUT": (
+            re.compile(r"[0-9]+(\.[0-9]+)?"),
+            "must be a number of seconds",
+        ),
         "OTEL_TRACES_SAMPLER": (
             re.compile("(parentbased_)?(always_on|always_off|traceidratio)"),
             "must be always_on, always_off or traceidratio, or one of them after parentbased_",
@@ -31,46 +50,37 @@ _RULES = MappingProxyType(
         "OTEL_BSP_SCHEDULE_DELAY": _COUNT,
     }
 )
-_OTLP_RULES = MappingProxyType(
-    {
-        "PROTOCOL": (re.compile("http/protobuf"), "must be http/protobuf, which is the default"),
-        "ENDPOINT": (re.compile(r"https?://[^/\s]\S*"), "must be an http:// or https:// URL"),
-        "HEADERS": (
-            re.compile("([^=,]+=[^,]*,?)*"),
-            "must be name=value pairs, separated by commas",
-        ),
-        "COMPRESSION": (re.compile("none|gzip|deflate"), "must be none, gzip or deflate"),
-        "TIMEOUT": (re.compile(r"[0-9]+(\.[0-9]+)?"), "must be a number of seconds"),
-    }
-)
 
 
-class CannotTrace(Exception):
-    """Traces are asked for that cannot be given; the text is one line and quotes no value."""
+def wanted(environ: Mapping[str, str]) -> str | None:
+    """Return the variable that asks for traces, if one does.
 
-
-def wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether traces are asked for; raise CannotTrace for those that cannot be given."""
+    Raises SettingsError where traces are asked for that cannot be given.
+    """
     given = {name: text.strip() for name, text in environ.items() if text.strip()}
-    if not _asked_for(given):
-        return False
-    for name, (pattern, rule) in _RULES.items():
-        _require(name, given.get(name), pattern, rule)
-    for part, (pattern, rule) in _OTLP_RULES.items():
-        name = next((each for each in (_OF_TRACES + part, _GENERAL + part) if each in given), part)
-        _require(name, given.get(name), pattern, rule)
-    batch, queue = (int(given.get(name, _DEFAULTS[name])) for name in (_BATCH, _QUEUE))
-    if batch > queue:
-        raise CannotTrace(f"{_BATCH} must not be more than {_QUEUE}")
-    return True
-
-
-def _asked_for(given: Mapping[str, str]) -> bool:
     if given.get("OTEL_SDK_DISABLED", "").lower() == "true" or given.get(_EXPORTER) == "none":
-        return False
-    return not given.keys().isdisjoint({_EXPORTER, f"{_OF_TRACES}ENDPOINT", f"{_GENERAL}ENDPOINT"})
+        return None
+    asking = next((each for each in (_EXPORTER, _own(_ENDPOINT), _ENDPOINT) if each in given), None)
+    if asking is not None:
+        problems = list(_problems(given)) or list(_too_large(given))
+        if problems:
+            raise SettingsError(*problems)
+    return asking
 
 
-def _require(name: str, text: str | None, pattern: re.Pattern[str], rule: str) -> None:
-    if text is not None and not pattern.fullmatch(text):
-        raise CannotTrace(f"{name} {rule}; {_EXPORTER}=none turns traces off")
+def _problems(given: Mapping[str, str]) -> Iterator[Problem]:
+    for general, (pattern, rule) in _RULES.items():
+        name = _own(general) if _own(general) in given else general
+        if name in given and not pattern.fullmatch(given[name]):
+            yield Problem(name, rule)
+
+
+def _too_large(given: Mapping[str, str]) -> Iterator[Problem]:
+    batch, queue = (int(given.get(name, size)) for name, size in _DEFAULT_SIZES.items())
+    if batch > queue:
+        yield Problem(_BATCH, f"must not be more than {_QUEUE} (2048 if unset)")
+
+
+def _own(general: str) -> str:
+    """Return the variable that goes before a `general` one where it is about traces."""
+    return general.replace("_OTLP_", "_OTLP_TRACES_")

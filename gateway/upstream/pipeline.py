@@ -5,6 +5,8 @@ which opens after five of them, lets a single one through as its probe, and stop
 at an upstream that has just been given up.
 """
 
+from collections.abc import Callable
+
 import httpx
 
 from gateway.telemetry import Counter
@@ -25,6 +27,7 @@ def pipeline(
     *,
     timeout: float,
     attempts: Counter,
+    traced: Callable[[Send], Send],
 ) -> Send:
     """Return what makes a call: it ends within `timeout` seconds, all `attempts` included."""
     return within(
@@ -37,10 +40,12 @@ def pipeline(
                     line,
                     counted(
                         attempts,
-                        deadline(
-                            signed(
-                                auth,
-                                plain(transport),
+                        traced(
+                            deadline(
+                                signed(
+                                    auth,
+                                    plain(transport),
+                                )
                             )
                         ),
                     ),

@@ -52,15 +52,30 @@ class Bench:
             body, etag = self._room(ours)
         floor = servers.floor(body)
         fastify = servers.fastify(upstream.url, cache=True)
-        measured = servers.fastify(upstream.url, cache=True, metrics=True)
-        fastapi = servers.fastapi(upstream.url)
-        hit = self._measure({each.name: each for each in (ours, floor, fastify, measured, fastapi)})
+        bare = servers.fastify(upstream.url, cache=True, metrics=False)
+        logging = servers.fastify(upstream.url, cache=True, log=True)
+        hit = self._measure(
+            {
+                "gateway": ours,
+                "logging": servers.gateway(upstream.url, extra=servers.LOGGING),
+                "floor": floor,
+                fastify.name: fastify,
+                bare.name: bare,
+                logging.name: logging,
+                "FastAPI": servers.fastapi(upstream.url),
+            }
+        )
         unchanged = self._conditional(ours, etag)
-        row = "cached read, verified token (limiter on, no metrics yet)"
+        row = "cached read, limiter and metrics on, access log off"
         yield _ratio(row, hit, "gateway", "floor", 0.60)
         yield _ratio(row, hit, "gateway", fastify.name, 2.0)
-        yield _ratio(row, hit, "gateway", measured.name, 2.0)
+        yield _ratio(row, hit, "gateway", bare.name, 2.0)
         yield _ratio(row, hit, "gateway", "FastAPI", 6.0)
+        row = "the same, access log on"
+        yield _ratio(row, hit, "logging", "floor", 0.60)
+        yield _ratio(row, hit, "logging", logging.name, 2.0)
+        yield _ratio(row, hit, "logging", fastify.name, 2.0)
+        yield _metrics_cost()
         yield _ratio("304 on the same room", unchanged, "304", "200", 1.0)
         yield _ratio("304 on the same room", unchanged, "304", _CHANGED, 1.0)
 
@@ -171,6 +186,20 @@ class Bench:
         request = urllib.request.Request(server.url + path, headers=headers)  # noqa: S310  # loopback
         reply: HTTPResponse = urllib.request.urlopen(request, timeout=5)  # noqa: S310  # loopback
         return reply
+
+
+def _metrics_cost() -> Row:
+    command = (sys.executable, "-m", "tests.bench.instruments")
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    microseconds, of = map(float, printed.split())
+    return Row(
+        "metrics of a cached read",
+        "–",
+        f"{microseconds:.2f} µs",
+        "≤ 3 µs",
+        microseconds <= 3,
+        f"a read takes {of:.1f} µs, server apart",
+    )
 
 
 def _ratio(

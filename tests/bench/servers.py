@@ -27,6 +27,9 @@ ACCESS_KEY, SECRET_KEY = "bench-access-key", "bench-secret-key"
 JWT_SECRET = secrets.token_urlsafe(32)
 ROOM = "/v1/rooms/1882578996483325952"
 
+LOGGING = {"GATEWAY_ACCESS_LOG": "on"}
+"""A line a request."""
+
 NO_CACHE = {
     "GATEWAY_CACHE_TTL": "0",
     "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
@@ -121,7 +124,7 @@ def faulty() -> Server:
     return Server("faulty", port, (sys.executable, "-m", "tests.bench.faulty", str(port)), {})
 
 
-def fastify(upstream_url: str, *, cache: bool, metrics: bool = False) -> Server:
+def fastify(upstream_url: str, *, cache: bool, metrics: bool = True, log: bool = False) -> Server:
     """Return the Node peer, with its rate limiter on as the gateway's is."""
     port = free_port()
     env = {
@@ -131,8 +134,10 @@ def fastify(upstream_url: str, *, cache: bool, metrics: bool = False) -> Server:
         "BFF_CACHE": "on" if cache else "off",
         "BFF_LIMITER": "on",
         "BFF_METRICS": "on" if metrics else "off",
+        "BFF_LOG": "on" if log else "off",
     }
-    name = "Fastify, limiter and metrics on" if metrics else "Fastify, limiter on"
+    parts = ["limiter", *(["metrics"] if metrics else []), *(["log"] if log else [])]
+    name = f"Fastify, {' and '.join(parts)} on"
     return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
 
 

@@ -20,7 +20,10 @@ from tests.leaks.traffic import Heard, Scene
 
 pytestmark = pytest.mark.anyio
 
-CHANNELS = ("headers", "bodies", "json log", "console log", "metrics", "library logs", "output")
+CHANNELS = (
+    *("headers", "bodies", "json log", "console log", "metrics", "traces"),
+    *("library logs", "output"),
+)
 OF_THE_CLIENT = ("httpx", "httpcore")
 
 
@@ -88,6 +91,7 @@ OF_ITS_OWN = {
     "starting",  # test_processes has it
     "breaker_closed",  # has no values
     "background_work_failed",  # an exception, shown as that of request_failed is
+    "traces_not_exported",  # what the SDK says, with exceptions by their type alone
 }
 _LOGGED = re.compile(r"log(?:ger)?(?:\([^()]*\))?\.\w+\(\s*(?:\w+\(\w+\),\s*)?\"([a-z_]+)\"")
 

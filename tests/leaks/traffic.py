@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.typing import FilteringBoundLogger
 
@@ -31,6 +35,8 @@ from gateway.telemetry import (
     build_logger,
     caller_ids,
 )
+from gateway.traces import Tracing
+from gateway.traces.sdk import OpenTelemetry
 from gateway.upstream import Transport
 from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
@@ -110,6 +116,18 @@ class Client:
         return answer
 
 
+class Exported(SpanExporter):
+    """Notes every span as it would be sent to a collector."""
+
+    def __init__(self, said: list[bytes]) -> None:
+        self._said = said
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Note spans."""
+        self._said.append(encode_spans(spans).SerializeToString())
+        return SpanExportResult.SUCCESS
+
+
 class Both:
     """A log that writes every event to several."""
 
@@ -140,7 +158,9 @@ class Scene:
         changes = {f"GATEWAY_{name}": text for name, text in environ.items()}
         settings = load({**KEYS, **DEBUG, "GATEWAY_UPSTREAM_URL": upstream_url, **changes})
         with self.log() as log, self.telemetry(settings, log) as telemetry:
-            application = self.around(app.build(settings, telemetry, transport=transport))
+            application = self.around(
+                app.build(settings, telemetry, transport=transport, tracing=self.tracing())
+            )
             async with (
                 listening(application, 0) as port,
                 httpx.AsyncClient(
@@ -170,6 +190,12 @@ class Scene:
         registry = CollectorRegistry()
         registry.register(Exposition([block], self.bound.get("planted", "1")))
         self.heard.said["metrics"].append(generate_latest(registry))
+
+    def tracing(self) -> Tracing:
+        """Give traces, which are heard."""
+        provider = TracerProvider(resource=Resource(dict(self.bound)), shutdown_on_exit=False)
+        exporter = Exported(self.heard.said["traces"])
+        return OpenTelemetry(provider, lambda: SimpleSpanProcessor(exporter))
 
     @contextmanager
     def log(self) -> Iterator[FilteringBoundLogger]:

@@ -18,6 +18,7 @@ from gateway.identity import mint
 from gateway.serving import listening
 from gateway.settings import Settings, load
 from gateway.telemetry import Block, Metrics
+from gateway.traces import NO_TRACES, Tracing
 from tests.live.fault_server import PUSH_URL, Server, rooms
 
 TIMEOUT = 0.5
@@ -97,7 +98,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway_at(upstream_url: str, **environ: str) -> AsyncIterator[Gateway]:
+async def gateway_at(
+    upstream_url: str, tracing: Tracing = NO_TRACES, /, **environ: str
+) -> AsyncIterator[Gateway]:
     """Run a gateway in front of `upstream_url`; `environ` are settings without their prefix.
 
     Whatever happened, no secret may have got into its log.
@@ -105,8 +108,8 @@ async def gateway_at(upstream_url: str, **environ: str) -> AsyncIterator[Gateway
     log = io.BytesIO()
     settings = settings_for(upstream_url, **environ)
     block = Block()
-    telemetry = app.telemetry_to(log, settings, Metrics(block))
-    application = app.build(settings, telemetry)
+    telemetry = app.telemetry_to(log, settings, Metrics(block), tracing=tracing)
+    application = app.build(settings, telemetry, tracing=tracing)
     async with (
         listening(application, 0) as port,
         httpx.AsyncClient(

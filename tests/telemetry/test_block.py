@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,10 +95,12 @@ def test_instruments_do_not_touch_each_other(chosen: list[int]) -> None:
     assert seen == [chosen.count(each) for each in range(6)]
 
 
-def test_another_process_counts_into_the_same_block() -> None:
-    """What it counted is there, although it is killed and says no more."""
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_another_process_counts_into_the_same_block(method: str) -> None:
+    """What it counted is there, although it is killed and says no more; however it was started."""
     block = Block()
-    child = multiprocessing.get_context("fork").Process(target=_count_and_die, args=(block,))
+    context: Any = multiprocessing.get_context(method)
+    child = context.Process(target=_count_and_die, args=(block,))
     child.start()
     pid = child.pid
     child.join()

@@ -1,6 +1,6 @@
 // The same gateway as a good Node team would write it: Fastify, @fastify/jwt with its cache, an LRU
 // that holds the encoded room, undici towards the upstream. BFF_CACHE=off makes every read a miss;
-// BFF_LIMITER and BFF_METRICS switch what the gateway has switched, so that both do the same work.
+// BFF_LIMITER, BFF_METRICS and BFF_LOG switch what the gateway has switched, so that both do the same work.
 "use strict";
 
 const { createHash, createHmac, randomBytes } = require("node:crypto");
@@ -25,7 +25,7 @@ const prefix = randomBytes(4).toString("hex");
 let count = 0;
 
 const app = fastify({
-  logger: false,
+  logger: on("BFF_LOG"),
   genReqId: (raw) => raw.headers["x-request-id"] ?? `${prefix}${(count++).toString(16)}`,
 });
 

@@ -1,0 +1,144 @@
+"""Traces of `gateway serve` as it is run: its workers, its end, and an extra that is missing."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import httpx
+import pytest
+
+from tests.commands import CRASH, VALID, environment, free_port
+from tests.live.fault_server import rooms, serving, silence
+from tests.served import Served, eventually, served, token
+from tests.traces.collector import collecting
+
+pytestmark = pytest.mark.anyio
+
+READS = 40
+INSTALL = "pip install 'live-room-gateway[otel]'"
+WITHOUT = """
+import sys
+sys.modules["opentelemetry"] = None
+from gateway.cli import main
+main(["serve"], prog_name="gateway")
+"""
+
+
+def read_and_stop(gateway: Served) -> str:
+    """Read on as many connections as there are reads, end the gateway; return what it printed."""
+    bearer = {"Authorization": f"Bearer {token('bob')}"}
+    for number in range(READS):
+        answer = httpx.get(f"{gateway.url}/v1/rooms/{number}", headers=bearer, trust_env=False)
+        assert answer.status_code == 200
+    gateway.process.send_signal(signal.SIGTERM)
+    code, said = gateway.ended(within=8)
+    assert code == 0
+    return said
+
+
+def run(upstream_url: str) -> str:
+    """Run a gateway of two workers through its life."""
+    with served(upstream_url, WORKERS="2") as gateway:
+        return read_and_stop(gateway)
+
+
+async def test_every_worker_exports_its_last_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM comes long before the next export is due, and no span is missing."""
+    async with collecting() as collector, serving(rooms) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.server.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "rooms")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=live")
+        said = await asyncio.to_thread(run, server.url)
+    assert Counter(each.kind for each in collector.spans) == {
+        "server": READS,
+        "internal": READS,
+        "client": READS,
+    }
+    assert {each.resource["service.name"] for each in collector.spans} == {"rooms"}
+    assert len({each.resource["service.instance.id"] for each in collector.spans}) == 2
+    assert all(b"\r\nx-tenant: live\r\n" in each.raw for each in collector.server.received)
+    assert "opentelemetry" not in said
+
+
+async def test_a_sampler_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's own variables hold."""
+    async with collecting() as collector, serving(rooms) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.endpoint)
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+        await asyncio.to_thread(run, server.url)
+    assert 0 < len(collector.of("server")) < READS
+    assert len(collector.of("client")) == len(collector.of("server"))
+
+
+async def test_a_collector_that_hangs_does_not_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends within its grace, with 0, and has said so once for each worker at most."""
+    async with collecting(silence) as collector, serving(rooms) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.server.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+        said = await asyncio.to_thread(run, server.url)
+    assert said.count("traces_not_exported") <= 2
+    assert "HTTPConnectionPool" not in said
+
+
+def without_the_extra(**environ: str) -> "subprocess.Popen[str]":
+    """Start a gateway whose environment has no OpenTelemetry."""
+    return subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-c", WITHOUT],
+        env=environment(**{**VALID, **environ}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_without_the_extra_it_serves() -> None:
+    """As long as nobody asks for traces."""
+    port = free_port()
+    with without_the_extra(GATEWAY_PORT=str(port)) as process:
+        gateway = Served(process, port)
+        try:
+            eventually(lambda: gateway.readiness() == (200, "ready"))
+            process.send_signal(signal.SIGTERM)
+            assert gateway.ended(within=8)[0] == 0
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        {"OTEL_TRACES_EXPORTER": "otlp"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"},
+    ],
+)
+def test_without_the_extra_traces_are_refused(asking: dict[str, str]) -> None:
+    """At once, with what to install."""
+    with without_the_extra(GATEWAY_PORT=str(free_port()), **asking) as process:
+        said, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    (line,) = [each for each in errors.splitlines() if each.startswith("OTEL_")]
+    assert line.startswith(next(iter(asking)))
+    assert line.endswith(INSTALL)
+    assert not CRASH.search(said + errors)
+
+
+def test_what_cannot_be_given_is_refused() -> None:
+    """Before anything listens."""
+    port = free_port()
+    command = [sys.executable, "-m", "gateway", "serve"]
+    environ = {**VALID, "GATEWAY_PORT": str(port), "OTEL_TRACES_EXPORTER": "jaeger"}
+    done = subprocess.run(  # noqa: S603  # our own command
+        command,
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "OTEL_TRACES_EXPORTER  must be otlp or none" in done.stderr
+    assert "starting" not in done.stdout
