@@ -25,7 +25,7 @@ _SECTIONS = MappingProxyType(
     {
         "Try it": ("sandbox", "token"),
         "Run it": ("check", "serve"),
-        "Watch it": ("dashboard", "alerts"),
+        "Watch it": ("dashboard", "alerts", "caller-id"),
         "Work with it": ("openapi", "completion"),
     }
 )
@@ -223,6 +223,23 @@ def dashboard() -> None:
 def alerts() -> None:
     """Print alert rules (Prometheus YAML) on the gateway's metrics."""
     _print_file("alerts.yaml")
+
+
+@main.command(
+    "caller-id",
+    epilog=_lines(
+        "Example:", '  jq -c "select(.caller == \\"$(gateway caller-id alice)\\")" gateway.log'
+    ),
+)
+@click.argument("sub")
+def caller_id(sub: str) -> None:
+    """Print what the access log calls user SUB.
+
+    Users stand there as a hash with GATEWAY_SECRET_KEY, and as another once that has changed.
+    """
+    from gateway.commands import caller_id as command
+
+    command.run(os.environ, sub)
 
 
 def _print_file(name: str) -> None:

@@ -113,9 +113,13 @@ def test_what_else_it_tells() -> None:
     assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, shown for 2 s more")
     assert lines["cache"].endswith("for 30 s if the upstream fails")
     assert (lines["workers"], lines["traces"]) == ("2", "off")
-    assert lines["logs"] == "json, from info on, a line a request"
+    assert lines["logs"] == "json, from info on, a line a request with a hash of the user"
     assert lines["audit"] == "4 warnings: run `gateway check`"
     assert "no effect" not in lines
+    lines = told(VALID | {"GATEWAY_LOG_CALLER": "off", "GATEWAY_LOG_LEVEL": "error"})
+    assert lines["logs"] == "json, from error on, a line a request without the user"
+    lines = told(VALID | {"GATEWAY_ACCESS_LOG": "off", "GATEWAY_LOG_FORMAT": "console"})
+    assert lines["logs"] == "console, from info on, no line a request"
 
 
 def test_the_shared_store_is_not_claimed() -> None:

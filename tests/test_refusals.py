@@ -132,8 +132,11 @@ def test_a_key_out_of_a_pipe(tmp_path: Path) -> None:
     with subprocess.Popen(  # noqa: S603  # our own command
         [*GATEWAY, "serve"], env=environment(**environ), stderr=subprocess.PIPE, text=True
     ) as process:
-        pipe.write_text("canary-secret-key")
-        _, errors = process.communicate(timeout=30)
+        try:
+            pipe.write_text("canary-secret-key")
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 2
     assert "\nGATEWAY_SECRET_KEY_FILE  must be a file that lasts, not a pipe" in errors
     assert "canary" not in errors
@@ -222,10 +225,13 @@ def test_a_signal_while_it_starts(command: str, how: signal.Signals) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "loading\n"
-        process.send_signal(how)
-        output, errors = process.communicate(timeout=10)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "loading\n"
+            process.send_signal(how)
+            output, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     if (command, how) == ("sandbox", signal.SIGTERM):  # nobody's supervisor: the system ends it
         assert process.returncode == -how
     else:

@@ -24,8 +24,7 @@ def rows(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "shared", f"none: {'the' if facts.workers == 1 else 'each'} worker remembers for itself"
     yield "workers", f"{facts.workers}"
     yield "traces", facts.traces
-    access = "a line a request" if facts.access_log else "no line a request"
-    yield "logs", f"{facts.log_format}, from {facts.log_level} on, {access}"
+    yield "logs", f"{facts.log_format}, from {facts.log_level} on, {_access(facts)}"
     if facts.not_in_effect:
         yield "no effect", f"{', '.join(facts.not_in_effect)}: read and checked, but not used yet"
     if facts.audit:
@@ -58,6 +57,14 @@ def show(facts: Facts) -> None:
 
 def _listener(url: str) -> str:
     return f"{url}  on every address of this machine" if url.startswith(_EVERYWHERE) else url
+
+
+def _access(facts: Facts) -> str:
+    if not facts.access_log:
+        return "no line a request"
+    return (
+        f"a line a request {'with a hash of' if facts.log_caller == 'hash' else 'without'} the user"
+    )
 
 
 def _keys(facts: Facts) -> str:

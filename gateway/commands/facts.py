@@ -39,6 +39,7 @@ class Facts(Struct, frozen=True):
     log_level: str
     log_format: str
     access_log: bool
+    log_caller: str
     not_in_effect: tuple[str, ...]
     audit: tuple[str, ...]
 
@@ -72,6 +73,7 @@ def facts(
         log_level=settings.log_level,
         log_format=settings.log_format,
         access_log=settings.access_log,
+        log_caller=settings.log_caller,
         not_in_effect=tuple(not_in_effect),
         audit=tuple(each.rule for each in findings),
     )

@@ -11,11 +11,11 @@ import pytest
 
 from gateway.sandbox import Sandbox
 from gateway.telemetry import caller_ids
-from tests.commands import behind
+from tests.commands import behind, run
 from tests.conftest import running_sandbox
 from tests.live.fault_server import answering, enveloped, reply, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
-from tests.served import served
+from tests.served import served, token
 
 MANY = 2000
 
@@ -100,6 +100,20 @@ async def test_callers_and_where_rooms_came_from() -> None:
     assert [each.get("cache") for each in told] == ["miss", "hit", "bypass", None]
     assert [each.get("upstream_calls") for each in told] == [1, None, 1, None]
     assert all("trace_id" not in each for each in told)
+
+
+def test_an_operator_finds_a_users_lines(sandbox: Sandbox) -> None:
+    """`gateway caller-id` prints what the log of the same configuration has for a user."""
+    environ = {**settings(sandbox), "ACCESS_LOG": "on"}
+    with served(descriptors=None, **environ) as gateway:
+        bearer = {"Authorization": f"Bearer {token('bob')}"}
+        httpx.get(f"{gateway.url}/v1/rooms/1", headers=bearer, trust_env=False)
+        gateway.process.terminate()
+        _, output = gateway.ended(20)
+    code, printed, _ = run("caller-id", "bob", environ=behind(sandbox))
+    told = [json.loads(line) for line in output.splitlines()]
+    callers = {each["caller"] for each in told if each.get("status") == 404}
+    assert (code, callers) == (0, {printed.strip()})
 
 
 @pytest.mark.anyio

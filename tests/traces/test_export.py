@@ -104,9 +104,12 @@ def test_what_a_client_can_cause_is_not_said(name: str) -> None:
     assert log.getvalue() == b""
 
 
-def test_libraries_write_nothing_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """That is where logs go which nobody has asked for."""
+def test_what_libraries_log_goes_nowhere(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither to who listens for all logs, nor to standard error, where others go."""
     silence_libraries()
     for name in ("opentelemetry.sdk.trace", "opentelemetry", "urllib3.connection"):
         logging.getLogger(name).error("canary")
+    assert caplog.records == []
     assert capfd.readouterr() == ("", "")
