@@ -3,9 +3,10 @@
 from .access import AccessLog, as_event, as_json, caller_ids
 from .block import Block
 from .calls import UpstreamCall, note_call, note_calls
-from .exposition import Exposition, metrics_at
+from .exposition import Exposition
 from .families import FAMILIES, UNMATCHED, Family, Kind
 from .instruments import Counter, Gauge, Histogram
+from .listener import metrics_at
 from .logs import build_logger
 from .metrics import Metrics
 from .sampling import sampling

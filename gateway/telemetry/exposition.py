@@ -5,15 +5,13 @@ worker is busy, hung or just being replaced, and costs them nothing. Gauges are 
 what ended ones have counted stays.
 """
 
-import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
 from types import MappingProxyType
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -50,21 +48,6 @@ class Exposition(Collector):
         build.add_metric((self._version, platform.python_version()), 1)
         yield build
         yield from _processes(self._blocks)
-
-
-@contextmanager
-def metrics_at(host: str, port: int, exposition: Exposition) -> Iterator[int]:
-    """Answer scrapes there, in a thread, until the block is left; give the port."""
-    registry = CollectorRegistry()
-    registry.register(exposition)
-    server, thread = start_http_server(port, host, registry)
-    os.register_at_fork(after_in_child=server.socket.close)  # or a worker would keep the port
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _sums(family: Family, blocks: Sequence[Block]) -> _Series:

@@ -45,24 +45,20 @@ class RequestSpans:
         if scope["type"] != ScopeType.HTTP or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        method = scope["method"] if scope["method"] in _METHODS else None
-        span = self._tracer.start_span(
-            method or "HTTP",
-            parent_in(scope["headers"]) if self._continued else Context(),
-            SpanKind.SERVER,
-            _described(scope, method or "_OTHER", headers),
-        )
+        name = scope["method"] if scope["method"] in _METHODS else "HTTP"
+        parent = parent_in(scope["headers"]) if self._continued else Context()
+        span = self._tracer.start_span(name, parent, SpanKind.SERVER)
         with use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
             if span.is_recording():
-                await self._recorded(span, method or "HTTP", scope, receive, send)
+                span.set_attributes(_described(scope))  # no sampler that we take looks at them
+                await self._recorded(span, name, scope, receive, send)
             else:
                 await self._app(scope, receive, send)
 
     async def _recorded(
-        self, span: Span, method: str, scope: HTTPScope, receive: Receive, send: Send
+        self, span: Span, name: str, scope: HTTPScope, receive: Receive, send: Send
     ) -> None:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -77,7 +73,7 @@ class RequestSpans:
         finally:
             route = scope.get("path_template")
             if route:
-                span.update_name(f"{method} {route}")
+                span.update_name(f"{name} {route}")
                 span.set_attribute("http.route", route)
 
 
@@ -92,12 +88,10 @@ def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:
     return _W3C.extract(given, Context())
 
 
-def _described(
-    scope: HTTPScope, method: str, headers: Mapping[bytes, bytes]
-) -> Mapping[str, str | int]:
-    path = scope["path"]
+def _described(scope: HTTPScope) -> Mapping[str, str | int]:
+    headers, method, path = dict(scope["headers"]), scope["method"], scope["path"]
     described: dict[str, str | int] = {
-        "http.request.method": method,
+        "http.request.method": method if method in _METHODS else "_OTHER",
         "url.path": path if _PATH.fullmatch(path) else "/REDACTED",
         "url.scheme": scope["scheme"],
         "network.protocol.version": scope["http_version"],

@@ -92,7 +92,7 @@ CASES = (
         "a tenth fails",
         "GatewayErrorsHigh",
         {**busy(), asked(ROOM, "503"): counter((60, 0), (0, 300))},
-        before=62,
+        before=69,
         at=75,
         description="9.403% of the requests to gateway failed in the last 5 minutes, and too many"
         " in the last hour.",
@@ -101,7 +101,7 @@ CASES = (
         "idle, and then all fails",
         "GatewayErrorsHigh",
         {**idle(), asked("unmatched", "503"): counter((30, None), (0, 2))},
-        before=33,
+        before=36,
         at=42,
         description="100% of the requests to gateway failed in the last 5 minutes, and too many in"
         " the last hour.",
@@ -160,7 +160,7 @@ CASES = (
         "creates fail, among many good reads",
         "GatewayUpstreamFailing",
         {**busy(), _calls("create", "upstream_error"): counter((30, 0), (0, 10))},
-        before=32,
+        before=35,
         at=50,
         labels={**JOB, "operation": "create"},
         description="43.48% of the create calls of gateway failed in the last 15 minutes.",
@@ -324,6 +324,15 @@ SILENCES = (
             asked(ROOM, "429"): counter((0, 5000)),
             asked(ROOM, "gone"): counter((0, 500)),
         },
+    ),
+    Silence(
+        "a few reads of a quiet gateway, all slow",
+        {**idle(), **histogram(HTTP_DURATION, (0, {2.5: 5}), route=ROOM)},
+    ),
+    Silence("somebody who tries tokens, slowly", {**idle(), _tokens("invalid"): counter((0, 5))}),
+    Silence(
+        "twenty bad minutes in a good day",
+        {**busy(), asked(ROOM, "503"): counter((120, 0), (20, 36), (0, 0))},
     ),
     Silence(
         "a breaker that waits for the next call", {**idle(), _breakers("half-open"): gauge((0, 2))}

@@ -8,10 +8,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry import FAMILIES, Block, Exposition, Kind, Metrics, metrics_at
+from gateway.telemetry import FAMILIES, Block, Exposition, Kind, Metrics, listener, metrics_at
 from tests.commands import free_port, is_open
 
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -154,3 +155,44 @@ def test_any_address_of_this_machine() -> None:
     port = free_port()
     with metrics_at("::1", port, Exposition([Block()], "1")):
         socket.create_connection(("::1", port), timeout=5).close()
+
+
+def test_it_starts_without_a_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose name nobody knows would otherwise wait for seconds."""
+
+    def unanswered(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(socket, "getfqdn", unanswered)
+    monkeypatch.setattr(socket, "gethostbyaddr", unanswered)
+    assert "gateway_workers" in scrape(Block())
+
+
+def test_a_scrape_tells_no_versions_but_ours() -> None:
+    """Of the server and the interpreter that answer, its headers say nothing."""
+    with (
+        scraped(Block()) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply,
+    ):
+        assert reply.headers["Server"].strip() == "gateway"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+def test_only_reads(method: str) -> None:
+    """Nothing can be done there."""
+    with scraped(Block()) as port:
+        answer = httpx.request(method, f"http://127.0.0.1:{port}/metrics", trust_env=False)
+    assert answer.status_code == 501
+
+
+def test_a_silent_client_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are answered beside it; it is let go in the end, and ends with the listener."""
+    monkeypatch.setattr(listener._Scrape, "timeout", 0.2)  # noqa: SLF001  # or this would take 5 s
+    with scraped(Block()) as port:
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+            assert reply.status == 200
+        for each in silent:
+            each.settimeout(5)
+            assert each.recv(1) == b""
+            each.close()
