@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
-from gateway import __version__, app, serving
-from gateway.settings import Settings, load
+from gateway import __version__, app, credentials, serving
+from gateway.settings import Settings, SettingsError, load
 from gateway.telemetry import Block, Exposition, Metrics, Sink, metrics_at
 from gateway.traces import tracing_for
 
@@ -25,7 +25,7 @@ def serve(settings: Settings) -> None:
     blocks = [Block() for _ in range(settings.workers)]
     with _private_listener(settings, blocks):
         serving.serve(
-            partial(worker, blocks),
+            partial(worker, settings, blocks),
             settings.host,
             settings.port,
             workers=settings.workers,
@@ -34,15 +34,21 @@ def serve(settings: Settings) -> None:
 
 
 def worker(
-    blocks: Sequence[Block], number: int, environ: Mapping[str, str] = os.environ
+    at_start: Settings,
+    blocks: Sequence[Block],
+    number: int,
+    environ: Mapping[str, str] = os.environ,
 ) -> serving.Application:
-    """Return the gateway that `environ` describes, in a worker of its own; raise SettingsError.
+    """Return the gateway that `environ` describes, in the worker with this `number`, from 0.
 
-    It is the one with this `number`, from 0. What stands by then lives as long as the worker, and a
-    request leaves no cycles behind: taking the first out of the garbage collector's sight and
-    letting it run less often is worth one request in twenty.
+    One that takes another's place reads key files again. If they have become bad by then, it goes
+    on with the settings that the gateway began with, as the others go on with theirs.
+
+    What stands by then lives as long as the worker, and a request leaves no cycles behind: taking
+    the first out of the garbage collector's sight and letting it run less often is worth one
+    request in twenty.
     """
-    settings = load(environ)
+    settings, problems = _read_again(at_start, environ)
     stopping = serving.Stopping(settings.port, settings.shutdown_grace)
     stopping.take_signals()
     metrics = Metrics(blocks[number])
@@ -51,6 +57,8 @@ def worker(
     sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
     tracing = tracing_for(environ)
     telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close, tracing=tracing)
+    if problems:
+        telemetry.log.error("keys_kept", problems=problems)
     gateway = app.build(
         settings,
         telemetry,
@@ -62,6 +70,15 @@ def worker(
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
     return stopping.around(gateway)
+
+
+def _read_again(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    try:
+        settings = load(environ)
+        credentials.verification_keys(settings)
+    except SettingsError as error:
+        return at_start, [str(each) for each in error.problems]
+    return settings, []
 
 
 def _private_listener(

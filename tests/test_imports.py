@@ -57,7 +57,7 @@ DIRECTION: dict[str, set[str]] = {
     "cache": {"rooms", "telemetry"},
     "telemetry": set(),
     "traces": {"cache", "rooms", "settings", "upstream"},
-    "processes": {"app", "serving", "settings", "telemetry", "traces"},
+    "processes": {"app", "credentials", "serving", "settings", "telemetry", "traces"},
     "settings": {"secret"},
     "serving": {"threads"},
     "rooms": {"secret"},

@@ -135,7 +135,8 @@ def _waited() -> float:
 
 def build(_worker: int) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    inner = PLANTS[os.environ.get("BENCH_PLANT", "")](processes.worker([Block()], 0))
+    gateway = processes.worker(load(os.environ), [Block()], 0)
+    inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 
 

@@ -5,14 +5,16 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
-from tests.commands import GATEWAY, SECRET, VALID, environment, free_port
+from tests.commands import SECRET, environment, free_port
 from tests.live.fault_server import rooms, serving
 from tests.served import Served, eventually, served, token
 
@@ -69,14 +71,22 @@ def test_a_worker_told_to_stop_is_replaced() -> None:
         eventually(lambda: gateway.readiness() == (200, "ready"))
 
 
+CANNOT_START = """
+import sys
+from gateway import serving
+
+def load(number):
+    raise SystemExit("no worker can be made of this")
+
+serving.serve(load, "127.0.0.1", int(sys.argv[1]), workers=1, grace=1)
+"""
+
+
 def test_workers_that_cannot_start_are_given_up() -> None:
-    """It ends with 1 and says why: the secret can be read by the supervisor only, from a pipe."""
-    settings = {**VALID, "GATEWAY_PORT": str(free_port()), "GATEWAY_JWT_SECRET_FILE": "/dev/stdin"}
-    del settings["GATEWAY_JWT_SECRET"]
+    """The third that ends as it starts is the last; it ends with 1, and what they said is there."""
     done = subprocess.run(  # noqa: S603  # our own command
-        [*GATEWAY, "serve"],
-        env=environment(**settings),
-        input=SECRET,
+        [sys.executable, "-c", CANNOT_START, str(free_port())],
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=20,
@@ -84,7 +94,35 @@ def test_workers_that_cannot_start_are_given_up() -> None:
     )
     assert done.returncode == 1
     assert "Workers end as they start: giving up" in done.stdout
-    assert done.stderr.count("GATEWAY_JWT_SECRET_FILE") == 3
+    assert done.stderr.count("no worker can be made of this") == 3
+
+
+@pytest.mark.parametrize("spoilt", ["", "two\nlines", "x" * 31])
+def test_a_worker_is_replaced_while_a_key_file_is_bad(tmp_path: Path, spoilt: str) -> None:
+    """It goes on with the keys from the start, and takes the good ones when they are there."""
+    file = tmp_path / "jwt"
+    file.write_text(SECRET)
+    with served(JWT_SECRET="", JWT_SECRET_FILE=str(file), WORKERS="2") as gateway:
+        before = gateway.workers()
+        file.write_text(spoilt)
+        os.kill(before[0], signal.SIGKILL)
+        eventually(lambda: gateway.workers() not in ([before[1]], before))
+        eventually(lambda: gateway.listeners() == 2)
+        for _ in range(10):
+            assert signed_in(gateway, SECRET) in {502, 503}  # the upstream is nowhere
+        file.write_text("another-secret-of-more-than-32-bytes")
+        eventually(lambda: signed_in(gateway, SECRET) == 401)
+        gateway.process.terminate()
+        code, output = gateway.ended(within=10)
+    assert code == 0
+    assert '"event":"keys_kept"' in output
+
+
+def signed_in(gateway: Served, secret: str) -> int:
+    """Return the status of a read with a token made with `secret`."""
+    token = jwt.encode({"sub": "bob", "exp": time.time() + 600}, secret, algorithm="HS256")
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.get(f"{gateway.url}/v1/rooms/1", headers=headers, trust_env=False).status_code
 
 
 async def test_out_of_descriptors_it_recovers() -> None:

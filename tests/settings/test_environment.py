@@ -6,7 +6,8 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.settings import (
@@ -247,6 +248,9 @@ def test_errors_show_no_value(name: str, shape: str) -> None:
     )
 )
 @example({"GATEWAY_UPSTREAM_URL": "http://[::1]", "GATEWAY_JWT_JWKS_URL": "http://0x.0x"})
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.too_slow]
+)  # its first run makes a table of Unicode
 def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> None:
     """No text in any variable makes loading fail in another way."""
 
