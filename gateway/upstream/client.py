@@ -4,6 +4,7 @@ A request carries the body the edge validated, the signature and `X-Reqid`, noth
 client's. A room in a reply must be the one that was asked for.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -107,25 +108,27 @@ class QliveClient:
         self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]
     ) -> T:
         envelope: Envelope | None = None
-        outcome, began = "abandoned", self._timer()
+        began = self._timer()
         try:
             reply = await self._send(request)
             envelope = envelope_of(reply)
             result = decode(accept(operation, reply.status, envelope).data)
         except Fault as fault:
             _forget_frames(fault)
-            error = from_fault(operation, fault)
-            outcome = self._failed(operation, error, envelope, request)
-            raise error from fault
+            raise self._failed(
+                operation, from_fault(operation, fault), envelope, request
+            ) from fault
         except GatewayError as error:
-            outcome = self._failed(operation, error, envelope, request)
+            self._failed(operation, error, envelope, request)
+            raise
+        except asyncio.CancelledError:
+            self._calls.inc(operation, "abandoned")
             raise
         else:
-            outcome = "ok"
+            self._calls.inc(operation, "ok")
             self._accepted()
             return result
         finally:
-            self._calls.inc(operation, outcome)
             self._duration.observe(self._timer() - began, operation)
             note_call(_told_by(envelope))
 
@@ -141,7 +144,7 @@ class QliveClient:
         error: GatewayError,
         envelope: Envelope | None,
         request: httpx.Request,
-    ) -> str:
+    ) -> GatewayError:
         refused = isinstance(error, CredentialsRefused)
         if isinstance(error, UpstreamFailure):
             self.state = "failing"
@@ -161,7 +164,8 @@ class QliveClient:
             upstream_code=told.code,
             upstream_request_id=told.request_id,
         )
-        return "credentials_refused" if refused else error.code
+        self._calls.inc(operation, "credentials_refused" if refused else error.code)
+        return error
 
 
 def _forget_frames(fault: BaseException | None) -> None:

@@ -250,7 +250,7 @@ def test_errors_show_no_value(name: str, shape: str) -> None:
 @example({"GATEWAY_UPSTREAM_URL": "http://[::1]", "GATEWAY_JWT_JWKS_URL": "http://0x.0x"})
 @hypothesis_settings(
     suppress_health_check=[HealthCheck.too_slow]
-)  # its first run makes a table of Unicode
+)  # at first it makes a table of Unicode
 def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> None:
     """No text in any variable makes loading fail in another way."""
 
