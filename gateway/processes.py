@@ -5,6 +5,7 @@ have written there when it is asked for metrics.
 """
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from gateway import __version__, app, credentials, serving
-from gateway.settings import Settings, SettingsError, load
-from gateway.telemetry import Block, Exposition, Metrics, Sink, metrics_at
+from gateway.settings import LogFormat, Settings, SettingsError, load
+from gateway.telemetry import Block, Exposition, Metrics, ServerLine, Sink, metrics_at
 from gateway.traces import tracing_for
 
 _COLLECT_EVERY = 50_000
@@ -30,6 +31,7 @@ def serve(settings: Settings) -> None:
             settings.port,
             workers=settings.workers,
             grace=settings.shutdown_grace,
+            formatter=ServerLine if settings.log_format == LogFormat.JSON else logging.Formatter,
         )
 
 

@@ -9,6 +9,7 @@ killed when the grace is over; a second signal ends the first one's lead time. S
 to the workers: replacing them, as granian would, has nothing to go back to when a file is bad.
 """
 
+import logging
 import os
 import signal
 import time
@@ -32,6 +33,9 @@ Load = Callable[[int], Application]
 _NO_TARGET = "gateway"
 """What granian would import; here it is given what to call."""
 
+_FORMATTERS = ("generic", "access")
+"""granian's names."""
+
 _STARTS = 3
 _STARTING = 10.0
 """Seconds of a worker's life in which its end is one of a worker that cannot start."""
@@ -42,10 +46,19 @@ _ASKED_TO = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL})
 """Exit codes of workers that others have ended."""
 
 
-def serve(load: Load, host: str, port: int, *, workers: int, grace: float) -> None:
+def serve(
+    load: Load,
+    host: str,
+    port: int,
+    *,
+    workers: int,
+    grace: float,
+    formatter: type[logging.Formatter] = logging.Formatter,
+) -> None:
     """Run what `load` returns in each worker until SIGTERM or SIGINT.
 
-    `grace` is in seconds. Raises SystemExit where workers cannot start.
+    `grace` is in seconds; `formatter` makes the lines of the server itself. Raises SystemExit where
+    workers cannot start.
     """
     take_all_descriptors()
     os.register_at_fork(
@@ -54,14 +67,16 @@ def serve(load: Load, host: str, port: int, *, workers: int, grace: float) -> No
         after_in_child=_forget_signals,
     )
     try:
-        supervisor = _Supervisor(host, port, workers=workers, grace=grace)
+        supervisor = _Supervisor(host, port, workers, grace, formatter)
         supervisor.serve(target_loader=load, wrap_loader=False)
     finally:  # a late signal would spoil the exit code
         _on_signals(signal.SIG_IGN)
 
 
 class _Supervisor(MPServer):
-    def __init__(self, host: str, port: int, *, workers: int, grace: float) -> None:
+    def __init__(
+        self, host: str, port: int, workers: int, grace: float, formatter: type[logging.Formatter]
+    ) -> None:
         super().__init__(
             _NO_TARGET,
             host,
@@ -74,6 +89,7 @@ class _Supervisor(MPServer):
             backpressure=connections(),
             http1_settings=http1(),
             log_level=LogLevels.warning,
+            log_dictconfig={"formatters": {name: {"()": formatter} for name in _FORMATTERS}},
             workers_kill_timeout=max(1, ceil(grace)),
         )
         self._grace = grace

@@ -7,7 +7,7 @@ from .exposition import Exposition
 from .families import FAMILIES, UNMATCHED, Family, Kind
 from .instruments import Counter, Gauge, Histogram
 from .listener import metrics_at
-from .logs import build_logger
+from .logs import ServerLine, build_logger
 from .metrics import Metrics
 from .sampling import sampling
 from .sink import Sink, Stream
@@ -25,6 +25,7 @@ __all__ = [
     "Histogram",
     "Kind",
     "Metrics",
+    "ServerLine",
     "Sink",
     "Stream",
     "Telemetry",

@@ -6,6 +6,7 @@ taken apart: what is not plain JSON data is shown as its repr.
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 import msgspec
@@ -38,6 +39,22 @@ def build_logger(
         ),
     )
     return log
+
+
+class ServerLine(logging.Formatter):
+    """What the HTTP server logs, as an event like any other: `server`, with its `message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        event: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "event": "server",
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(event).decode()
 
 
 def _json() -> list[Processor]:

@@ -1,6 +1,8 @@
 """The log of a real gateway: what an operator finds in it, and that it delays nobody."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from tests.commands import behind, run
 from tests.conftest import running_sandbox
 from tests.live.fault_server import answering, enveloped, reply, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
-from tests.served import served, token
+from tests.served import eventually, served, token
 
 MANY = 2000
 
@@ -100,6 +102,21 @@ async def test_callers_and_where_rooms_came_from() -> None:
     assert [each.get("cache") for each in told] == ["miss", "hit", "bypass", None]
     assert [each.get("upstream_calls") for each in told] == [1, None, 1, None]
     assert all("trace_id" not in each for each in told)
+
+
+def test_what_the_server_says_is_an_event_too(sandbox: Sandbox) -> None:
+    """Every line on standard output is one: that a worker was lost as well."""
+    with served(descriptors=None, **settings(sandbox)) as gateway:
+        before = gateway.workers()
+        os.kill(before[0], signal.SIGKILL)
+        eventually(lambda: gateway.workers() not in ([], before))
+        eventually(lambda: gateway.listeners() == 1)
+        gateway.process.terminate()
+        _, output = gateway.ended(20)
+    told = [json.loads(line) for line in output.splitlines()]
+    (lost,) = [each for each in told if each["event"] == "server"]
+    assert (lost["level"], lost["message"]) == ("error", "Unexpected exit from worker-1")
+    assert all({"timestamp", "level", "event"} <= each.keys() for each in told)
 
 
 def test_an_operator_finds_a_users_lines(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""For each alert a history in which it has to fire, and those in which none may."""
+"""For each alert a history in which it has to fire."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,15 +8,18 @@ from msgspec import Struct
 from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG
 from tests.telemetry.scraped import (
     History,
-    added,
     asked,
+    breakers,
     busy,
+    calls,
     counter,
     gauge,
     histogram,
     idle,
-    restarted,
+    problems,
+    refreshes,
     series,
+    tokens,
 )
 
 ROOM = "/v1/rooms/{live_id}"
@@ -38,33 +41,6 @@ class Case(Struct, frozen=True):
     description: str
     labels: Mapping[str, str] = JOB
     also: tuple[str, ...] = ()
-
-
-class Silence(Struct, frozen=True):
-    """A history in which nothing ever fires."""
-
-    name: str
-    history: History
-
-
-def _calls(operation: str, outcome: str) -> str:
-    return series("gateway_upstream_calls_total", operation=operation, outcome=outcome)
-
-
-def _refreshes(source: str, outcome: str) -> str:
-    return series("gateway_key_refreshes_total", source=source, outcome=outcome)
-
-
-def _tokens(outcome: str) -> str:
-    return series("gateway_token_verifications_total", outcome=outcome)
-
-
-def _problems(code: str) -> str:
-    return series("gateway_http_problems_total", code=code)
-
-
-def _breakers(state: str) -> str:
-    return series("gateway_upstream_breaker_workers", state=state)
 
 
 _BUILD = series("gateway_build_info", version="1", python="3")
@@ -131,7 +107,7 @@ CASES = (
     Case(
         "a 500 now and then",
         "GatewayInternalErrors",
-        {**busy(), _problems("internal_error"): counter((30, 0), (1, 2), (0, 0))},
+        {**busy(), problems("internal_error"): counter((30, 0), (1, 2), (0, 0))},
         before=29,
         at=31,
         description="2 requests to gateway ended in an error that nobody foresaw, in 15 minutes.",
@@ -139,7 +115,7 @@ CASES = (
     Case(
         "too many in flight",
         "GatewayOverloaded",
-        {**busy(), _problems("overloaded"): counter((30, 0), (0, 5))},
+        {**busy(), problems("overloaded"): counter((30, 0), (0, 5))},
         before=33,
         at=45,
         description="50 requests to gateway were refused in 10 minutes.",
@@ -149,7 +125,7 @@ CASES = (
         "GatewayUpstreamBreakerOpen",
         {
             **busy(),
-            _breakers("open"): gauge(*[(30, 0), *[(1, 2), (1, 0)] * 75]),
+            breakers("open"): gauge(*[(30, 0), *[(1, 2), (1, 0)] * 75]),
         },
         before=32,
         at=36,
@@ -159,7 +135,7 @@ CASES = (
     Case(
         "creates fail, among many good reads",
         "GatewayUpstreamFailing",
-        {**busy(), _calls("create", "upstream_error"): counter((30, 0), (0, 10))},
+        {**busy(), calls("create", "upstream_error"): counter((30, 0), (0, 10))},
         before=35,
         at=50,
         labels={**JOB, "operation": "create"},
@@ -168,7 +144,7 @@ CASES = (
     Case(
         "a wrong secret key",
         "GatewayUpstreamCredentialsRefused",
-        {**busy(), _calls("read", "credentials_refused"): counter((30, 0), (1, 1), (0, 0))},
+        {**busy(), calls("read", "credentials_refused"): counter((30, 0), (1, 1), (0, 0))},
         before=29,
         at=31,
         description="The upstream refused the credentials of gateway 1 times in 10 minutes.",
@@ -184,7 +160,7 @@ CASES = (
     Case(
         "one create without an answer",
         "GatewayCreateOutcomesUnknown",
-        {**busy(), _calls("create", "outcome_unknown"): counter((30, 0), (1, 1), (0, 0))},
+        {**busy(), calls("create", "outcome_unknown"): counter((30, 0), (1, 1), (0, 0))},
         before=29,
         at=31,
         description="1 creates of gateway got no usable answer in an hour.",
@@ -192,7 +168,7 @@ CASES = (
     Case(
         "tokens come before the keys do",
         "GatewayNoTokenKeys",
-        {**idle(), _tokens("no_keys"): counter((30, 0), (0, 20))},
+        {**idle(), tokens("no_keys"): counter((30, 0), (0, 20))},
         before=30,
         at=40,
         description="gateway has never got the issuer's JWK set: 100 tokens not looked at, or"
@@ -201,7 +177,7 @@ CASES = (
     Case(
         "not ready, so nobody asks",
         "GatewayNoTokenKeys",
-        {**idle(), _refreshes("jwks", "failed"): counter((0, 6))},
+        {**idle(), refreshes("jwks", "failed"): counter((0, 6))},
         before=1,
         at=10,
         description="gateway has never got the issuer's JWK set: 30 tokens not looked at, or"
@@ -212,8 +188,8 @@ CASES = (
         "GatewayKeyRefreshFailing",
         {
             **busy(),
-            _refreshes("jwks", "ok"): counter((30, 0.5), (0, 0)),
-            _refreshes("jwks", "failed"): counter((30, 0), (0, 6)),
+            refreshes("jwks", "ok"): counter((30, 0.5), (0, 0)),
+            refreshes("jwks", "failed"): counter((30, 0), (0, 6)),
         },
         before=50,
         at=75,
@@ -224,7 +200,7 @@ CASES = (
     Case(
         "a broken key file",
         "GatewayKeyFilesRejected",
-        {**busy(), _refreshes("files", "failed"): counter((30, 0), (1, 1), (0, 0))},
+        {**busy(), refreshes("files", "failed"): counter((30, 0), (1, 1), (0, 0))},
         before=29,
         at=31,
         labels=INSTANCE,
@@ -234,7 +210,7 @@ CASES = (
     Case(
         "half of the tokens are refused",
         "GatewaySignInsFailing",
-        {**busy(), _tokens("invalid"): counter((30, 0), (0, 2930))},
+        {**busy(), tokens("invalid"): counter((30, 0), (0, 2930))},
         before=40,
         at=70,
         description="50.51% of the tokens that gateway was sent in 15 minutes were invalid or had"
@@ -300,69 +276,5 @@ CASES = (
         at=36,
         labels=INSTANCE,
         description="A worker of a:9090 of gateway uses 87.89% of the descriptors it may have.",
-    ),
-)
-
-SILENCES = (
-    Silence("idle", idle()),
-    Silence("everyday traffic", busy()),
-    Silence(
-        "a handful of failures on a quiet gateway",
-        {
-            **idle(),
-            asked(ROOM, "200"): counter((0, 0.2)),
-            asked(ROOM, "502"): counter((30, 0), (2, 2), (0, 0)),
-            _calls("read", "ok"): counter((0, 0.2)),
-            _calls("read", "upstream_error"): counter((30, 0), (2, 2), (0, 0)),
-        },
-    ),
-    Silence(
-        "the clients' own errors, and a crawler's",
-        {
-            **busy(),
-            asked("unmatched", "404"): counter((0, 5000)),
-            asked(ROOM, "429"): counter((0, 5000)),
-            asked(ROOM, "gone"): counter((0, 500)),
-        },
-    ),
-    Silence(
-        "a few reads of a quiet gateway, all slow",
-        {**idle(), **histogram(HTTP_DURATION, (0, {2.5: 5}), route=ROOM)},
-    ),
-    Silence("somebody who tries tokens, slowly", {**idle(), _tokens("invalid"): counter((0, 5))}),
-    Silence(
-        "twenty bad minutes in a good day",
-        {**busy(), asked(ROOM, "503"): counter((120, 0), (20, 36), (0, 0))},
-    ),
-    Silence(
-        "a breaker that waits for the next call", {**idle(), _breakers("half-open"): gauge((0, 2))}
-    ),
-    Silence(
-        "one more, at another address",
-        {
-            **busy(),
-            **{each.replace("a:9090", "b:9090"): added(v, at=60) for each, v in idle().items()},
-        },
-    ),
-    Silence("started anew at the same address", restarted(busy(), at=60)),
-    Silence(
-        "replaced by one at another address",
-        {
-            **busy(),
-            series("gateway_build_info", instance="b:9090", version="1", python="3"): _GONE,
-            series("up", instance="b:9090"): _GONE,
-        },
-    ),
-    Silence(
-        "another program with few descriptors",
-        {
-            **busy(),
-            'process_open_fds{job="other",instance="c:1"}': gauge((0, 99)),
-            'process_max_fds{job="other",instance="c:1"}': gauge((0, 100)),
-            'up{job="other",instance="c:1"}': gauge((0, 0)),
-        },
-    ),
-    Silence(
-        "no bound of descriptors", {**busy(), series("process_max_fds", worker="1"): gauge((0, 0))}
     ),
 )

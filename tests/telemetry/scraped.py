@@ -64,7 +64,7 @@ def idle() -> dict[str, Values]:
     }
     return {
         **history,
-        **histogram(LOOP_LAG, (0, {0.001: 120 * WORKERS})),
+        **histogram(LOOP_LAG, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
         series("gateway_upstream_breaker_workers", state="closed"): gauge((0, WORKERS)),
         series("gateway_workers"): gauge((0, WORKERS)),
         series("gateway_build_info", version="1", python="3"): gauge((0, 1)),
@@ -127,6 +127,31 @@ def restarted(history: History, at: int) -> History:
         later = [None if value is None else value - begin for value in values[at + 1 :]]
         after[each] = [*values[:at], None, *later]
     return after
+
+
+def calls(operation: str, outcome: str) -> str:
+    """Return the series of upstream calls that ended so."""
+    return series("gateway_upstream_calls_total", operation=operation, outcome=outcome)
+
+
+def refreshes(source: str, outcome: str) -> str:
+    """Return the series of key refreshes that ended so."""
+    return series("gateway_key_refreshes_total", source=source, outcome=outcome)
+
+
+def tokens(outcome: str) -> str:
+    """Return the series of tokens with that outcome."""
+    return series("gateway_token_verifications_total", outcome=outcome)
+
+
+def problems(code: str) -> str:
+    """Return the series of problems with that code."""
+    return series("gateway_http_problems_total", code=code)
+
+
+def breakers(state: str) -> str:
+    """Return the series of breakers in that state."""
+    return series("gateway_upstream_breaker_workers", state=state)
 
 
 def input_series(history: History) -> list[dict[str, str]]:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.telemetry.alert_cases import CASES, SILENCES, Case, Silence
+from tests.telemetry.alert_cases import CASES, Case
 from tests.telemetry.known import known_metrics, with_rules
 from tests.telemetry.promql import labels_left, mistakes_in
 from tests.telemetry.promtool import promtool, written
 from tests.telemetry.rules import ALERTS, GROUPS, RECORDED, RULES
 from tests.telemetry.scraped import MINUTES, History, input_series
+from tests.telemetry.silences import SILENCES, Silence
 
 KNOWN = with_rules(known_metrics(), RECORDED.items(), ALERTS)
 

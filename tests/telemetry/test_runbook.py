@@ -49,6 +49,7 @@ def events() -> dict[str, set[str]]:
             fields = fields - {"exc_info"} | {"exception"}
         found[str(name.value)] |= fields
     lines = {each.name for each in msgspec.structs.fields(access._Line)}  # noqa: SLF001  # its shape
+    found["server"] = {"message", "exception"}  # a formatter's
     found["request"] = lines - {"timestamp", "level", "event"}
     return found
 
