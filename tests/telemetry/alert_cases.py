@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG
 from tests.telemetry.scraped import (
+    ROOM,
     History,
     asked,
     breakers,
@@ -22,13 +23,12 @@ from tests.telemetry.scraped import (
     tokens,
 )
 
-ROOM = "/v1/rooms/{live_id}"
 JOB: Mapping[str, str] = MappingProxyType({"job": "gateway"})
 INSTANCE = {"job": "gateway", "instance": "a:9090"}
 
 
 class Case(Struct, frozen=True):
-    """`alert` fires at minute `at` and not at `before`; `also` are alerts that fire with it.
+    """`alert` fires at minute `at` and not at `before`, and no other does until then.
 
     `labels` and `description` are what the one who is called is told.
     """
@@ -40,7 +40,6 @@ class Case(Struct, frozen=True):
     at: int
     description: str
     labels: Mapping[str, str] = JOB
-    also: tuple[str, ...] = ()
 
 
 _BUILD = series("gateway_build_info", version="1", python="3")

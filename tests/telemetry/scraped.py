@@ -14,6 +14,7 @@ from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG, Kind
 
 MINUTES = 180
 WORKERS = 2
+ROOM = "/v1/rooms/{live_id}"
 
 Values = Sequence[float | None]
 History = Mapping[str, Values]
@@ -65,7 +66,7 @@ def idle() -> dict[str, Values]:
     return {
         **history,
         **histogram(LOOP_LAG, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
-        series("gateway_upstream_breaker_workers", state="closed"): gauge((0, WORKERS)),
+        breakers("closed"): gauge((0, WORKERS)),
         series("gateway_workers"): gauge((0, WORKERS)),
         series("gateway_build_info", version="1", python="3"): gauge((0, 1)),
         series("up"): gauge((0, 1)),
@@ -79,31 +80,30 @@ def idle() -> dict[str, Values]:
 
 def busy() -> dict[str, Values]:
     """Return a gateway with everyday traffic, which includes a few errors of every kind."""
-    room, reads = "/v1/rooms/{live_id}", "gateway_upstream_calls_total"
-    added = {
-        asked(room, "200"): 2400,
-        asked(room, "304"): 500,
-        asked(room, "404"): 60,
-        asked(room, "401"): 30,
-        asked(room, "gone"): 9,
-        asked(room, "502"): 1,
+    each_minute = {
+        asked(ROOM, "200"): 2400,
+        asked(ROOM, "304"): 500,
+        asked(ROOM, "404"): 60,
+        asked(ROOM, "401"): 30,
+        asked(ROOM, "gone"): 9,
+        asked(ROOM, "502"): 1,
         asked("/readyz", "503"): 30,  # probes, while it starts or drains
-        series("gateway_http_problems_total", code="token_expired"): 30,
-        series("gateway_http_problems_total", code="upstream_error"): 1,
-        series("gateway_token_verifications_total", outcome="remembered"): 2900,
-        series("gateway_token_verifications_total", outcome="expired"): 30,
-        series("gateway_key_refreshes_total", source="jwks", outcome="ok"): 0.5,
-        series(reads, operation="read", outcome="ok"): 300,
-        series(reads, operation="read", outcome="room_not_found"): 20,
-        series(reads, operation="read", outcome="upstream_error"): 1,
-        series(reads, operation="create", outcome="ok"): 10,
-        series(reads, operation="create", outcome="anchor_not_registered"): 3,
-        series(reads, operation="stop", outcome="room_not_live"): 3,
+        problems("token_expired"): 30,
+        problems("upstream_error"): 1,
+        tokens("remembered"): 2900,
+        tokens("expired"): 30,
+        refreshes("jwks", "ok"): 0.5,
+        calls("read", "ok"): 300,
+        calls("read", "room_not_found"): 20,
+        calls("read", "upstream_error"): 1,
+        calls("create", "ok"): 10,
+        calls("create", "anchor_not_registered"): 3,
+        calls("stop", "room_not_live"): 3,
     }
     return {
         **idle(),
-        **{each: counter((0, number)) for each, number in added.items()},
-        **histogram(HTTP_DURATION, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=room),
+        **{each: counter((0, number)) for each, number in each_minute.items()},
+        **histogram(HTTP_DURATION, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=ROOM),
         series("gateway_upstream_calls_waiting"): [minute % 2 for minute in range(MINUTES)],
     }
 

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from gateway.telemetry.families import HTTP_DURATION
 from tests.telemetry.scraped import (
+    ROOM,
     History,
     added,
     asked,
@@ -18,8 +19,6 @@ from tests.telemetry.scraped import (
     series,
     tokens,
 )
-
-ROOM = "/v1/rooms/{live_id}"
 
 
 class Silence(Struct, frozen=True):
