@@ -9,6 +9,7 @@ from rich.console import Console
 from gateway.audit import KeyFile, Severity
 from gateway.check import lines, report, rows
 from gateway.commands.findings import show
+from gateway.credentials import IssuerCheck
 from gateway.settings import load
 from gateway.upstream import Probe
 
@@ -61,6 +62,18 @@ def test_a_wrong_clock_is_a_warning() -> None:
     probe = Probe(None, 0.1, clock_skew=3600)
     assert report(load(SOUND), SOUND, probe, (), Severity.ERROR).ok
     assert not report(load(SOUND), SOUND, probe, (), Severity.WARNING).ok
+
+
+def test_published_keys_that_cannot_be_used_are_a_warning() -> None:
+    """Each is told with its reason; one that can be used is enough."""
+    issuer = IssuerCheck(1, ("key 2: It is too short.",), None)
+    told = report(load(SOUND), SOUND, None, issuer=issuer)
+    assert told.ok
+    assert [each.message for each in told.findings if each.subject == "JWK set"] == [
+        "key 2: It is too short.",
+        "1 usable key(s)",
+    ]
+    assert not report(load(SOUND), SOUND, None, (), Severity.WARNING, issuer=issuer).ok
 
 
 def test_a_line_tells_all_of_a_finding() -> None:

@@ -168,6 +168,7 @@ def test_token_mints_what_the_gateway_accepts() -> None:
     [
         (["alice"], {}),
         (["alice"], {"GATEWAY_JWT_SECRET": "canary-short"}),
+        (["alice"], {"GATEWAY_JWT_JWKS_URL": "https://a.example/keys"}),
         (["alice"], {"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWT_ALGORITHMS": "HS512"}),
         (["a b"], {"GATEWAY_JWT_SECRET": SECRET}),
         ([""], {"GATEWAY_JWT_SECRET": SECRET}),

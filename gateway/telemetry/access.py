@@ -18,6 +18,10 @@ from .sink import Stream
 
 _CALLERS = 10_000
 _DIGEST = 8
+_FOR_PEOPLE = (
+    *("milliseconds", "cache", "upstream_code", "caller", "request_id", "upstream_request_id"),
+    "trace_id",
+)
 _NO_CALL = UpstreamCall(None, None)
 
 
@@ -108,12 +112,9 @@ def as_event(log: FilteringBoundLogger) -> Callable[[_Line], None]:
     """Return what tells a line to `log`, for people."""
 
     def emit(line: _Line) -> None:
-        told = msgspec.structs.asdict(line)
-        for name in ("timestamp", "level", "event"):
-            del told[name]
-        if not line.upstream_calls:
-            del told["upstream_calls"]
-        log.info("request", **{name: value for name, value in told.items() if value is not None})
+        what = f"{line.method} {line.route} {line.status or 'client gone'}"
+        rest = {name: getattr(line, name) for name in _FOR_PEOPLE}
+        log.info(what, **{name: value for name, value in rest.items() if value is not None})
 
     return emit
 

@@ -26,14 +26,10 @@ def build_logger(
     `level` is the name of a standard level in lower case, `style` is `json` or `console`; `more`
     processors see an event first.
     """
-    shared: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     finish = _json() if style == "json" else _console()
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.BytesLogger(cast("BinaryIO", stream)),  # all it does is write and flush
-        processors=[*more, *shared, *finish],
+        processors=[*more, structlog.processors.add_log_level, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
@@ -59,14 +55,19 @@ class ServerLine(logging.Formatter):
 
 def _json() -> list[Processor]:
     transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    return [structlog.processors.ExceptionRenderer(transform), _encode]
+    time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return [time, structlog.processors.ExceptionRenderer(transform), _encode]
 
 
 def _console() -> list[Processor]:
+    time = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
     renderer = structlog.dev.ConsoleRenderer(
-        colors=False, exception_formatter=structlog.dev.plain_traceback
+        colors=False,
+        exception_formatter=structlog.dev.plain_traceback,
+        pad_event_to=40,
+        sort_keys=False,
     )
-    return [renderer, lambda _logger, _name, line: str(line).encode()]
+    return [time, renderer, lambda _logger, _name, line: str(line).encode()]
 
 
 def _encode(_logger: object, _name: str, event: object) -> bytes:

@@ -215,6 +215,20 @@ async def test_a_read_in_flight_does_not_bring_the_old_room_back(
     assert cached.title() == "second"
 
 
+async def test_a_read_in_flight_does_not_make_a_room_unknown() -> None:
+    """C4: that there was none before a stop says nothing about what comes after it."""
+    cached = Cached()
+    cached.upstream.error = RoomNotFound()
+    cached.upstream.gate.clear()
+    old = asyncio.create_task(cached.fetch())
+    await settle()
+    cached.rooms.evict("a")
+    cached.upstream.gate.set()
+    with pytest.raises(RoomNotFound):
+        await old
+    assert cached.rooms.peek("a", "r") is None
+
+
 async def test_an_evicted_room_is_no_last_resort() -> None:
     """C6: after a stop or delete nothing stale is served, not even when the upstream fails."""
     cached = Cached()
@@ -272,6 +286,8 @@ async def test_size_bound() -> None:
             await cached.fetch(f"room{number}")
         kept = sum(cached.title(f"room{number}") is not None for number in range(size * 3))
         assert 0 < kept <= size
+        cached.rooms.bury("none")
+        assert sum(cached.rooms.sizes) <= size
 
 
 async def test_nothing_is_kept_without_lifetimes() -> None:

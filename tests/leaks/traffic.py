@@ -177,9 +177,9 @@ class Scene:
         """Give all that a gateway tells with, which is heard."""
         block = Block()
         block.begin()
-        lines = io.BytesIO()
+        lines, people = io.BytesIO(), io.BytesIO()
         caller_id = caller_ids(settings.secret_key.reveal().encode())
-        emits = (as_json(lines), as_event(log))
+        emits = (as_json(lines), as_event(build_logger("debug", "console", people)))
         access_log = AccessLog(
             lambda line: [emit(line) for emit in emits],
             caller_id=caller_id,
@@ -187,6 +187,7 @@ class Scene:
         )
         yield Telemetry(log, access_log, Metrics(block))
         self.heard.said["json log"].append(lines.getvalue())
+        self.heard.said["console log"].append(people.getvalue())
         registry = CollectorRegistry()
         registry.register(Exposition([block], self.bound.get("planted", "1")))
         self.heard.said["metrics"].append(generate_latest(registry))
