@@ -2,12 +2,13 @@
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.sandbox import Sandbox
@@ -73,11 +74,16 @@ def end(process: subprocess.Popen[str], how: signal.Signals) -> str:
 
 
 def free_port() -> int:
-    """Return a port on loopback that nothing listens on."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port: int = reserved.getsockname()[1]
-        return port
+    """Return a port on loopback that nothing listens on.
+
+    It is none of those that the system gives to clients: one that is free now would otherwise be
+    somebody's by the time it is used.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as reserved, suppress(OSError):
+            reserved.bind(("127.0.0.1", port))
+            return port
 
 
 def is_open(port: int) -> bool:

@@ -183,7 +183,7 @@ def test_both_ways_answer_alike(browsers: str) -> None:
             runner.run(world.ask(read(room, alice), fast=True))
         etag = dict(seen[1])[b"etag"]
 
-        @settings(max_examples=400, deadline=None, derandomize=True)
+        @settings(max_examples=300, deadline=None, derandomize=True)
         @given(requests(world, room, etag))
         def alike(request: dict[str, Any]) -> None:
             ask: Callable[..., Any] = world.ask

@@ -118,7 +118,7 @@ CUT_OFF = {  # U2
     for how, end in _ENDS.items()
     for when, data in _BEGUN.items()
 }
-BOMB = gzip.compress(HUGE)
+BOMB = gzip.compress(HUGE, mtime=0)
 LARGE = {  # U3
     "50 MB": answering(reply(HUGE)),
     "50 MB in a chunk": answering(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(HUGE), HUGE)),
@@ -126,11 +126,11 @@ LARGE = {  # U3
     "endless body": repeating(b" " * 65536, HEAD + b"\r\n" + GOOD),
     "endless chunks": repeating(b"10000\r\n%s\r\n" % (b" " * 65536), CHUNKED),
     "gzip bomb": answering(reply(BOMB, headers=GZIP)),
-    "gzip bomb in a gzip": answering(reply(gzip.compress(BOMB), headers=f"{GZIP}, gzip")),
+    "gzip bomb in a gzip": answering(reply(gzip.compress(BOMB, mtime=0), headers=f"{GZIP}, gzip")),
     "deflate bomb": answering(reply(zlib.compress(HUGE), headers="Content-Encoding: deflate")),
 }
 
-ZIPPED = gzip.compress(GOOD)
+ZIPPED = gzip.compress(GOOD, mtime=0)
 NO_HTTP = {  # U2: broken before there is a body
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
     "a body alone": GOOD,
