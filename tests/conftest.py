@@ -1,6 +1,7 @@
 """What tests share: running sandboxes, real servers on free ports in a thread of their own."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -10,6 +11,12 @@ import httpx
 import pytest
 
 from gateway.sandbox import DialectName, Sandbox, running
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted: a suite in the background ignores SIGINT, and so on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 SCOPES = {"admin": ["rooms:admin"]}
 UNLIMITED = {

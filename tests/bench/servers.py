@@ -75,6 +75,7 @@ def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Se
         ["taskset", "-c", core, *server.command],
         env=os.environ | server.env,
         cwd=ROOT,
+        stdout=subprocess.DEVNULL,  # some log every request
         start_new_session=True,
     )
     try:
@@ -137,7 +138,7 @@ def fastify(upstream_url: str, *, cache: bool, metrics: bool = True, log: bool =
         "BFF_LOG": "on" if log else "off",
     }
     parts = ["limiter", *(["metrics"] if metrics else []), *(["log"] if log else [])]
-    name = f"Fastify, {' and '.join(parts)} on"
+    name = f"Fastify, {', '.join(parts)} on"
     return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
 
 
