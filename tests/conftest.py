@@ -13,7 +13,8 @@ import pytest
 from gateway.sandbox import DialectName, Sandbox, running
 
 
-def pytest_configure() -> None:
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
     """Let what tests start be interrupted: a suite in the background ignores SIGINT, and so on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
