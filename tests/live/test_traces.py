@@ -143,7 +143,7 @@ async def test_one_read_for_many_is_in_the_trace_of_the_first() -> None:
     async with (
         collecting() as collector,
         serving(held) as server,
-        traced(collector, server.url) as gateway,
+        traced(collector, server.url, UPSTREAM_TIMEOUT="5") as gateway,
     ):
         reads = [asyncio.create_task(gateway.read("1")) for _ in range(20)]
         await held.arrived(1)
