@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,14 +74,7 @@ def test_a_port_for_the_privileged() -> None:
     if not UNPRIVILEGED.exists() or int(UNPRIVILEGED.read_text()) <= PRIVILEGED:
         pytest.skip("every port is for everyone here")
     environ = {**VALID, "GATEWAY_PORT": str(PRIVILEGED), "GATEWAY_METRICS_PORT": "0"}
-    done = subprocess.run(  # noqa: S603  # our own command
-        [*_without("net_bind_service"), *GATEWAY, "serve"],
-        env=environment(**environ),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = _served_without("net_bind_service", environ=environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         r"gateway: cannot listen on .*:80: Permission denied; .*CAP_NET_BIND_SERVICE; .*PORT\n",
@@ -95,14 +88,7 @@ def test_a_key_file_of_somebody_else(tmp_path: Path) -> None:
     file.write_text("canary-of-somebody-else")
     file.chmod(0)
     environ = {**VALID, "GATEWAY_SECRET_KEY": "", "GATEWAY_SECRET_KEY_FILE": str(file)}
-    done = subprocess.run(  # noqa: S603  # our own command
-        [*_without("dac_override", "dac_read_search"), *GATEWAY, "serve"],
-        env=environment(**environ),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = _served_without("dac_override", "dac_read_search", environ=environ)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(
         r"^GATEWAY_SECRET_KEY_FILE  must name a file that the gateway's user can read: "
@@ -111,6 +97,19 @@ def test_a_key_file_of_somebody_else(tmp_path: Path) -> None:
         re.MULTILINE,
     )
     assert "canary" not in done.stderr
+
+
+def _served_without(
+    *capabilities: str, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  # our own command
+        [*_without(*capabilities), *GATEWAY, "serve"],
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 def _without(*capabilities: str) -> list[str]:

@@ -15,7 +15,7 @@ from gateway.sandbox import Sandbox
 from tests.commands import behind, free_port, is_open
 from tests.conftest import running_sandbox, signed_in
 from tests.served import Served, eventually, served, token
-from tests.telemetry.test_exposition import Values, values
+from tests.telemetry.samples import Values, values
 
 REQUESTS = "gateway_http_requests_total"
 BREAKER = "gateway_upstream_breaker_workers"

@@ -11,8 +11,8 @@ import yaml
 _LIMIT = 60.0
 
 
-def promtool(*arguments: str | Path) -> str:
-    """Run it and return what it says; fail the test where it fails.
+def promtool(*arguments: str | Path, given: str = "") -> str:
+    """Run it, `given` on its standard input, and return what it says; fail the test where it fails.
 
     Where there is none the test is skipped, but not in CI: there it would be missed.
     """
@@ -23,7 +23,12 @@ def promtool(*arguments: str | Path) -> str:
             pytest.fail(missing)
         pytest.skip(missing)
     done = subprocess.run(  # noqa: S603  # what was found on PATH
-        [found, *map(str, arguments)], capture_output=True, text=True, timeout=_LIMIT, check=False
+        [found, *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT,
+        check=False,
     )
     said = done.stdout + done.stderr
     if done.returncode:
