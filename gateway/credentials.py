@@ -5,7 +5,7 @@ bring others in their place while it runs.
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -25,7 +25,14 @@ from gateway.identity import (
     parse_key_set,
     public_key,
 )
-from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings
+from gateway.settings import (
+    JwtSettings,
+    Problem,
+    Settings,
+    SettingsError,
+    UpstreamSettings,
+    load,
+)
 from gateway.telemetry import Metrics
 from gateway.threads import foreign_calls_returned
 from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
@@ -134,6 +141,13 @@ async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
 def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:
     """Return what signs the vendor's calls."""
     return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
+
+
+def usable_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the configuration, whose keys can be used; raise SettingsError."""
+    settings = load(environ)
+    verification_keys(settings)
+    return settings
 
 
 def verification_keys(settings: JwtSettings) -> list[Key]:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from gateway import __version__, app, credentials, serving
-from gateway.settings import LogFormat, Settings, SettingsError, load
+from gateway.settings import LogFormat, Settings, SettingsError
 from gateway.telemetry import Block, Exposition, Metrics, ServerLine, Sink, metrics_at
 from gateway.traces import tracing_for
 
@@ -76,11 +76,9 @@ def worker(
 
 def _read_again(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     try:
-        settings = load(environ)
-        credentials.verification_keys(settings)
+        return credentials.usable_settings(environ), []
     except SettingsError as error:
         return at_start, [str(each) for each in error.problems]
-    return settings, []
 
 
 def _private_listener(

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from gateway import credentials
-from gateway.settings import Settings, SettingsError, load
+from gateway.settings import Settings, SettingsError
 from gateway.traces import tracing_for
 
 INVALID = 2
@@ -20,8 +20,7 @@ INVALID = 2
 def valid_settings(environ: Mapping[str, str], *, as_json: bool = False) -> Settings:
     """Return the configuration, whose keys can be used, or end with all that is wrong with it."""
     try:
-        settings = load(environ)
-        credentials.verification_keys(settings)
+        settings = credentials.usable_settings(environ)
         tracing_for(environ)
     except SettingsError as error:
         refuse(error, as_json=as_json)

@@ -28,8 +28,7 @@ def metrics_at(host: str, port: int, collector: Collector) -> Iterator[int]:
     """Answer scrapes there until the block is left; give the port. Raises OSError."""
     registry = CollectorRegistry()
     registry.register(collector)
-    handler = type("_Handler", (_Scrape,), {"registry": registry})
-    with _Server(host, port, handler) as server:
+    with _Server(host, port, _Scrape.factory(registry)) as server:
         os.register_at_fork(after_in_child=server.socket.close)  # or a worker would keep the port
         thread = Thread(target=server.serve_forever, args=(_POLL,), name="metrics")
         thread.start()
