@@ -3,7 +3,7 @@
 request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
-        → RoomService (policy, shapes) → RoomCache (single flight)
+        → RoomService (policy, shapes) → LocalRoomCache (single flight)
         → QliveClient → retry → breaker → limit → deadline → sign → transport → upstream
 """
 
@@ -23,9 +23,8 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from gateway import USER_AGENT
-from gateway.background import meanwhile
-from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
-from gateway.credentials import Credentials, qiniu_auth
+from gateway.background import background_task
+from gateway.cache import Lifetimes, LocalIdempotencyStore, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -36,6 +35,7 @@ from gateway.edge import (
     build_application,
     encode_room,
 )
+from gateway.keyring import Keyring, qiniu_auth
 from gateway.rooms import Creator, RoomService, Scopes
 from gateway.rotation import Rotation
 from gateway.settings import (
@@ -57,12 +57,12 @@ from gateway.telemetry import (
     caller_ids,
     sampling,
 )
-from gateway.threads import foreign_calls_returned
+from gateway.threads import drain_native_threads
 from gateway.traces import NO_TRACES, Tracing
 from gateway.upstream import (
     BREAKER_STATES,
     Breaker,
-    Line,
+    ConnectionLimiter,
     Probe,
     QliveClient,
     Transport,
@@ -89,11 +89,11 @@ def build(
     SettingsError for an unusable key.
     """
     log, metrics = telemetry.log, telemetry.metrics
-    credentials = Credentials(settings, log, metrics)
+    credentials = Keyring(settings, log, metrics)
     rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
-    line = Line(settings.upstream_connections)
+    line = ConnectionLimiter(settings.upstream_connections)
     send = pipeline(
         transport,
         credentials.auth,
@@ -110,7 +110,7 @@ def build(
         log=log,
         metrics=metrics,
     )
-    cache = RoomCache(
+    cache = LocalRoomCache(
         client.read,
         encode_room,
         size=settings.cache_size,
@@ -118,7 +118,7 @@ def build(
         clock=time.monotonic,
         metrics=metrics,
     )
-    creator = Creator(client, LocalOutcomes(time.monotonic))
+    creator = Creator(client, LocalIdempotencyStore(time.monotonic))
     rooms = RoomService(
         client,
         tracing.memory(cache),
@@ -148,14 +148,14 @@ def build(
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.ask)
         async with (
             credentials.kept_current(),
-            meanwhile(rotation.watch, log),
-            meanwhile(partial(sampling, metrics.loop_lag, sample), log),
+            background_task(rotation.watch, log),
+            background_task(partial(sampling, metrics.loop_lag, sample), log),
         ):
             yield
         await creator.aclose()
         await cache.aclose()
         await transport.aclose()
-        await foreign_calls_returned()
+        await drain_native_threads()
         telemetry.close()
 
     application = build_application(
@@ -210,7 +210,7 @@ async def probe_upstream(settings: UpstreamSettings) -> Probe:
         return await probe(send, settings.upstream_url)
     finally:
         await transport.aclose()
-        await foreign_calls_returned()
+        await drain_native_threads()
 
 
 def _transport(settings: UpstreamSettings) -> Transport:

@@ -17,7 +17,7 @@ _PAUSE = 1.0
 
 
 @asynccontextmanager
-async def meanwhile(
+async def background_task(
     work: Work, log: FilteringBoundLogger, *, pause: float = _PAUSE
 ) -> AsyncGenerator[None]:
     """Run `work` beside the block, again where it fails, and end it with the block."""
@@ -34,7 +34,7 @@ async def _persistently(work: Work, log: FilteringBoundLogger, pause: float) -> 
         try:
             await work()
         except Exception:
-            log.exception("background_work_failed")
+            log.exception("background_task_failed")
             await asyncio.sleep(pause)
         else:
             return

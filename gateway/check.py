@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from gateway import audit
-from gateway.credentials import IssuerCheck
+from gateway.keyring import IssuerCheck
 from gateway.settings import Settings, pending
 from gateway.upstream import Probe
 
@@ -66,7 +66,7 @@ def report(
 class Row(Struct, frozen=True):
     """A finding of either kind, for people; `rule` and `advice` only where the audit has it."""
 
-    grave: str
+    severity: str
     subject: str
     message: str
     rule: str = ""
@@ -85,12 +85,12 @@ def rows(report: Report) -> list[Row]:
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Return the report for people, a line a finding: how grave, what about, what is so."""
+    """Return the report for people, a line a finding: how severity, what about, what is so."""
     told = rows(report)
     width = max(len(row.subject) for row in told)
     for row in told:
         message = f"{row.rule}: {row.message}; {row.advice}" if row.rule else row.message
-        yield f"{row.grave:<7}  {row.subject:<{width}}  {message}"
+        yield f"{row.severity:<7}  {row.subject:<{width}}  {message}"
 
 
 def _configuration(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -106,7 +106,7 @@ def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
     die with it. Ctrl-C stops both.
     """
     try:
-        from gateway.commands import sandbox as command
+        from gateway.commands import run_sandbox as command
 
         command.run(port, upstream_port, dialect)
     except KeyboardInterrupt:
@@ -200,7 +200,7 @@ def token(sub: str, scopes: Sequence[str], ttl: int) -> None:
 
     It is signed with GATEWAY_JWT_SECRET; the issuers of public keys mint their own.
     """
-    from gateway.commands import mint as command
+    from gateway.commands import token as command
 
     command.run(os.environ, sub, scopes, ttl)
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
-from gateway import __version__, app, credentials, serving
+from gateway import __version__, app, keyring, serving
 from gateway.settings import LogFormat, Settings, SettingsError
-from gateway.telemetry import Block, Exposition, Metrics, ServerLine, Sink, metrics_at
+from gateway.telemetry import Exposition, Metrics, ServerLine, SharedMetrics, Sink, metrics_at
 from gateway.traces import tracing_for
 
 _COLLECT_EVERY = 50_000
@@ -23,7 +23,7 @@ _COLLECT_EVERY = 50_000
 
 def serve(settings: Settings) -> None:
     """Run the gateway until SIGTERM or SIGINT; raise SystemExit where its workers cannot start."""
-    blocks = [Block() for _ in range(settings.workers)]
+    blocks = [SharedMetrics() for _ in range(settings.workers)]
     with _private_listener(settings, blocks):
         serving.serve(
             partial(worker, settings, blocks),
@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
 
 def worker(
     at_start: Settings,
-    blocks: Sequence[Block],
+    blocks: Sequence[SharedMetrics],
     number: int,
     environ: Mapping[str, str] = os.environ,
 ) -> serving.Application:
@@ -51,7 +51,7 @@ def worker(
     request in twenty.
     """
     settings, problems = _read_again(at_start, environ)
-    stopping = serving.Stopping(settings.port, settings.shutdown_grace)
+    stopping = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
     stopping.take_signals()
     metrics = Metrics(blocks[number])
     if blocks[number].begin():
@@ -60,11 +60,11 @@ def worker(
     tracing = tracing_for(environ)
     telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close, tracing=tracing)
     if problems:
-        telemetry.log.error("keys_kept", problems=problems)
+        telemetry.log.error("key_reload_failed", problems=problems)
     gateway = app.build(
         settings,
         telemetry,
-        draining=lambda: stopping.announced,
+        draining=lambda: stopping.draining,
         environ=environ,
         tracing=tracing,
     )
@@ -76,13 +76,13 @@ def worker(
 
 def _read_again(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     try:
-        return credentials.usable_settings(environ), []
+        return keyring.usable_settings(environ), []
     except SettingsError as error:
         return at_start, [str(each) for each in error.problems]
 
 
 def _private_listener(
-    settings: Settings, blocks: Sequence[Block]
+    settings: Settings, blocks: Sequence[SharedMetrics]
 ) -> AbstractContextManager[object]:
     if not settings.metrics_port:
         return nullcontext()

@@ -75,10 +75,10 @@ class Rotation:
             self._adopt(await asyncio.to_thread(load, self._environ))
         except SettingsError as error:
             self._refreshes.inc("files", "failed")
-            self._log.error("keys_kept", problems=[str(each) for each in error.problems])
+            self._log.error("key_reload_failed", problems=[str(each) for each in error.problems])
         else:
             self._refreshes.inc("files", "ok")
-            self._log.info("keys_read_again")
+            self._log.info("keys_reloaded")
 
 
 def _stamp(files: Sequence[Path]) -> Stamp:

@@ -12,7 +12,7 @@ import threading
 _PAUSE, _PAUSES = 0.001, 1_000
 
 
-async def foreign_calls_returned() -> None:
+async def drain_native_threads() -> None:
     """Wait until no thread but Python's own is inside Python code, for a second at most.
 
     To be awaited last, before the event loop ends.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import CapturingLogger
 
-from gateway.background import meanwhile
+from gateway.background import background_task
 
 pytestmark = pytest.mark.anyio
 
@@ -27,10 +27,10 @@ async def test_work_that_fails_is_begun_again() -> None:
         enough.set()
         await asyncio.Event().wait()
 
-    async with meanwhile(work, log, pause=0), asyncio.timeout(5):
+    async with background_task(work, log, pause=0), asyncio.timeout(5):
         await enough.wait()
     assert begun == [0, 1, 2]
-    assert [call.args[0] for call in log.calls] == ["background_work_failed"] * 2
+    assert [call.args[0] for call in log.calls] == ["background_task_failed"] * 2
 
 
 async def test_work_that_ends_is_not_begun_again() -> None:
@@ -40,7 +40,7 @@ async def test_work_that_ends_is_not_begun_again() -> None:
     async def work() -> None:
         begun.append(1)
 
-    async with meanwhile(work, CapturingLogger(), pause=0):
+    async with background_task(work, CapturingLogger(), pause=0):
         for _ in range(10):
             await asyncio.sleep(0)
     assert begun == [1]
@@ -57,7 +57,7 @@ async def test_it_ends_with_the_block() -> None:
         finally:
             ended.append("ended")
 
-    async with meanwhile(work, CapturingLogger()):
+    async with background_task(work, CapturingLogger()):
         await running.wait()
     assert ended == ["ended"]
     assert len(asyncio.all_tasks()) == before

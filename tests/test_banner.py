@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import asdict
 
-from gateway import __version__, audit, credentials
+from gateway import __version__, audit, keyring
 from gateway.commands import banner
 from gateway.commands.facts import Facts, facts
 from gateway.settings import load, not_in_effect, pending
@@ -46,7 +46,7 @@ def facts_of(environ: dict[str, str]) -> Facts:
     settings = load(environ)
     return facts(
         settings,
-        credentials.verification_keys(settings),
+        keyring.verification_keys(settings),
         audit.findings(settings, ()),
         not_in_effect=pending(environ),
         traces="off",

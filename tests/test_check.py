@@ -9,7 +9,7 @@ from rich.console import Console
 from gateway.audit import KeyFile, Severity
 from gateway.check import lines, report, rows
 from gateway.commands.findings import show
-from gateway.credentials import IssuerCheck
+from gateway.keyring import IssuerCheck
 from gateway.settings import load
 from gateway.upstream import Probe
 
@@ -98,7 +98,7 @@ def test_a_terminal_shows_all_of_the_report(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
     for row in rows(told):
-        assert row.grave in words
+        assert row.severity in words
         for part in (row.subject, row.message, row.rule, row.advice):
             assert "".join(part.split()) in "".join(words.split())
 
@@ -115,7 +115,7 @@ def test_a_terminal_shows_all_of_the_report(width: int) -> None:
 def test_a_terminal_shows_the_outcome_last(
     changes: dict[str, str], probe: Probe | None, ending: str
 ) -> None:
-    """Whether it is fine, and how much there is to see to, the gravest first."""
+    """Whether it is fine, and how much there is to see to, the severitiest first."""
     environ = SOUND | changes
     screen = StringIO()
     show(report(load(environ), environ, probe), Console(file=screen, width=80))

@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.audit import RULES
 from gateway.edge import PROBLEMS
 from gateway.settings import Settings, variables
-from gateway.telemetry import FAMILIES, Block, Exposition
+from gateway.telemetry import FAMILIES, Exposition, SharedMetrics
 
 ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def metric_rows() -> list[str]:
         (each.name, each.kind, [label.name for label in each.labels], each.about)
         for each in FAMILIES
     ]
-    block = Block()
+    block = SharedMetrics()
     block.begin()
     added = [
         (metric.samples[0].name, metric.type, metric.samples[0].labels, metric.documentation)

@@ -8,7 +8,7 @@ from structlog.testing import CapturingLogger
 
 from gateway.rotation import Rotation
 from gateway.settings import Problem, Settings, SettingsError
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ class World:
             "GATEWAY_SECRET_KEY_FILE": str(folder / "sk"),
             "GATEWAY_JWT_SECRET": "x" * 32,
         }
-        self.block = Block()
+        self.block = SharedMetrics()
         self.rotation = self.over(environ)
 
     def over(self, environ: Mapping[str, str]) -> Rotation:
@@ -84,7 +84,7 @@ async def test_a_change_is_taken_once_it_has_settled(world: World) -> None:
     world.write("sk", "sk-2")
     assert await world.looks(1) == []
     assert await world.looks(5) == [("ak-2", "sk-2")]
-    assert world.events == ["keys_read_again"]
+    assert world.events == ["keys_reloaded"]
 
 
 async def test_a_change_is_taken_at_once_when_that_is_asked(world: World) -> None:
@@ -111,7 +111,7 @@ async def test_a_bad_file_changes_nothing(world: World, spoil: Callable[[Path], 
     world.write("ak", "ak-2")
     spoil(world.folder)
     assert await world.looks(10) == []
-    assert world.events == ["keys_kept"]
+    assert world.events == ["key_reload_failed"]
     assert "half a" not in str(world.log.calls)
     world.write("sk", "sk-2")
     assert await world.looks(3) == [("ak-2", "sk-2")]
@@ -122,7 +122,7 @@ async def test_a_key_that_cannot_be_used_changes_nothing(world: World) -> None:
     world.refuse = True
     world.write("ak", "ak-2")
     assert await world.looks(10) == []
-    assert world.events == ["keys_kept"]
+    assert world.events == ["key_reload_failed"]
 
 
 async def test_a_folder_that_is_swapped_is_a_change(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import _thread
 import asyncio
 import threading
 
-from gateway.threads import foreign_calls_returned
+from gateway.threads import drain_native_threads
 
 
 def test_a_foreign_call_is_waited_for() -> None:
@@ -18,7 +18,7 @@ def test_a_foreign_call_is_waited_for() -> None:
     async def main() -> None:
         _thread.start_new_thread(call, ())
         inside.wait()
-        waiting = asyncio.create_task(foreign_calls_returned())
+        waiting = asyncio.create_task(drain_native_threads())
         done, _ = await asyncio.wait([waiting], timeout=0.05)
         assert not done
         leave.set()
@@ -33,7 +33,7 @@ def test_pythons_own_threads_are_not_waited_for() -> None:
     thread = threading.Thread(target=leave.wait)
     thread.start()
     try:
-        asyncio.run(asyncio.wait_for(foreign_calls_returned(), timeout=0.5))
+        asyncio.run(asyncio.wait_for(drain_native_threads(), timeout=0.5))
     finally:
         leave.set()
         thread.join()

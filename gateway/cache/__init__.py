@@ -1,6 +1,6 @@
 """Rooms remembered for a while, one read for everyone who misses; what became of creates."""
 
-from .outcomes import LocalOutcomes
-from .rooms import Lifetimes, RoomCache
+from .idempotency_store import LocalIdempotencyStore
+from .room_cache import Lifetimes, LocalRoomCache
 
-__all__ = ["Lifetimes", "LocalOutcomes", "RoomCache"]
+__all__ = ["Lifetimes", "LocalIdempotencyStore", "LocalRoomCache"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 import msgspec
 
-from gateway import app, audit, check, credentials
+from gateway import app, audit, check, keyring
 
 from .findings import show
 from .refusals import valid_settings
@@ -18,7 +18,7 @@ def run(environ: Mapping[str, str], *, offline: bool, as_json: bool, fail_on: st
     """Print the report and end: with 0, or 1 where something fails the check."""
     settings = valid_settings(environ, as_json=as_json)
     probe = None if offline else asyncio.run(app.probe_upstream(settings))
-    issuer = None if offline else asyncio.run(credentials.check_issuer(settings))
+    issuer = None if offline else asyncio.run(keyring.check_issuer(settings))
     files = audit.key_files(environ, os.geteuid())
     least = None if fail_on is None else audit.Severity(fail_on)
     report = check.report(settings, environ, probe, files, least, issuer=issuer)

@@ -10,11 +10,11 @@ _NOUNS = MappingProxyType(
 """The gravest first."""
 
 
-def counted(graves: Iterable[str]) -> str:
+def counted(severities: Iterable[str]) -> str:
     """Return such as `1 error, 2 warnings`; nothing where all is well."""
-    counts = Counter(graves)
+    counts = Counter(severities)
     return ", ".join(
-        f"{counts[grave]} {noun}{'' if counts[grave] == 1 else 's'}"
-        for grave, noun in _NOUNS.items()
-        if counts[grave]
+        f"{counts[severity]} {noun}{'' if counts[severity] == 1 else 's'}"
+        for severity, noun in _NOUNS.items()
+        if counts[severity]
     )

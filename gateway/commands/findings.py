@@ -1,6 +1,6 @@
 """Findings on a terminal: what `check.lines` has, and SettingsError, to be read and not parsed.
 
-How grave something is stands in words as well as in colour: NO_COLOR and the colour-blind lose
+How severity something is stands in words as well as in colour: NO_COLOR and the colour-blind lose
 nothing. What to do stands on a line of its own.
 """
 
@@ -59,7 +59,7 @@ def _audit(audited: list[Row], arrow: str) -> Table:
 
 
 def _grave(row: Row) -> Text:
-    return Text(f"  {row.grave:<7}", _STYLES[row.grave], no_wrap=True)
+    return Text(f"  {row.severity:<7}", _STYLES[row.severity], no_wrap=True)
 
 
 def _told(row: Row, arrow: str) -> RenderableType:
@@ -75,5 +75,5 @@ def _folded(text: str, style: str = "") -> Text:
 
 def _verdict(report: Report, found: list[Row]) -> Text:
     word = Text("passed", "bold green") if report.ok else Text("failed", "bold red")
-    told = counted(row.grave for row in found)
+    told = counted(row.severity for row in found)
     return word.append(f": {told}", "default not bold") if told else word

@@ -10,7 +10,7 @@ from typing import Never
 import click
 import msgspec
 
-from gateway import credentials
+from gateway import keyring
 from gateway.settings import Settings, SettingsError
 from gateway.traces import tracing_for
 
@@ -20,7 +20,7 @@ INVALID = 2
 def valid_settings(environ: Mapping[str, str], *, as_json: bool = False) -> Settings:
     """Return the configuration, whose keys can be used, or end with all that is wrong with it."""
     try:
-        settings = credentials.usable_settings(environ)
+        settings = keyring.usable_settings(environ)
         tracing_for(environ)
     except SettingsError as error:
         refuse(error, as_json=as_json)

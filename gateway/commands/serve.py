@@ -19,10 +19,10 @@ from types import MappingProxyType
 
 from msgspec.structs import asdict
 
-from gateway import audit, credentials, processes, serving
+from gateway import audit, keyring, processes, serving
 from gateway.settings import LogFormat, Problem, Settings, SettingsError, pending, variables
 from gateway.telemetry import build_logger
-from gateway.traces import wanted
+from gateway.traces import traces_requested
 
 from . import banner
 from .facts import Facts, facts
@@ -77,10 +77,10 @@ def _require_free(host: str, port: int, others: str) -> None:
 def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
     return facts(
         settings,
-        credentials.verification_keys(settings),
+        keyring.verification_keys(settings),
         audit.findings(settings, audit.key_files(environ, os.geteuid())),
         not_in_effect=pending(environ),
-        traces="on" if wanted(environ) else "off",
+        traces="on" if traces_requested(environ) else "off",
     )
 
 

@@ -7,8 +7,8 @@ by its strong ETag; the anchor's carries a secret and may be kept by nobody.
 The outgoing guard: an answer to anyone but a room's anchor cannot contain its `push_url`, because
 no type on the way to it has one.
 
-- Viewers, administrators and batches are answered from a `Sighting`, whose JSON `encode_room` made
-  of a `ViewerRoom`; a create from the shape that `policy.shape_for` chose.
+- Viewers, administrators and batches are answered from a `CachedRoom`, whose JSON `encode_room`
+  made of a `ViewerRoom`; a create from the shape that `policy.shape_for` chose.
 - `push_url` is a Secret, which nothing encodes by itself: the one place that asks for its text is
   `_whole`, which takes an `AnchorRoom`, and nothing but a policy's verdict leads there.
 
@@ -24,7 +24,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, Batch, Creation, EncodedRoom, Sighting, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
 from gateway.secret import Secret
 
 Header = tuple[bytes, bytes]
@@ -116,7 +116,7 @@ def done() -> Answer:
     return Answer(204, (NO_STORE,))
 
 
-def found(room: Sighting | AnchorRoom, if_none_match: bytes | None) -> Answer:
+def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
         body = _whole(room)

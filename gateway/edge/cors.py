@@ -70,7 +70,7 @@ class Cors:
             return None
         return Answer(204, _PERMISSION if self._granted(origin) else ())
 
-    def over(self, send: Send, origin: bytes | None) -> Send:
+    def wrap(self, send: Send, origin: bytes | None) -> Send:
         """Return a `send` that adds to a response what a page of `origin` may do with it."""
 
         async def marked(message: Message) -> None:

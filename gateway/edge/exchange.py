@@ -40,7 +40,7 @@ class Exchange:
         self._send = send
         self._headers: tuple[Header, ...] = ((b"x-request-id", request_id.encode()), _NOSNIFF)
 
-    def carry(self, *headers: Header) -> None:
+    def add_headers(self, *headers: Header) -> None:
         """Add headers to the response, whatever it will be."""
         self._headers += headers
 

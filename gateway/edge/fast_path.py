@@ -59,7 +59,7 @@ class FastPath:
         exchange.user_id = caller.user_id
         self._limits.admit(caller.user_id, exchange)
         condition = headers.get(b"if-none-match")
-        seen = self._rooms.glance(caller, live_id, exchange.request_id)
+        seen = self._rooms.peek(caller, live_id, exchange.request_id)
         if seen is not None:
             return answers.found(seen, condition)
         return self._fetched(caller, live_id, exchange.request_id, condition)

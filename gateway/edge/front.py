@@ -81,7 +81,7 @@ class Front:
         headers = dict(raw)
         request_id = _client_id(raw, headers) or self._new_id()
         if self._cors is not None:
-            send = self._cors.over(send, _only(b"origin", raw, headers))
+            send = self._cors.wrap(send, _only(b"origin", raw, headers))
         exchange = Exchange(request_id, scope["method"], send)
         self._in_flight.enter()
         try:

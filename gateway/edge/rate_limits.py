@@ -117,7 +117,7 @@ class RateLimits:
         if limiter is None:
             return
         verdict = limiter.take(key)
-        exchange.carry(*verdict.headers)
+        exchange.add_headers(*verdict.headers)
         if verdict.retry_after:
             self._refusals.inc(name)
             raise RateLimited(verdict.retry_after)

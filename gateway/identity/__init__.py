@@ -4,17 +4,17 @@ from .claims import ClaimRules, Identity
 from .jwk import parse_key_set
 from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
-from .memory import RememberingVerifier
 from .mint import mint
+from .token_cache import CachingVerifier
 from .tokens import TokenVerifier
 
 __all__ = [
+    "CachingVerifier",
     "ClaimRules",
     "Identity",
     "JwksKeys",
     "Key",
     "KeySource",
-    "RememberingVerifier",
     "StaticKeys",
     "TokenVerifier",
     "hmac_key",

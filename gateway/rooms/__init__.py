@@ -24,44 +24,44 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from .idempotency import Created, Failed, Outcome, Outcomes, Ticket
-from .lookup import Batch, EncodedRoom, Fetched, Sighting, Source
+from .idempotency import Created, Failed, IdempotencyClaim, IdempotencyStore, Outcome
+from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, Source
 from .policy import Scopes
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
-from .service import Memory, RoomService
+from .service import RoomCache, RoomService
 
 __all__ = [
     "Anchor",
     "AnchorNotRegistered",
     "AnchorRoom",
     "Batch",
+    "CachedRoom",
     "Caller",
     "Created",
     "Creation",
     "Creator",
     "EncodedRoom",
     "Failed",
-    "Fetched",
     "FieldProblem",
     "Forbidden",
+    "FreshRoom",
     "GatewayError",
+    "IdempotencyClaim",
     "IdempotencyInProgress",
     "IdempotencyKeyReused",
+    "IdempotencyStore",
     "InvalidRequest",
-    "Memory",
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
     "Outcome",
     "OutcomeUnknown",
-    "Outcomes",
+    "RoomCache",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
     "Scopes",
-    "Sighting",
     "Source",
-    "Ticket",
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",

@@ -20,7 +20,15 @@ from msgspec import Struct
 from . import policy
 from .caller import Caller
 from .errors import FieldProblem, InvalidRequest, RoomNotFound
-from .idempotency import Created, Failed, Outcome, Outcomes, Ticket, failure, ticket_for
+from .idempotency import (
+    Created,
+    Failed,
+    IdempotencyClaim,
+    IdempotencyStore,
+    Outcome,
+    claim_for,
+    failure,
+)
 from .room import AnchorRoom, NewRoom, ViewerRoom
 from .upstream import Upstream
 
@@ -38,7 +46,7 @@ class Creation(Struct, frozen=True):
 class Creator:
     """Creates rooms; what becomes of those with a key is kept in `outcomes`."""
 
-    def __init__(self, upstream: Upstream, outcomes: Outcomes) -> None:
+    def __init__(self, upstream: Upstream, outcomes: IdempotencyStore) -> None:
         self._upstream = upstream
         self._outcomes = outcomes
         self._running: set[asyncio.Task[Result]] = set()  # asyncio itself keeps no task alive
@@ -54,8 +62,8 @@ class Creator:
         if key is None:
             made = await self._first(room, request_id, now)
             return Creation(policy.shape_for(caller, made))
-        ticket = ticket_for(caller, key, room)
-        result = await self._to_its_end(self._once(ticket, room, request_id, now))
+        claim = claim_for(caller, key, room)
+        result = await self._to_its_end(self._once(claim, room, request_id, now))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
         return await self._replayed(caller, result, request_id)
@@ -75,19 +83,21 @@ class Creator:
         if not task.cancelled():
             task.exception()  # there may be nobody left to hear of it
 
-    async def _once(self, ticket: Ticket, room: NewRoom, request_id: str, now: datetime) -> Result:
-        remembered = await self._outcomes.claim(ticket)
+    async def _once(
+        self, claim: IdempotencyClaim, room: NewRoom, request_id: str, now: datetime
+    ) -> Result:
+        remembered = await self._outcomes.claim(claim)
         if remembered is not None:
             return remembered
         try:
             made = await self._first(room, request_id, now)
-            await self._outcomes.settle(ticket, Created(made.for_viewers()))
+            await self._outcomes.settle(claim, Created(made.for_viewers()))
         except BaseException as error:
             failed = failure(error)
             if failed is None:
-                await self._outcomes.release(ticket)
+                await self._outcomes.release(claim)
             else:
-                await self._outcomes.settle(ticket, failed)
+                await self._outcomes.settle(claim, failed)
             raise
         return made
 

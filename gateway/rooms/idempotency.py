@@ -33,7 +33,7 @@ _FAILURES = MappingProxyType(
 )
 
 
-class Ticket(Struct, frozen=True):
+class IdempotencyClaim(Struct, frozen=True):
     """One user's key and what it was used for: `fingerprint`, as hexadecimal digits."""
 
     user_id: str
@@ -62,7 +62,7 @@ class Failed(Struct, frozen=True, tag="failed"):
 Outcome = Created | Failed
 
 
-class Outcomes(Protocol):
+class IdempotencyStore(Protocol):
     """What became of the creates that had a key, for 24 hours and within bounds.
 
     An implementation keeps its own troubles to itself: nothing here raises but what is named. Where
@@ -70,7 +70,7 @@ class Outcomes(Protocol):
     outcome.
     """
 
-    async def claim(self, ticket: Ticket) -> Outcome | None:
+    async def claim(self, claim: IdempotencyClaim) -> Outcome | None:
         """Return the outcome of the first use; None makes this the first, and a claim to be ended.
 
         Raises IdempotencyKeyReused where the key stands for another create, IdempotencyInProgress
@@ -78,16 +78,16 @@ class Outcomes(Protocol):
         """
         ...
 
-    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
         """End a claim, or correct what it ended in: remember what came of it."""
         ...
 
-    async def release(self, ticket: Ticket) -> None:
+    async def release(self, claim: IdempotencyClaim) -> None:
         """End a claim of which nothing came: the next use is the first."""
         ...
 
 
-def ticket_for(caller: Caller, key: str, room: NewRoom) -> Ticket:
+def claim_for(caller: Caller, key: str, room: NewRoom) -> IdempotencyClaim:
     """Return what `key` stands for when `caller` asks for `room` with it."""
     meaning = structs.replace(
         room,
@@ -96,7 +96,9 @@ def ticket_for(caller: Caller, key: str, room: NewRoom) -> Ticket:
         publish_expire_at=_in_utc(room.publish_expire_at),
     )
     encoded = msgspec.json.encode(meaning, order="deterministic")
-    return Ticket(caller.user_id, key, hashlib.blake2b(encoded, digest_size=32).hexdigest())
+    return IdempotencyClaim(
+        caller.user_id, key, hashlib.blake2b(encoded, digest_size=32).hexdigest()
+    )
 
 
 def failure(error: BaseException) -> Failed | None:

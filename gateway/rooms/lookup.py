@@ -1,7 +1,7 @@
 """What looking a room up gives: a room in viewer shape, encoded once, and where it came from.
 
-Everything here but `Fetched`, which the service takes apart, is what viewers are answered with and
-what caches keep: no type that can be reached from it has a `push_url`.
+Everything here but `FreshRoom`, which the service takes apart, is what viewers are answered with
+and what caches keep: no type that can be reached from it has a `push_url`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Source(StrEnum):
     MISS = "miss"
 
 
-class Sighting(Struct, frozen=True, gc=False):
+class CachedRoom(Struct, frozen=True, gc=False):
     """A room as viewers see it; `max_age` is how many whole seconds it is still fresh."""
 
     room: EncodedRoom
@@ -36,16 +36,16 @@ class Sighting(Struct, frozen=True, gc=False):
     max_age: int
 
 
-class Fetched(Struct, frozen=True):
+class FreshRoom(Struct, frozen=True):
     """A room just read upstream, in both shapes."""
 
     room: AnchorRoom
-    sighting: Sighting
+    cached: CachedRoom
 
 
 class Batch(Struct, frozen=True):
     """Several rooms in viewer shape, in the order asked for, and the ids that gave none."""
 
-    found: Sequence[Sighting]
+    found: Sequence[CachedRoom]
     missing: Sequence[str]
     failed: Sequence[str]

@@ -19,7 +19,7 @@ from . import policy
 from .caller import Caller
 from .creation import Creation, Creator
 from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError, UpstreamFailure
-from .lookup import Batch, Fetched, Sighting
+from .lookup import Batch, CachedRoom, FreshRoom
 from .room import AnchorRoom, NewRoom
 from .upstream import Upstream
 
@@ -27,21 +27,21 @@ _FAN_OUT = 10
 """Rooms of one batch that are read at the same time."""
 
 
-class Memory(Protocol):
+class RoomCache(Protocol):
     """Rooms remembered for a while; what it fetches it reads upstream, once for all who ask."""
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader`; raise RoomNotFound for a known gap.
 
         Its own anchor gets nothing.
         """
         ...
 
-    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
         """Read a room upstream."""
         ...
 
-    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader` because the upstream failed.
 
         Its own anchor gets nothing.
@@ -52,7 +52,7 @@ class Memory(Protocol):
         """Forget a room, and what reads in flight will bring of it."""
         ...
 
-    def bury(self, live_id: str) -> None:
+    def mark_missing(self, live_id: str) -> None:
         """Evict a room and remember that there is none."""
         ...
 
@@ -63,7 +63,7 @@ class RoomService:
     def __init__(
         self,
         upstream: Upstream,
-        memory: Memory,
+        memory: RoomCache,
         creator: Creator,
         scopes: policy.Scopes,
         *,
@@ -91,29 +91,29 @@ class RoomService:
         policy.require_create(caller, room.anchor_id, self._scopes)
         return await self._creator.create(caller, room, request_id, now=now, key=key)
 
-    def glance(self, caller: Caller, live_id: str, request_id: str) -> Sighting | None:
+    def peek(self, caller: Caller, live_id: str, request_id: str) -> CachedRoom | None:
         """Return a room from memory, where that is good enough for the caller.
 
         Raises RoomNotFound for one that is remembered as unknown.
         """
         return self._memory.peek(live_id, request_id, caller.user_id)
 
-    async def get(self, caller: Caller, live_id: str, request_id: str) -> Sighting | AnchorRoom:
+    async def get(self, caller: Caller, live_id: str, request_id: str) -> CachedRoom | AnchorRoom:
         """Return a room in the caller's shape.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        seen = self.glance(caller, live_id, request_id)
+        seen = self.peek(caller, live_id, request_id)
         if seen is not None:
             return seen
         try:
             fetched = await self._memory.fetch(live_id, request_id)
         except UpstreamFailure:
-            last = self._memory.last_resort(live_id, caller.user_id)
+            last = self._memory.stale_if_error(live_id, caller.user_id)
             if last is None:
                 raise
             return last
-        return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.sighting
+        return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.cached
 
     async def get_batch(self, live_ids: Sequence[str], request_id: str) -> Batch:
         """Return several rooms in viewer shape, whoever asks; one never fails the rest.
@@ -122,7 +122,7 @@ class RoomService:
         """
         places = asyncio.Semaphore(_FAN_OUT)
 
-        async def look(live_id: str) -> Sighting:
+        async def look(live_id: str) -> CachedRoom:
             async with places:
                 return await self._view(live_id, request_id)
 
@@ -160,16 +160,16 @@ class RoomService:
             except UpstreamError:
                 if not await self._is_gone(live_id, request_id):
                     raise
-        self._memory.bury(live_id)
+        self._memory.mark_missing(live_id)
 
-    async def _view(self, live_id: str, request_id: str) -> Sighting:
+    async def _view(self, live_id: str, request_id: str) -> CachedRoom:
         seen = self._memory.peek(live_id, request_id)
         if seen is not None:
             return seen
         try:
-            return (await self._memory.fetch(live_id, request_id)).sighting
+            return (await self._memory.fetch(live_id, request_id)).cached
         except UpstreamFailure:
-            last = self._memory.last_resort(live_id)
+            last = self._memory.stale_if_error(live_id)
             if last is None:
                 raise
             return last
@@ -198,7 +198,7 @@ class RoomService:
         return False
 
 
-def _batch(looks: dict[str, asyncio.Task[Sighting]]) -> Batch:
+def _batch(looks: dict[str, asyncio.Task[CachedRoom]]) -> Batch:
     found, missing, failed = [], [], []
     for live_id, look in looks.items():
         error = look.exception() if look.done() else TimeoutError()

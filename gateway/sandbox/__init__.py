@@ -1,8 +1,8 @@
 """The simulated vendor, and a gateway in front of it, on loopback."""
 
-from .dialects import DialectName
 from .run import USERS, Sandbox, running
 from .vendor import Vendor
 from .welcome import welcome
+from .wording import DialectName
 
 __all__ = ["USERS", "DialectName", "Sandbox", "Vendor", "running", "welcome"]

@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from gateway import app, credentials, serving
+from gateway import app, keyring, serving
 from gateway.identity import mint
 from gateway.settings import Settings, load
 from gateway.telemetry import Metrics, Sink
 
-from .dialects import DialectName
 from .vendor import Vendor
+from .wording import DialectName
 
 USERS = ("alice", "bob")
 """Registered with the simulated vendor from the start."""
@@ -41,7 +41,7 @@ class Sandbox(Struct, frozen=True):
         return mint(
             self.settings.jwt_secret.reveal(),
             user_id,
-            credentials.claim_rules(self.settings),
+            keyring.claim_rules(self.settings),
             scopes=scopes,
             now=time.time(),
             ttl=_DAY,

@@ -19,11 +19,11 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from .call import Call
 from .create import parse_create
-from .dialects import DIALECTS, TEXT, DialectName, Wording
-from .rooms import Room, Rooms
-from .signature import is_authentic
+from .database import Room, Rooms
+from .request import Call
+from .verification import is_authentic
+from .wording import DIALECTS, TEXT, DialectName, Wording
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -5,15 +5,15 @@ how a gateway of several processes starts and stops in `supervisor` and `stoppin
 """
 
 from .embedded import listening
+from .graceful_shutdown import Application, GracefulShutdown
 from .port import LOOPBACK, PortTaken, authority, require_free
-from .stopping import Application, Stopping
 from .supervisor import serve
 
 __all__ = [
     "LOOPBACK",
     "Application",
+    "GracefulShutdown",
     "PortTaken",
-    "Stopping",
     "authority",
     "listening",
     "require_free",

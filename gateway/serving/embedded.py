@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from gateway.threads import foreign_calls_returned
+from gateway.threads import drain_native_threads
 
+from .graceful_shutdown import Application
 from .limits import BACKLOG, connections, http1
 from .port import LOOPBACK, PortTaken, require_free
-from .stopping import Application
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
         finally:
             server.stop()
             await task
-            await foreign_calls_returned()
+            await drain_native_threads()
 
 
 def _embedded(app: Application, port: int) -> Server:

@@ -24,8 +24,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels, logger
 from granian.server.mp import MPServer, WorkerProcess
 
+from .graceful_shutdown import Application
 from .limits import BACKLOG, connections, http1, take_all_descriptors
-from .stopping import Application
 
 Load = Callable[[int], Application]
 """Makes the application, in the worker with this number, from 0."""

@@ -6,7 +6,7 @@ itself: it is passed in.
 """
 
 from .environment import load, load_jwt
-from .problems import Problem, SettingsError
+from .invalid import Problem, SettingsError
 from .table import JwtSettings, Settings, UpstreamSettings, key_files, not_in_effect, pending
 from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, variables

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from gateway.secret import Secret
 
+from .invalid import InvalidValue
 from .parse import listed
-from .problems import Refused
 from .values import Network
 
 _URL = re.compile(
@@ -42,7 +42,7 @@ def upstream_url(text: str) -> str:
     """Parse the upstream's base URL into `scheme://host[:port]`."""
     url = _url(text)
     if url is None or url.scheme not in _DEFAULT_PORTS or url.rest not in {"", "/"}:
-        raise Refused(
+        raise InvalidValue(
             "must be http:// or https://, a host, and :port if need be; no user, path or query"
         )
     return url.base
@@ -52,7 +52,7 @@ def jwks_url(text: str) -> str:
     """Parse the URL of a JWK set: over https, or over http from this host."""
     url = _url(text)
     if url is None or "#" in url.rest or not _is_safe(url):
-        raise Refused(
+        raise InvalidValue(
             "must be an https URL without user or fragment; http only for a loopback host"
         )
     return url.base + url.rest
@@ -71,7 +71,9 @@ def _is_loopback(host: str) -> bool:
 def _origin(text: str) -> str:
     url = _url(text)
     if url is None or url.rest:
-        raise Refused("must be an origin, such as https://app.example.com, without a path or slash")
+        raise InvalidValue(
+            "must be an origin, such as https://app.example.com, without a path or slash"
+        )
     return url.base
 
 
@@ -92,7 +94,7 @@ def _network(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError:
-        raise Refused(
+        raise InvalidValue(
             "must be an address or a CIDR whose host bits are zero, such as 10.0.0.0/8"
         ) from None
 
@@ -104,14 +106,14 @@ def host(text: str) -> str:
     """Parse the address or name to listen on; IPv6 without brackets."""
     parsed = _ipv6(text) if ":" in text else _host(text)
     if parsed is None:
-        raise Refused("must be an IP address or a host name, such as 0.0.0.0, :: or localhost")
+        raise InvalidValue("must be an IP address or a host name, such as 0.0.0.0, :: or localhost")
     return parsed
 
 
 def redis_url(text: str) -> Secret:
     """Parse the shared store's URL, which may hold a password."""
     if not re.fullmatch(r"(rediss?|unix)://[\x21-\x7e]+", text):
-        raise Refused("must be a redis://, rediss:// or unix:// URL")
+        raise InvalidValue("must be a redis://, rediss:// or unix:// URL")
     return Secret(text)
 
 

@@ -7,8 +7,8 @@ import re
 
 from gateway.secret import Secret
 
+from .invalid import InvalidValue
 from .parse import listed
-from .problems import Refused
 
 SYMMETRIC = ("HS256", "HS384", "HS512")
 ASYMMETRIC = (
@@ -23,7 +23,7 @@ _HMAC_BYTES = 32
 
 def _algorithm(text: str) -> str:
     if text not in SYMMETRIC + ASYMMETRIC:
-        raise Refused(f"must be one of {', '.join(SYMMETRIC + ASYMMETRIC)}")
+        raise InvalidValue(f"must be one of {', '.join(SYMMETRIC + ASYMMETRIC)}")
     return text
 
 
@@ -33,14 +33,16 @@ algorithms = listed(_algorithm)
 def api_key(text: str) -> Secret:
     """Parse an upstream AK or SK: visible ASCII."""
     if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
-        raise Refused("must be 1 to 256 visible ASCII characters without blanks")
+        raise InvalidValue("must be 1 to 256 visible ASCII characters without blanks")
     return Secret(text)
 
 
 def hmac_secret(text: str) -> Secret:
     """Parse an HS256 secret: any text of at least 32 bytes (RFC 7518 section 3.2)."""
     if len(text.encode()) < _HMAC_BYTES:
-        raise Refused(f"must be at least {_HMAC_BYTES} bytes; openssl rand -base64 48 makes one")
+        raise InvalidValue(
+            f"must be at least {_HMAC_BYTES} bytes; openssl rand -base64 48 makes one"
+        )
     return Secret(text)
 
 
@@ -51,7 +53,7 @@ def public_pem(text: str) -> str:
     """
     pem = text.replace("\\n", "\n")
     if "PRIVATE KEY" in pem:
-        raise Refused("must be a public key; this is a private one, keep it with the issuer")
+        raise InvalidValue("must be a public key; this is a private one, keep it with the issuer")
     if not pem.lstrip().startswith("-----BEGIN "):
-        raise Refused("must be a PEM public key, beginning with -----BEGIN PUBLIC KEY-----")
+        raise InvalidValue("must be a PEM public key, beginning with -----BEGIN PUBLIC KEY-----")
     return pem

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .problems import Problem, Refused, SettingsError
+from .invalid import InvalidValue, Problem, SettingsError
 from .rules import algorithms_fit, key_source, listeners_apart, origins_exact, unknown_names
 from .table import JwtSettings, Settings
 from .variable import Variable, variables
@@ -41,7 +41,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
     for each in known:
         try:
             values |= _value(each, environ, read_file)
-        except Refused as refused:
+        except InvalidValue as refused:
             problems.append(Problem(given.get(each.field, each.name), str(refused)))
     problems += key_source(given)
     problems += algorithms_fit(given, values.get("jwt_algorithms", ()))
@@ -57,11 +57,11 @@ def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) 
     """Return the variable's field with its value, or nothing where it may be missing and is."""
     names = variable.given_as(environ)
     if len(names) > 1:
-        raise Refused(f"cannot be set beside {variable.file_name}: keep one of them")
+        raise InvalidValue(f"cannot be set beside {variable.file_name}: keep one of them")
     if names:
         return {variable.field: variable.parse(_text(variable, names[0], environ, read_file))}
     if variable.required:
-        raise Refused(f"is required: {variable.about}")
+        raise InvalidValue(f"is required: {variable.about}")
     return {} if variable.default is None else {variable.field: variable.parse(variable.default)}
 
 
@@ -71,7 +71,7 @@ def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: 
     try:
         environ[name].encode()  # os.environ hides bytes that are not UTF-8 in lone surrogates
     except UnicodeEncodeError:
-        raise Refused("must be UTF-8") from None
+        raise InvalidValue("must be UTF-8") from None
     return environ[name]
 
 
@@ -80,11 +80,11 @@ def _content(path: Path, read_file: ReadFile) -> str:
         text = read_file(path).decode().rstrip("\r\n")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise Refused(f"must name a file that the gateway's user can read: {reason}") from None
+        raise InvalidValue(f"must name a file that the gateway's user can read: {reason}") from None
     except ValueError:
-        raise Refused("must name a file of UTF-8 text") from None
+        raise InvalidValue("must name a file of UTF-8 text") from None
     if not text:
-        raise Refused("must name a file that is not empty")
+        raise InvalidValue("must name a file that is not empty")
     return text
 
 

@@ -1,7 +1,7 @@
 """Text -> value, for numbers, words and names. Addresses and credentials have modules of their own.
 
-A parser takes the text of a variable and returns its typed value, or raises Refused with what the
-value must be. Digits, letters and spaces mean the ASCII ones: `float` and `int` by themselves
+A parser takes the text of a variable and returns its typed value, or raises InvalidValue with what
+the value must be. Digits, letters and spaces mean the ASCII ones: `float` and `int` by themselves
 would also take `nan`, `1_000`, blanks around and digits of other scripts.
 """
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from .problems import Refused
+from .invalid import InvalidValue
 from .values import LogCaller, LogFormat, LogLevel, RateLimit
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
-            raise Refused(f"must be a whole number from {least} to {most}")
+            raise InvalidValue(f"must be a whole number from {least} to {most}")
         return int(text)
 
     return parse
@@ -38,7 +38,7 @@ def seconds(least: float, most: float) -> Callable[[str], float]:
 
     def parse(text: str) -> float:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not least <= float(text) <= most:
-            raise Refused(f"must be seconds from {least:g} to {most:g}, such as 2 or 0.5")
+            raise InvalidValue(f"must be seconds from {least:g} to {most:g}, such as 2 or 0.5")
         return float(text)
 
     return parse
@@ -51,7 +51,7 @@ def one_of(words: type[E]) -> Callable[[str], E]:
         try:
             return words(text.lower())
         except ValueError:
-            raise Refused(f"must be one of {', '.join(words)}") from None
+            raise InvalidValue(f"must be one of {', '.join(words)}") from None
 
     return parse
 
@@ -64,7 +64,7 @@ log_caller = one_of(LogCaller)
 def switch(text: str) -> bool:
     """Parse `on` or `off`."""
     if text.lower() not in {"on", "off"}:
-        raise Refused("must be on or off")
+        raise InvalidValue("must be on or off")
     return text.lower() == "on"
 
 
@@ -74,7 +74,7 @@ def rate_limit(text: str) -> RateLimit | None:
         return None
     match = re.fullmatch(f"([1-9][0-9]{{0,8}})/({'|'.join(_UNITS)})", text)
     if match is None:
-        raise Refused(
+        raise InvalidValue(
             "must be a number over second, minute, hour or day, such as 60/minute, or off"
         )
     return RateLimit(count=int(match[1]), seconds=_UNITS[match[2]])
@@ -85,7 +85,9 @@ def zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (KeyError, OSError, ValueError):  # unknown; a folder of it; not a name at all
-        raise Refused("must be the name of a time zone, such as Asia/Shanghai or UTC") from None
+        raise InvalidValue(
+            "must be the name of a time zone, such as Asia/Shanghai or UTC"
+        ) from None
 
 
 def listed(item: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
@@ -97,7 +99,7 @@ def listed(item: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
             for position, entry in enumerate(text.split(","), start=1)
         )
         if len(set(entries)) < len(entries):
-            raise Refused("must not have an entry twice")
+            raise InvalidValue("must not have an entry twice")
         return entries
 
     return parse
@@ -106,14 +108,14 @@ def listed(item: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
 def _entry(item: Callable[[str], T], position: int, text: str) -> T:
     try:
         return item(text)
-    except Refused as refused:
-        raise Refused(f"entry {position} {refused}") from None
+    except InvalidValue as refused:
+        raise InvalidValue(f"entry {position} {refused}") from None
 
 
 def name(text: str) -> str:
     """Parse an issuer, audience or claim name: printable text."""
     if not text.isprintable() or len(text) > _NAME_LENGTH or text != text.strip():
-        raise Refused(
+        raise InvalidValue(
             f"must be at most {_NAME_LENGTH} printable characters without blanks at either end"
         )
     return text
@@ -122,12 +124,14 @@ def name(text: str) -> str:
 def scope(text: str) -> str:
     r"""Parse one scope-token of RFC 6749: visible ASCII but `"` and `\`."""
     if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", text):
-        raise Refused("must be one scope: visible ASCII characters, no blank, quote or backslash")
+        raise InvalidValue(
+            "must be one scope: visible ASCII characters, no blank, quote or backslash"
+        )
     return text
 
 
 def cookie_name(text: str) -> str:
     """Parse a cookie's name: a token of RFC 9110, as RFC 6265 asks."""
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", text):
-        raise Refused("must be a cookie name: letters, digits and !#$%&'*+-.^_`|~")
+        raise InvalidValue("must be a cookie name: letters, digits and !#$%&'*+-.^_`|~")
     return text

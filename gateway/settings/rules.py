@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from .credentials import ASYMMETRIC, SYMMETRIC
-from .problems import Problem
+from .invalid import Problem
 from .variable import FILE_SUFFIX, PREFIX, Variable
 
 _SOURCES = ("jwt_secret", "jwt_public_key", "jwt_jwks_url")

@@ -1,23 +1,22 @@
 """What the gateway tells its operator: logs and metrics. Imports nothing else of the gateway."""
 
 from .access import AccessLog, as_event, as_json, caller_ids
-from .block import Block
+from .bundle import Telemetry
 from .calls import UpstreamCall, note_call, note_calls
 from .exposition import Exposition
 from .families import FAMILIES, UNMATCHED, Family, Kind
 from .instruments import Counter, Gauge, Histogram
-from .listener import metrics_at
 from .logs import ServerLine, build_logger
 from .metrics import Metrics
+from .metrics_server import metrics_at
 from .sampling import sampling
+from .shared_metrics import SharedMetrics
 from .sink import Sink, Stream
-from .telemetry import Telemetry
 
 __all__ = [
     "FAMILIES",
     "UNMATCHED",
     "AccessLog",
-    "Block",
     "Counter",
     "Exposition",
     "Family",
@@ -26,6 +25,7 @@ __all__ = [
     "Kind",
     "Metrics",
     "ServerLine",
+    "SharedMetrics",
     "Sink",
     "Stream",
     "Telemetry",

@@ -21,8 +21,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from .block import Block
 from .families import FAMILIES, Family, Kind
+from .shared_metrics import SharedMetrics
 
 _Series = dict[tuple[str, ...], tuple[float, ...]]
 
@@ -33,7 +33,7 @@ BUILD = "gateway_build_info"
 class Exposition(Collector):
     """The metrics of the workers that write to `blocks`, of the gateway's `version`."""
 
-    def __init__(self, blocks: Sequence[Block], version: str) -> None:
+    def __init__(self, blocks: Sequence[SharedMetrics], version: str) -> None:
         self._blocks = blocks
         self._version = version
 
@@ -50,7 +50,7 @@ class Exposition(Collector):
         yield from _processes(self._blocks)
 
 
-def _sums(family: Family, blocks: Sequence[Block]) -> _Series:
+def _sums(family: Family, blocks: Sequence[SharedMetrics]) -> _Series:
     each = [block.series(family) for block in blocks]
     summed = {
         labels: tuple(map(sum, zip(*(series[labels] for series in each), strict=True)))
@@ -91,7 +91,7 @@ def _names(family: Family) -> list[str]:
     return [label.name for label in family.labels]
 
 
-def _processes(blocks: Sequence[Block]) -> Iterable[Metric]:
+def _processes(blocks: Sequence[SharedMetrics]) -> Iterable[Metric]:
     """Return the standard figures of each worker's process."""
     shown: dict[str, Metric] = {}
     for number, block in enumerate(blocks, 1):

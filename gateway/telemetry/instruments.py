@@ -5,8 +5,8 @@ Labels are given as their values, in the order of the family's.
 
 from bisect import bisect_left
 
-from .block import Block
 from .families import Family
+from .shared_metrics import SharedMetrics
 
 
 class Counter:
@@ -14,7 +14,7 @@ class Counter:
 
     __slots__ = ("_numbers", "_places")
 
-    def __init__(self, block: Block, family: Family) -> None:
+    def __init__(self, block: SharedMetrics, family: Family) -> None:
         self._numbers = block.numbers
         self._places = block.places(family)
 
@@ -28,7 +28,7 @@ class Gauge:
 
     __slots__ = ("_numbers", "_places")
 
-    def __init__(self, block: Block, family: Family) -> None:
+    def __init__(self, block: SharedMetrics, family: Family) -> None:
         self._numbers = block.numbers
         self._places = block.places(family)
 
@@ -42,7 +42,7 @@ class Histogram:
 
     __slots__ = ("_bounds", "_numbers", "_places")
 
-    def __init__(self, block: Block, family: Family) -> None:
+    def __init__(self, block: SharedMetrics, family: Family) -> None:
         self._numbers = block.numbers
         self._places = block.places(family)
         self._bounds = family.bounds

@@ -1,15 +1,15 @@
 """What a worker measures, each thing by its name."""
 
 from . import families
-from .block import Block
 from .instruments import Counter, Gauge, Histogram
+from .shared_metrics import SharedMetrics
 
 
 class Metrics:
     """Instruments over `block`; by default over one that nobody else sees."""
 
-    def __init__(self, block: Block | None = None) -> None:
-        block = block or Block()
+    def __init__(self, block: SharedMetrics | None = None) -> None:
+        block = block or SharedMetrics()
         self.http_requests = Counter(block, families.HTTP_REQUESTS)
         self.http_duration = Histogram(block, families.HTTP_DURATION)
         self.http_in_flight = Gauge(block, families.HTTP_IN_FLIGHT)

@@ -12,7 +12,7 @@
 - No provider is made the process's own: what is traced gets its tracer handed in.
 """
 
+from .requested import traces_requested
 from .tracing import NO_TRACES, Tracing, tracing_for
-from .wanted import wanted
 
-__all__ = ["NO_TRACES", "Tracing", "tracing_for", "wanted"]
+__all__ = ["NO_TRACES", "Tracing", "traces_requested", "tracing_for"]

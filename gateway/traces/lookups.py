@@ -11,24 +11,24 @@ A read that several share is part of the trace of the request that began it.
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Tracer, get_current_span
 
-from gateway.cache import RoomCache
-from gateway.rooms import Fetched, GatewayError, RoomNotFound, Sighting
+from gateway.cache import LocalRoomCache
+from gateway.rooms import CachedRoom, FreshRoom, GatewayError, RoomNotFound
 
 from .failure import fail
 
 _RESULT = "gateway.cache.result"
 
 
-class TracedMemory:
+class TracedRoomCache:
     """The memory of `gateway.rooms`, in `cache`."""
 
-    def __init__(self, cache: RoomCache, tracer: Tracer) -> None:
+    def __init__(self, cache: LocalRoomCache, tracer: Tracer) -> None:
         self._cache = cache
         self._tracer = tracer
         self.evict = cache.evict
-        self.bury = cache.bury
+        self.mark_missing = cache.mark_missing
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
         """Do what the cache does, and note the result."""
         try:
             seen = self._cache.peek(live_id, request_id, reader)
@@ -39,7 +39,7 @@ class TracedMemory:
             _note(seen.source.value)
         return seen
 
-    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
         """Do what the cache does, within a span."""
         result = "coalesced" if self._cache.is_reading(live_id) else "miss"
         with self._tracer.start_as_current_span(
@@ -61,9 +61,9 @@ class TracedMemory:
         _note(result)
         return fetched
 
-    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Do what the cache does, and note the result."""
-        seen = self._cache.last_resort(live_id, reader)
+        seen = self._cache.stale_if_error(live_id, reader)
         if seen is not None:
             _note("stale_if_error")
         return seen

@@ -17,13 +17,13 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from gateway import __version__
-from gateway.cache import RoomCache
-from gateway.rooms import Memory
+from gateway.cache import LocalRoomCache
+from gateway.rooms import RoomCache
 from gateway.upstream import Send
 
 from .attempts import traced
 from .export import Exporting
-from .lookups import TracedMemory
+from .lookups import TracedRoomCache
 from .reports import Reports, silence_libraries
 from .requests import RequestSpans
 from .tracing import Tracing
@@ -70,9 +70,9 @@ class OpenTelemetry(Tracing):
         spans = RequestSpans(app, self._tracer, continued=self._continued)
         return Exporting(spans, self._provider, self._begin, Reports(log, time.monotonic))
 
-    def memory(self, cache: RoomCache) -> Memory:
+    def memory(self, cache: LocalRoomCache) -> RoomCache:
         """Return `cache` with a span around each lookup that goes beyond it."""
-        return TracedMemory(cache, self._tracer)
+        return TracedRoomCache(cache, self._tracer)
 
     def attempts(self, send: Send) -> Send:
         """Return `send`, which makes one attempt at a call, with a span around it."""

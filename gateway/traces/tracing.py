@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.cache import RoomCache
-from gateway.rooms import Memory
+from gateway.cache import LocalRoomCache
+from gateway.rooms import RoomCache
 from gateway.settings import Problem, SettingsError
 from gateway.upstream import Send
 
-from .wanted import wanted
+from .requested import traces_requested
 
 _INSTALL = "pip install 'live-room-gateway[otel]'"
 
@@ -30,7 +30,7 @@ class Tracing:
         del log
         return app
 
-    def memory(self, cache: RoomCache) -> Memory:
+    def memory(self, cache: LocalRoomCache) -> RoomCache:
         """Return `cache` with a span around each lookup that goes beyond it."""
         return cache
 
@@ -47,7 +47,7 @@ def tracing_for(environ: Mapping[str, str]) -> Tracing:
 
     No thread runs until the application starts up, so this may be done before a fork.
     """
-    asking = wanted(environ)
+    asking = traces_requested(environ)
     if asking is None:
         return NO_TRACES
     try:

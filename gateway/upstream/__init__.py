@@ -2,8 +2,8 @@
 
 from .breaker import BREAKER_STATES, Breaker
 from .client import QliveClient
+from .connection_limiter import ConnectionLimiter
 from .fetch import fetch
-from .limit import Line
 from .pipeline import attempt, pipeline
 from .probe import Probe, probe
 from .send import Reply, Send
@@ -13,7 +13,7 @@ from .transport import Transport, build_transport
 __all__ = [
     "BREAKER_STATES",
     "Breaker",
-    "Line",
+    "ConnectionLimiter",
     "Probe",
     "QiniuAuth",
     "QliveClient",

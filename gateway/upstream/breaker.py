@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.telemetry import Counter
 
 from .dialects import says_unavailable
-from .faults import Fault, Refused, Unreadable
+from .faults import Fault, NotAttempted, Unreadable
 from .send import Reply, Send
 
 BREAKER_STATES = ("closed", "open", "half-open")
@@ -41,7 +41,7 @@ class Breaker:
         self._clock = clock
         self._log = log
         self._openings = openings
-        self._era = 0
+        self._generation = 0
         self._in_a_row = 0
         self._last: deque[bool] = deque(maxlen=_WINDOW)
         self._opened_at: float | None = None
@@ -55,58 +55,58 @@ class Breaker:
         return "open" if self._pause_left() > 0 else "half-open"
 
     def admit(self) -> int:
-        """Let a call through, to be recorded under the number returned. Raises Refused."""
+        """Let a call through, to be recorded under the number returned. Raises NotAttempted."""
         if self._opened_at is not None:
             if self._probing or self._pause_left() > 0:
                 left = max(self._pause_left(), 0)
-                raise Refused("the circuit breaker is open", retry_after=left or _PAUSE)
+                raise NotAttempted("the circuit breaker is open", retry_after=left or _PAUSE)
             self._probing = True
-        return self._era
+        return self._generation
 
-    def record(self, era: int, *, failed: bool | None) -> None:
+    def record(self, generation: int, *, failed: bool | None) -> None:
         """Count how a call went that was let through; None is one that was given up."""
-        if era != self._era:
+        if generation != self._generation:
             return
         if failed is None:
             self._probing = False
         elif self._opened_at is not None:
-            self._turn(self._clock() if failed else None)
+            self._transition(self._clock() if failed else None)
         else:
             self._in_a_row = self._in_a_row + 1 if failed else 0
             self._last.append(failed)
             if self._in_a_row >= _IN_A_ROW or sum(self._last) * 2 >= _WINDOW:
-                self._turn(self._clock())
+                self._transition(self._clock())
 
     def _pause_left(self) -> float:
         return 0 if self._opened_at is None else self._opened_at + _PAUSE - self._clock()
 
-    def _turn(self, opened_at: float | None) -> None:
+    def _transition(self, opened_at: float | None) -> None:
         if opened_at is None:
             self._log.info("breaker_closed")
         elif self._opened_at is None:
             self._log.warning("breaker_opened", failures_in_a_row=self._in_a_row)
             self._openings.inc()
         self._opened_at = opened_at
-        self._era += 1
+        self._generation += 1
         self._probing = False
         self._in_a_row = 0
         self._last.clear()
 
 
 def guarded(breaker: Breaker, send: Send) -> Send:
-    """Return `send` behind `breaker`. Raises Refused while it is open."""
+    """Return `send` behind `breaker`. Raises NotAttempted while it is open."""
 
     async def guard(request: httpx.Request) -> Reply:
-        era = breaker.admit()
+        generation = breaker.admit()
         failed: bool | None = None
         try:
             reply = await send(request)
             failed = says_unavailable(reply)
         except Fault as fault:
-            failed = None if isinstance(fault, Refused) else not isinstance(fault, Unreadable)
+            failed = None if isinstance(fault, NotAttempted) else not isinstance(fault, Unreadable)
             raise
         finally:
-            breaker.record(era, failed=failed)
+            breaker.record(generation, failed=failed)
         return reply
 
     return guard

@@ -7,7 +7,7 @@ import httpx
 from gateway.telemetry import Counter
 
 from .dialects import says_unavailable
-from .faults import Fault, NotSent, Overdue, Refused
+from .faults import DeadlineExceeded, Fault, NotAttempted, NotSent
 from .send import Reply, Send
 
 
@@ -18,7 +18,7 @@ def counted(attempts: Counter, send: Send) -> Send:
         try:
             reply = await send(request)
         except (Fault, CancelledError) as end:
-            if not isinstance(end, Refused):
+            if not isinstance(end, NotAttempted):
                 attempts.inc(_outcome(end))
             raise
         attempts.inc("unavailable" if says_unavailable(reply) else "reply")
@@ -33,7 +33,7 @@ def _outcome(end: BaseException) -> str:
             return "abandoned"
         case NotSent():
             return "not_connected"
-        case Overdue():
+        case DeadlineExceeded():
             return "timeout"
         case _:
             return "broken"

@@ -31,7 +31,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
 )
 
-from .faults import Broken, Fault, NotSent, Overdue, Refused
+from .faults import Broken, DeadlineExceeded, Fault, NotAttempted, NotSent
 from .send import Reply
 from .wire import Envelope, decode_envelope
 
@@ -69,13 +69,17 @@ def accept(operation: Operation, status: int, envelope: Envelope | None) -> Enve
 
 def from_fault(operation: Operation, fault: Fault) -> UpstreamFailure:
     """Return the error that the lack of a reply means for `operation`."""
-    if isinstance(fault, Refused):
+    if isinstance(fault, NotAttempted):
         return UpstreamUnavailable(str(fault), retry_after=fault.retry_after)
     if isinstance(fault, NotSent):
         return UpstreamError(str(fault), sent=False)
     if operation is not Operation.READ:
         return OutcomeUnknown(str(fault))
-    return UpstreamTimeout(str(fault)) if isinstance(fault, Overdue) else UpstreamError(str(fault))
+    return (
+        UpstreamTimeout(str(fault))
+        if isinstance(fault, DeadlineExceeded)
+        else UpstreamError(str(fault))
+    )
 
 
 def envelope_of(reply: Reply) -> Envelope | None:

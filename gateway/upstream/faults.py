@@ -1,9 +1,9 @@
 """How a call can end without a usable reply.
 
 Fault
-├── Refused        it was not tried
+├── NotAttempted        it was not tried
 ├── NotSent        no connection was made: nothing can have happened upstream
-├── Overdue        the time limit passed before the whole reply was there
+├── DeadlineExceeded        the time limit passed before the whole reply was there
 └── Broken         it was sent, and the reply was cut off
     └── Unreadable the reply came, too large or in an encoding that nobody asked for
 """
@@ -13,7 +13,7 @@ class Fault(Exception):
     """A call without a reply; the text is for the log."""
 
 
-class Refused(Fault):
+class NotAttempted(Fault):
     """It was not tried; another call may be in `retry_after` seconds."""
 
     def __init__(self, reason: str, *, retry_after: float) -> None:
@@ -25,7 +25,7 @@ class NotSent(Fault):
     """No connection was made: nothing can have happened upstream."""
 
 
-class Overdue(Fault):
+class DeadlineExceeded(Fault):
     """The time limit passed before the whole reply was there."""
 
 

@@ -12,8 +12,8 @@ import httpx
 from gateway.telemetry import Counter
 
 from .breaker import Breaker, guarded
+from .connection_limiter import ConnectionLimiter, limited
 from .counted import counted
-from .limit import Line, limited
 from .retry import RetryBudget, retrying
 from .send import Send, deadline, plain, signed, within
 from .transport import Transport
@@ -23,7 +23,7 @@ def pipeline(
     transport: Transport,
     auth: httpx.Auth,
     breaker: Breaker,
-    line: Line,
+    line: ConnectionLimiter,
     *,
     timeout: float,
     attempts: Counter,

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from .dialects import says_unavailable
-from .faults import Broken, Fault, NotSent, Refused, Unreadable
+from .faults import Broken, Fault, NotAttempted, NotSent, Unreadable
 from .send import Reply, Send, time_left
 
 _EARNED = 0.2
@@ -67,7 +67,7 @@ def retrying(
             return _given(first)
         await sleep(wait)
         second = await _outcome(send, request)
-        return _given(first if isinstance(second, Refused) else second)
+        return _given(first if isinstance(second, NotAttempted) else second)
 
     return persistent
 

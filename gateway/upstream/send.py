@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import httpx
 
-from .faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
+from .faults import Broken, DeadlineExceeded, Fault, NotAttempted, NotSent, Unreadable
 from .transport import Transport
 
 
@@ -57,18 +57,18 @@ def time_left(request: httpx.Request) -> float:
 
 
 def deadline(send: Send) -> Send:
-    """Give up on `send` when the call's time is over, raising Overdue; tell the transport."""
+    """Raise DeadlineExceeded when the call's time is over; tell the transport the time left."""
 
     async def in_time(request: httpx.Request) -> Reply:
         left = time_left(request)
         if left <= 0:
-            raise Refused("no time was left to send it", retry_after=1)
+            raise NotAttempted("no time was left to send it", retry_after=1)
         request.extensions["deadline"] = left
         try:
             async with asyncio.timeout(left):
                 return await send(request)
         except TimeoutError as error:
-            raise Overdue(f"no whole reply within {left:.3g} s") from error
+            raise DeadlineExceeded(f"no whole reply within {left:.3g} s") from error
 
     return in_time
 
@@ -106,7 +106,7 @@ async def _whole(stream: object) -> bytes:
 
 def _fault(error: httpx.HTTPError) -> Fault:
     if isinstance(error, httpx.TimeoutException):
-        return Overdue(str(error))
+        return DeadlineExceeded(str(error))
     if isinstance(error, httpx.ConnectError):
         return NotSent(str(error))
     return (Unreadable if isinstance(error, httpx.DecodingError) else Broken)(str(error))

@@ -6,7 +6,7 @@ import sys
 import time
 import tracemalloc
 
-from gateway.cache import Lifetimes, RoomCache
+from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import encode_room
 from gateway.rooms import Anchor, AnchorRoom
 from gateway.secret import Secret
@@ -22,7 +22,7 @@ async def _fill(rooms: int) -> float:
         return _room(live_id)
 
     tracemalloc.start()
-    cache = RoomCache(
+    cache = LocalRoomCache(
         read,
         encode_room,
         size=rooms * 2,
@@ -33,7 +33,7 @@ async def _fill(rooms: int) -> float:
     before, _ = tracemalloc.get_traced_memory()
     for number in range(rooms):
         fetched = await cache.fetch(str(1882578996483325952 + number), "bench")
-        bodies += len(fetched.sighting.room.body)
+        bodies += len(fetched.cached.room.body)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     return (after - before - bodies) / rooms

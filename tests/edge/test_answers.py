@@ -7,7 +7,7 @@ import pytest
 
 from gateway.edge import answers, encode_room
 from gateway.edge.answers import Answer
-from gateway.rooms import AnchorRoom, Batch, Creation, Sighting, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, Source, ViewerRoom
 from gateway.secret import Secret
 from tests.rooms.fakes import room_of
 
@@ -15,7 +15,7 @@ ANCHOR_ROOM = msgspec.structs.replace(
     room_of(live_id="room-1"), online_count=3, push_url=Secret("rtmp://canary")
 )
 ROOM = ANCHOR_ROOM.for_viewers()
-SEEN = Sighting(encode_room(ROOM), Source.MISS, max_age=2)
+SEEN = CachedRoom(encode_room(ROOM), Source.MISS, max_age=2)
 ETAG = SEEN.room.etag
 
 
@@ -58,7 +58,7 @@ def test_where_a_room_came_from_is_told(
     source: Source, status: str, condition: bytes | None
 ) -> None:
     """`Cache-Status` is RFC 9211's, on a 200 and on a 304."""
-    seen = Sighting(SEEN.room, source, max_age=0)
+    seen = CachedRoom(SEEN.room, source, max_age=0)
     headers = headers_of(answers.found(seen, condition))
     assert (headers["cache-status"], headers["cache-control"]) == (status, "private, max-age=0")
 

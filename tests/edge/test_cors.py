@@ -32,7 +32,7 @@ def headers_for(cors: Cors, origin: bytes | None, *given: Header) -> dict[bytes,
     async def send(message: Any) -> None:
         sent.append(message)
 
-    marked = cors.over(send, origin)
+    marked = cors.wrap(send, origin)
     start = {"type": "http.response.start", "status": 200, "headers": given}
     asyncio.run(marked(start))  # type: ignore[arg-type]  # a coroutine
     names = [name for name, _ in sent[0]["headers"]]
@@ -216,7 +216,7 @@ def test_a_body_passes_as_it_is() -> None:
         sent.append(message)
 
     body: Any = {"type": "http.response.body", "body": b"x", "more_body": False}
-    asyncio.run(Cors(CONFIGURED, credentials=True).over(send, APP)(body))  # type: ignore[arg-type]  # a coroutine
+    asyncio.run(Cors(CONFIGURED, credentials=True).wrap(send, APP)(body))  # type: ignore[arg-type]  # a coroutine
     assert sent == [{"type": "http.response.body", "body": b"x", "more_body": False}]
 
 

@@ -18,8 +18,8 @@ from gateway.edge.incoming import MAX_BODY
 from gateway.rooms import RoomNotFound
 from gateway.telemetry import (
     AccessLog,
-    Block,
     Metrics,
+    SharedMetrics,
     Telemetry,
     as_json,
     build_logger,
@@ -48,7 +48,7 @@ class Exchange:
     ) -> None:
         self.sent: list[Message] = []
         self.scope: Message = {}
-        self.block = Block()
+        self.block = SharedMetrics()
         self._log = io.BytesIO()
         self._front = Front(
             app,

@@ -11,7 +11,7 @@ from structlog.testing import CapturingLogger
 
 from gateway.identity import JwksKeys, Key
 from gateway.rooms import UpstreamUnavailable
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,7 @@ class World:
         self.now = 0.0
         self.changes = 0
         self.log = CapturingLogger()
-        self.block = Block()
+        self.block = SharedMetrics()
         self.keys = JwksKeys(
             self.issuer.fetch,
             None,

@@ -12,21 +12,21 @@ from zoneinfo import ZoneInfo
 import httpx
 import msgspec
 
-from gateway import credentials
-from gateway.cache import Lifetimes, LocalOutcomes, RoomCache
+from gateway import keyring
+from gateway.cache import Lifetimes, LocalIdempotencyStore, LocalRoomCache
 from gateway.edge import answers, encode_room
 from gateway.edge.exchange import Exchange
-from gateway.identity import RememberingVerifier, StaticKeys, TokenVerifier, hmac_key
+from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
 from gateway.identity.jwk import KeySet, NamedKey
 from gateway.rooms import (
     AnchorRoom,
+    CachedRoom,
     Caller,
     Creation,
     Creator,
-    Fetched,
+    FreshRoom,
     GatewayError,
     NewRoom,
-    Sighting,
     Source,
 )
 from gateway.secret import Secret
@@ -63,7 +63,7 @@ def settings() -> Settings:
 
 def auth() -> QiniuAuth:
     """Return what signs."""
-    return credentials.qiniu_auth(settings())
+    return keyring.qiniu_auth(settings())
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -125,18 +125,18 @@ def a_reply() -> Reply:
     return run(plain(Transport(ROOM))(httpx.Request("GET", "http://up.example")))
 
 
-def fetched() -> Fetched:
+def fetched() -> FreshRoom:
     """Return a room in both shapes."""
     whole = room()
-    return Fetched(whole, Sighting(encode_room(whole.for_viewers()), Source.MISS, 2))
+    return FreshRoom(whole, CachedRoom(encode_room(whole.for_viewers()), Source.MISS, 2))
 
 
-async def _cache() -> RoomCache:
+async def _cache() -> LocalRoomCache:
     async def read(live_id: str, request_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
         on_sent()
         return await client(Transport(ROOM)).read(live_id, request_id)
 
-    cache = RoomCache(
+    cache = LocalRoomCache(
         read,
         encode_room,
         size=10,
@@ -148,17 +148,17 @@ async def _cache() -> RoomCache:
     return cache
 
 
-async def _outcomes() -> LocalOutcomes:
-    outcomes = LocalOutcomes(time.monotonic)
+async def _outcomes() -> LocalIdempotencyStore:
+    outcomes = LocalIdempotencyStore(time.monotonic)
     creator = Creator(client(Transport(ROOM)), outcomes)
     await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), "r", now=NOW, key="k")
     return outcomes
 
 
-async def _verifier() -> RememberingVerifier:
-    keys = StaticKeys(credentials.verification_keys(settings()))
-    verifier = TokenVerifier(keys, credentials.claim_rules(settings()))
-    remembering = RememberingVerifier(
+async def _verifier() -> CachingVerifier:
+    keys = StaticKeys(keyring.verification_keys(settings()))
+    verifier = TokenVerifier(keys, keyring.claim_rules(settings()))
+    remembering = CachingVerifier(
         verifier, leeway=10, clock=time.time, size=10, verifications=Metrics().verifications
     )
     await remembering.verify(TOKENS["alice"])
@@ -187,9 +187,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "what signs": auth,
         "a signed request": signed_request,
         "a signed read": signed_read,
-        "credentials": lambda: credentials.Credentials(
-            settings(), build_logger("info", "json"), Metrics()
-        ),
+        "credentials": lambda: keyring.Keyring(settings(), build_logger("info", "json"), Metrics()),
         "tokens remembered": lambda: run(_verifier()),
         "an anchor's room": room,
         "a room as decoded": room_data,

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from gateway.credentials import Credentials
+from gateway.keyring import Keyring
 from gateway.rotation import Rotation
 from gateway.settings import load
 from gateway.telemetry import Metrics
@@ -194,7 +194,7 @@ async def keys_that_change(scene: Scene, folder: Path) -> None:
     environ = {**DEBUG, **{f"{name}_FILE": str(file) for name, file in files.items()}}
     with scene.log() as log:
         metrics = Metrics()
-        keys = Credentials(load(environ), log, metrics)
+        keys = Keyring(load(environ), log, metrics)
         rotation = Rotation(environ, keys.adopt, log, metrics.key_refreshes)
         for text in (*KEYS.values(), "", *(f"{secret}\n{secret}" for secret in KEYS.values())):
             for file in files.values():

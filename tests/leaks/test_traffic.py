@@ -79,8 +79,8 @@ EVENTS = {
     "breaker_opened",
     "keys_fetched",
     "keys_not_fetched",
-    "keys_kept",
-    "keys_read_again",
+    "key_reload_failed",
+    "keys_reloaded",
     "credentials_refused",
     "credentials_accepted",
 }
@@ -89,7 +89,7 @@ EVENTS = {
 OF_ITS_OWN = {
     "starting",  # test_processes has it
     "breaker_closed",  # has no values
-    "background_work_failed",  # an exception, shown as that of request_failed is
+    "background_task_failed",  # an exception, shown as that of request_failed is
     "traces_not_exported",  # what the SDK says, with exceptions by their type alone
 }
 _LOGGED = re.compile(r"log(?:ger)?(?:\([^()]*\))?\.\w+\(\s*(?:\w+\(\w+\),\s*)?\"([a-z_]+)\"")

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec.inspect
 import pytest
 
-from gateway.cache.outcomes import _Record
-from gateway.cache.rooms import _Kept
+from gateway.cache.idempotency_store import _Record
+from gateway.cache.room_cache import _Kept
 from gateway.rooms import (
     AnchorRoom,
     Batch,
+    CachedRoom,
     EncodedRoom,
-    Fetched,
+    FreshRoom,
     Outcome,
-    Sighting,
     ViewerRoom,
 )
 from gateway.secret import Secret
@@ -27,12 +27,12 @@ from tests.commands import ROOT
 PROGRAM = """
 from gateway.edge.answers import batch, encode_room, found
 from gateway.rooms import (
-    AnchorRoom, Batch, Caller, Created, Creation, EncodedRoom, RoomService, Sighting, Source,
+    AnchorRoom, Batch, Caller, Created, Creation, EncodedRoom, RoomService, CachedRoom, Source,
     ViewerRoom,
 )
 
 async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
-    seen = Sighting(encode_room(room.for_viewers()), Source.HIT, 1)
+    seen = CachedRoom(encode_room(room.for_viewers()), Source.HIT, 1)
     found(seen, None)
     found(await rooms.get(alice, "1", "r"), None)
     batch(Batch([seen], [], []))
@@ -40,9 +40,9 @@ async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
     Creation(room)
     room.push_url.reveal()
 
-async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: Sighting, rooms: RoomService) -> None:
+async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService) -> None:
     encode_room(room)                                       # arg-type
-    Sighting(room, Source.HIT, 1)                           # arg-type
+    CachedRoom(room, Source.HIT, 1)                           # arg-type
     EncodedRoom("alice", room.push_url, b"")                # arg-type
     EncodedRoom("alice", b"", b"", push_url=room.push_url)  # call-arg
     Batch([room], [], [])                                   # list-item
@@ -62,7 +62,7 @@ async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: Sighting, rooms: RoomS
 """
 """What passes mypy, and what does not, for the reason behind it."""
 
-VIEWERS = [Sighting, Batch, EncodedRoom, ViewerRoom, Outcome, _Kept, _Record]
+VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, _Kept, _Record]
 """What viewers are answered with, and what is kept."""
 
 PLAIN = (str, bytes, int, float, bool, type(None))
@@ -123,7 +123,7 @@ def test_no_type_for_viewers_could_hold_it(kind: Any) -> None:
     assert not [each for each in structs for field in each.fields if "push" in field.name]
 
 
-@pytest.mark.parametrize("kind", [AnchorRoom, Fetched, list[Any], dict[str, Secret]])
+@pytest.mark.parametrize("kind", [AnchorRoom, FreshRoom, list[Any], dict[str, Secret]])
 def test_others_could(kind: Any) -> None:
     """The walk finds it where it is."""
     assert could_hold_it(kind)

@@ -26,9 +26,9 @@ from gateway.serving import Application, listening
 from gateway.settings import Settings, load
 from gateway.telemetry import (
     AccessLog,
-    Block,
     Exposition,
     Metrics,
+    SharedMetrics,
     Telemetry,
     as_event,
     as_json,
@@ -175,7 +175,7 @@ class Scene:
     @contextmanager
     def telemetry(self, settings: Settings, log: FilteringBoundLogger) -> Iterator[Telemetry]:
         """Give all that a gateway tells with, which is heard."""
-        block = Block()
+        block = SharedMetrics()
         block.begin()
         lines, people = io.BytesIO(), io.BytesIO()
         caller_id = caller_ids(settings.secret_key.reveal().encode())

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from gateway import app, credentials
+from gateway import app, keyring
 from gateway.edge import PROBLEMS
 from gateway.identity import mint
 from gateway.serving import listening
 from gateway.settings import Settings, load
-from gateway.telemetry import Block, Metrics
+from gateway.telemetry import Metrics, SharedMetrics
 from gateway.traces import NO_TRACES, Tracing
 from tests.live.fault_server import PUSH_URL, Server, rooms
 
@@ -52,7 +52,7 @@ OPERATIONS = ("create", "stop", "delete")
 
 def token(user_id: str) -> str:
     """Return a token for `user_id` that these gateways accept for an hour."""
-    rules = credentials.claim_rules(load(KEYS))
+    rules = keyring.claim_rules(load(KEYS))
     secret = KEYS["GATEWAY_JWT_SECRET"]
     return mint(secret, user_id, rules, scopes=(), now=time.time(), ttl=3600)
 
@@ -71,7 +71,7 @@ class Gateway:
     port: int
     client: httpx.AsyncClient
     log: io.BytesIO = field(default_factory=io.BytesIO)
-    block: Block = field(default_factory=Block)
+    block: SharedMetrics = field(default_factory=SharedMetrics)
 
     async def read(self, live_id: str, bearer: str = BOB) -> httpx.Response:
         """Read a room, as a viewer if nothing else is said."""
@@ -107,7 +107,7 @@ async def gateway_at(
     """
     log = io.BytesIO()
     settings = settings_for(upstream_url, **environ)
-    block = Block()
+    block = SharedMetrics()
     telemetry = app.telemetry_to(log, settings, Metrics(block), tracing=tracing)
     application = app.build(settings, telemetry, tracing=tracing)
     async with (

@@ -184,7 +184,7 @@ async def test_an_upstream_that_says_nothing() -> None:
         answer = await gateway.read("1")
         assert answer.status_code == 504
     told = {span.kind: span.attributes["error.type"] for span in collector.spans}
-    assert told == {"client": "Overdue", "internal": "upstream_timeout", "server": "504"}
+    assert told == {"client": "DeadlineExceeded", "internal": "upstream_timeout", "server": "504"}
     assert all(span.failed for span in collector.spans)
     assert collector.of("server")[0].attributes["gateway.request_id"] == answer.json()["request_id"]
 

@@ -115,7 +115,7 @@ def test_a_worker_is_replaced_while_a_key_file_is_bad(tmp_path: Path, spoilt: st
         gateway.process.terminate()
         code, output = gateway.ended(within=10)
     assert code == 0
-    assert '"event":"keys_kept"' in output
+    assert '"event":"key_reload_failed"' in output
 
 
 def signed_in(gateway: Served, secret: str) -> int:

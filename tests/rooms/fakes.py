@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from gateway.rooms import (
     Anchor,
     AnchorRoom,
+    CachedRoom,
     Caller,
     Creator,
     EncodedRoom,
-    Fetched,
+    FreshRoom,
+    IdempotencyClaim,
     NewRoom,
     Outcome,
     RoomService,
     Scopes,
-    Sighting,
     Source,
-    Ticket,
 )
 from gateway.secret import Secret
 
@@ -102,35 +102,35 @@ class Upstream:
         self.request_ids.add(request_id)
 
 
-class Outcomes:
+class IdempotencyStore:
     """Remembers outcomes by key alone, and notes what was asked of it."""
 
     def __init__(self) -> None:
         self.known: dict[str, Outcome] = {}
         self.calls: list[str] = []
 
-    async def claim(self, ticket: Ticket) -> Outcome | None:
+    async def claim(self, claim: IdempotencyClaim) -> Outcome | None:
         """Return what is remembered."""
         self.calls.append("claim")
-        return self.known.get(ticket.key)
+        return self.known.get(claim.key)
 
-    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
         """Remember it."""
         self.calls.append("settle")
-        self.known[ticket.key] = outcome
+        self.known[claim.key] = outcome
 
-    async def release(self, _ticket: Ticket) -> None:
+    async def release(self, _ticket: IdempotencyClaim) -> None:
         """Note it."""
         self.calls.append("release")
 
 
-def sighting_of(room: AnchorRoom, source: Source = Source.HIT) -> Sighting:
+def cached_of(room: AnchorRoom, source: Source = Source.HIT) -> CachedRoom:
     """Return a room as the memory gives it."""
     encoded = EncodedRoom(room.anchor_info.user_id, room.live_id.encode(), b'"etag"')
-    return Sighting(encoded, source, 1)
+    return CachedRoom(encoded, source, 1)
 
 
-class Memory:
+class RoomCache:
     """Holds `remembered`, `last` for bad times; fetches end as `fetches` say, by id."""
 
     def __init__(
@@ -143,23 +143,23 @@ class Memory:
         self._fetches = {
             each[0] if isinstance(each, tuple) else each.live_id: each for each in fetches
         }
-        self._remembered = {room.live_id: sighting_of(room) for room in remembered}
-        self._last = {room.live_id: sighting_of(room, Source.STALE) for room in last}
+        self._remembered = {room.live_id: cached_of(room) for room in remembered}
+        self._last = {room.live_id: cached_of(room, Source.STALE) for room in last}
         self.calls: list[str] = [] if log is None else log
 
-    def peek(self, live_id: str, _request_id: str, reader: str | None = None) -> Sighting | None:
+    def peek(self, live_id: str, _request_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return what is remembered, if `reader` is not the anchor."""
         return _for(reader, self._remembered.get(live_id))
 
-    async def fetch(self, live_id: str, _request_id: str) -> Fetched:
+    async def fetch(self, live_id: str, _request_id: str) -> FreshRoom:
         """Return the room, or raise what there is instead."""
         self.calls.append(f"fetch {live_id}")
         outcome = self._fetches[live_id]
         if isinstance(outcome, tuple):
             raise outcome[1]
-        return Fetched(outcome, sighting_of(outcome, Source.MISS))
+        return FreshRoom(outcome, cached_of(outcome, Source.MISS))
 
-    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return what is remembered for bad times, if `reader` is not the anchor."""
         return _for(reader, self._last.get(live_id))
 
@@ -167,18 +167,18 @@ class Memory:
         """Note it."""
         self.calls.append(f"evict {live_id}")
 
-    def bury(self, live_id: str) -> None:
+    def mark_missing(self, live_id: str) -> None:
         """Note it."""
-        self.calls.append(f"bury {live_id}")
+        self.calls.append(f"mark_missing {live_id}")
 
 
-def _for(reader: str | None, seen: Sighting | None) -> Sighting | None:
+def _for(reader: str | None, seen: CachedRoom | None) -> CachedRoom | None:
     return None if seen is None or seen.room.anchor_id == reader else seen
 
 
 def service(
-    upstream: Upstream, memory: Memory | None = None, scopes: Scopes = SCOPES
+    upstream: Upstream, memory: RoomCache | None = None, scopes: Scopes = SCOPES
 ) -> RoomService:
     """Return a service over these."""
-    creator = Creator(upstream, Outcomes())
-    return RoomService(upstream, memory or Memory(), creator, scopes, patience=5)
+    creator = Creator(upstream, IdempotencyStore())
+    return RoomService(upstream, memory or RoomCache(), creator, scopes, patience=5)

@@ -15,12 +15,12 @@ from gateway.rooms import (
     Creator,
     Failed,
     GatewayError,
+    IdempotencyClaim,
     InvalidRequest,
     NewRoom,
     Outcome,
     OutcomeUnknown,
     RoomNotFound,
-    Ticket,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -33,7 +33,7 @@ from tests.rooms.fakes import (
     ENDED,
     NOW,
     PUSH_URL,
-    Outcomes,
+    IdempotencyStore,
     Upstream,
     room_of,
 )
@@ -72,7 +72,7 @@ class SlowUpstream(Upstream):
 async def test_a_repeated_create_makes_no_second_room() -> None:
     """The anchor is given the first room as it was, with the `push_url` read anew."""
     upstream = Upstream(room_of(live_status=ENDED))
-    creator = Creator(upstream, Outcomes())
+    creator = Creator(upstream, IdempotencyStore())
     first = await create(creator)
     assert first == Creation(room_of(live_status=CREATED))
     again = await create(creator)
@@ -84,7 +84,7 @@ async def test_a_repeated_create_makes_no_second_room() -> None:
 async def test_who_creates_for_another_sees_no_push_url() -> None:
     """An administrator gets the viewer's shape each time, and nothing is read for it."""
     upstream = Upstream()
-    creator = Creator(upstream, Outcomes())
+    creator = Creator(upstream, IdempotencyStore())
     shown = [await create(creator, ADMIN), await create(creator, ADMIN)]
     assert [type(each.room) for each in shown] == [ViewerRoom, ViewerRoom]
     assert [each.replayed for each in shown] == [False, True]
@@ -93,7 +93,7 @@ async def test_who_creates_for_another_sees_no_push_url() -> None:
 
 async def test_without_a_key_every_create_is_one() -> None:
     """Nothing is claimed, and nothing remembered."""
-    upstream, outcomes = Upstream(), Outcomes()
+    upstream, outcomes = Upstream(), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     await create(creator, key=None)
     assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
@@ -103,7 +103,7 @@ async def test_without_a_key_every_create_is_one() -> None:
 async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
     """A room deleted meanwhile, or not there yet on a replica, does not undo that it was made."""
     upstream = Upstream(RoomNotFound(), room_of())
-    creator = Creator(upstream, Outcomes())
+    creator = Creator(upstream, IdempotencyStore())
     await create(creator)
     assert type((await create(creator)).room) is ViewerRoom
     assert type((await create(creator)).room) is AnchorRoom
@@ -116,7 +116,7 @@ async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
 async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
     """It is told as what it is, not as a replay, and the next try gets the room."""
     upstream = Upstream(error, room_of())
-    creator = Creator(upstream, Outcomes())
+    creator = Creator(upstream, IdempotencyStore())
     await create(creator)
     with pytest.raises(GatewayError) as caught:
         await create(creator)
@@ -128,7 +128,7 @@ async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
 
 async def test_another_anchors_push_url_is_not_shown() -> None:
     """Should the upstream now say that the room is somebody else's, so be it."""
-    creator = Creator(Upstream(room_of("bob")), Outcomes())
+    creator = Creator(Upstream(room_of("bob")), IdempotencyStore())
     await create(creator)
     assert type((await create(creator)).room) is ViewerRoom
 
@@ -139,7 +139,7 @@ async def test_another_anchors_push_url_is_not_shown() -> None:
 async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> None:
     """The same problem, marked; the upstream is not asked again."""
     upstream = Upstream(error=error)
-    creator = Creator(upstream, Outcomes())
+    creator = Creator(upstream, IdempotencyStore())
     for replayed in (False, True, True):
         with pytest.raises(type(error)) as caught:
             await create(creator)
@@ -152,7 +152,7 @@ async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> No
 )
 async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None:
     """The key is free again; nothing is remembered."""
-    upstream, outcomes = Upstream(error=error), Outcomes()
+    upstream, outcomes = Upstream(error=error), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
@@ -164,7 +164,7 @@ async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None
 
 async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None:
     """`publish_expire_at` must lie in the future when a room is made, not when it is told again."""
-    upstream, outcomes = Upstream(room_of()), Outcomes()
+    upstream, outcomes = Upstream(room_of()), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     room = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW)
     for key in ("key", None):
@@ -179,7 +179,7 @@ async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None
 
 async def test_a_client_that_goes_away_loses_nothing() -> None:
     """The create it began runs to its end, which is there when it comes back."""
-    upstream, outcomes = SlowUpstream(), Outcomes()
+    upstream, outcomes = SlowUpstream(), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     before = asyncio.all_tasks()
     request = asyncio.create_task(create(creator))
@@ -198,7 +198,7 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
     """Without its client a create that fails ends in order; the event loop has no complaint."""
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), Outcomes()
+    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
@@ -215,7 +215,7 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
 
 async def test_closing_waits_for_what_runs() -> None:
     """Whatever it ends in, which is for its client to hear."""
-    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), Outcomes()
+    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
@@ -232,7 +232,7 @@ async def test_closing_waits_for_what_runs() -> None:
 @pytest.mark.parametrize("error", [ValueError("a defect"), asyncio.CancelledError()])
 async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
     """A defect, or the end of the event loop, leaves open whether there is a room."""
-    upstream, outcomes = SlowUpstream(error), Outcomes()
+    upstream, outcomes = SlowUpstream(error), IdempotencyStore()
     creator = Creator(upstream, outcomes)
     upstream.gate.set()
     with pytest.raises(type(error)):
@@ -243,15 +243,15 @@ async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
     assert caught.value.replayed
 
 
-class BadMemory(Outcomes):
+class BadMemory(IdempotencyStore):
     """Fails the first time that it is to remember something."""
 
-    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
         """Remember the second thing."""
         if "settle" not in self.calls:
             self.calls.append("settle")
             raise MemoryError
-        await super().settle(ticket, outcome)
+        await super().settle(claim, outcome)
 
 
 async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
@@ -267,7 +267,7 @@ async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
 
 async def test_only_the_answer_holds_the_push_url() -> None:
     """What is remembered of a create has the room in viewer shape."""
-    outcomes = Outcomes()
+    outcomes = IdempotencyStore()
     creation = await create(Creator(Upstream(), outcomes))
     assert isinstance(creation.room, AnchorRoom)
     assert creation.room.push_url.reveal() == PUSH_URL

@@ -25,7 +25,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.rooms.idempotency import failure, ticket_for
+from gateway.rooms.idempotency import claim_for, failure
 from gateway.secret import Secret
 from tests.rooms.fakes import ALICE, BOB, PUSH_URL, room_of
 
@@ -43,7 +43,7 @@ NEW_ROOM = NewRoom(
 
 def fingerprint(room: NewRoom) -> str:
     """Return the fingerprint of a create."""
-    return ticket_for(ALICE, "key", room).fingerprint
+    return claim_for(ALICE, "key", room).fingerprint
 
 
 _offsets = st.integers(-14 * 60, 14 * 60).map(lambda each: timezone(timedelta(minutes=each)))
@@ -83,10 +83,10 @@ def test_a_value_in_another_field_is_another_create() -> None:
 
 def test_a_key_is_the_callers() -> None:
     """Two users' equal keys are two, whatever scopes either has."""
-    alices, bobs = (ticket_for(caller, "key", NEW_ROOM) for caller in (ALICE, BOB))
+    alices, bobs = (claim_for(caller, "key", NEW_ROOM) for caller in (ALICE, BOB))
     assert alices != bobs
     again = Caller("alice", frozenset({"rooms:admin"}))
-    assert ticket_for(again, "key", NEW_ROOM) == alices
+    assert claim_for(again, "key", NEW_ROOM) == alices
 
 
 FAILURES: list[tuple[BaseException, Outcome | None]] = [

@@ -32,7 +32,7 @@ from tests.rooms.fakes import (
     LIVING,
     NOW,
     SCOPES,
-    Memory,
+    RoomCache,
     Upstream,
     room_of,
     service,
@@ -190,7 +190,7 @@ async def test_a_stop_evicts_before_and_after(error: GatewayError | None) -> Non
     calls: list[str] = []
     upstream = Upstream(room_of(), room_of(live_status=ENDED), error=error, log=calls)
     with suppress(OutcomeUnknown):
-        await stop(service(upstream, Memory(log=calls)), ALICE)
+        await stop(service(upstream, RoomCache(log=calls)), ALICE)
     assert calls[:3] == ["read 1", "evict 1", "stop 1"]
     assert calls[-1] == "evict 1"
     assert calls.count("evict 1") == 2
@@ -199,10 +199,10 @@ async def test_a_stop_evicts_before_and_after(error: GatewayError | None) -> Non
 async def test_a_delete_buries() -> None:
     """A deleted room is remembered as gone; one whose fate is unknown is forgotten."""
     calls: list[str] = []
-    await delete(service(Upstream(room_of(), log=calls), Memory(log=calls)), ALICE)
-    assert calls == ["read 1", "evict 1", "delete 1", "evict 1", "bury 1"]
+    await delete(service(Upstream(room_of(), log=calls), RoomCache(log=calls)), ALICE)
+    assert calls == ["read 1", "evict 1", "delete 1", "evict 1", "mark_missing 1"]
     calls.clear()
     upstream = Upstream(room_of(), error=OutcomeUnknown("late"), log=calls)
     with pytest.raises(OutcomeUnknown):
-        await delete(service(upstream, Memory(log=calls)), ALICE)
+        await delete(service(upstream, RoomCache(log=calls)), ALICE)
     assert calls == ["read 1", "evict 1", "delete 1", "evict 1"]

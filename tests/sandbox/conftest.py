@@ -10,8 +10,8 @@ import pytest
 from qiniu import QiniuMacAuth
 from qiniu.utils import canonical_mime_header_key
 
-from gateway.sandbox.dialects import DialectName
 from gateway.sandbox.vendor import Vendor
+from gateway.sandbox.wording import DialectName
 
 AK, SK = "sandbox-ak", "sandbox-sk"
 NOW = 1_800_000_000.5

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.sandbox.create import Create
-from gateway.sandbox.rooms import Rooms
+from gateway.sandbox.database import Rooms
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Client, Played
@@ -109,7 +109,7 @@ def test_a_delete_is_soft(client: Client) -> None:
 
 
 def test_rooms_do_not_share_their_fate(client: Client) -> None:
-    """Stopping one room and deleting another leaves a third alone."""
+    """GracefulShutdown one room and deleting another leaves a third alone."""
     stopped, deleted, other = (client.new_room()["live_id"] for _ in range(3))
     client.stop(stopped)
     client.delete(deleted)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from gateway.telemetry import FAMILIES, Block, Exposition, Family
+from gateway.telemetry import FAMILIES, Exposition, Family, SharedMetrics
 from gateway.telemetry.families import Kind
 from tests.telemetry.promql import Known, named_in
 
@@ -31,7 +31,7 @@ def with_rules(known: Known, recorded: Iterable[tuple[str, str]], alerts: Iterab
 
 def _of_the_supervisor() -> Iterator[tuple[str, dict[str, None]]]:
     ours = {name for family in FAMILIES for name in _names(family)}
-    block = Block()
+    block = SharedMetrics()
     block.begin()
     labels: dict[str, set[str]] = defaultdict(set)
     for metric in Exposition([block], "0").collect():

@@ -9,20 +9,28 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from gateway.telemetry import FAMILIES, Block, Exposition, Kind, Metrics, listener, metrics_at
+from gateway.telemetry import (
+    FAMILIES,
+    Exposition,
+    Kind,
+    Metrics,
+    SharedMetrics,
+    metrics_at,
+    metrics_server,
+)
 from tests.commands import free_port, is_open
 from tests.telemetry.promtool import promtool
 from tests.telemetry.samples import values
 
 
 @contextmanager
-def scraped(*blocks: Block) -> Iterator[int]:
+def scraped(*blocks: SharedMetrics) -> Iterator[int]:
     """Serve the blocks; give the port."""
     with metrics_at("127.0.0.1", 0, Exposition(blocks, "1.2.3")) as port:
         yield port
 
 
-def scrape(*blocks: Block) -> str:
+def scrape(*blocks: SharedMetrics) -> str:
     """Return what a scrape shows."""
     with (
         scraped(*blocks) as port,
@@ -32,9 +40,9 @@ def scrape(*blocks: Block) -> str:
         return str(reply.read(), "utf-8")
 
 
-def running_block() -> tuple[Block, Metrics]:
+def running_block() -> tuple[SharedMetrics, Metrics]:
     """Return the block of a worker that runs: this process."""
-    block = Block()
+    block = SharedMetrics()
     block.begin()
     return block, Metrics(block)
 
@@ -104,14 +112,14 @@ def test_the_form_is_prometheuss() -> None:
 
 def test_the_port_is_let_go() -> None:
     """Once the block is left nothing listens there."""
-    with scraped(Block()) as port:
+    with scraped(SharedMetrics()) as port:
         assert is_open(port)
     assert not is_open(port)
 
 
 def test_a_forked_worker_does_not_hold_the_port() -> None:
     """Or a gateway that is started again at once could not have it."""
-    with scraped(Block()) as port:
+    with scraped(SharedMetrics()) as port:
         reading, writing = os.pipe()
         pid = os.fork()
         if not pid:
@@ -130,7 +138,7 @@ def test_a_forked_worker_does_not_hold_the_port() -> None:
 def test_any_address_of_this_machine() -> None:
     """An IPv6 address as well."""
     port = free_port()
-    with metrics_at("::1", port, Exposition([Block()], "1")):
+    with metrics_at("::1", port, Exposition([SharedMetrics()], "1")):
         socket.create_connection(("::1", port), timeout=5).close()
 
 
@@ -142,13 +150,13 @@ def test_it_starts_without_a_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getfqdn", unanswered)
     monkeypatch.setattr(socket, "gethostbyaddr", unanswered)
-    assert "gateway_workers" in scrape(Block())
+    assert "gateway_workers" in scrape(SharedMetrics())
 
 
 def test_a_scrape_tells_no_versions_but_ours() -> None:
     """Of the server and the interpreter that answer, its headers say nothing."""
     with (
-        scraped(Block()) as port,
+        scraped(SharedMetrics()) as port,
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply,
     ):
         assert reply.headers["Server"].strip() == "gateway"
@@ -157,15 +165,16 @@ def test_a_scrape_tells_no_versions_but_ours() -> None:
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 def test_only_reads(method: str) -> None:
     """Nothing can be done there."""
-    with scraped(Block()) as port:
+    with scraped(SharedMetrics()) as port:
         answer = httpx.request(method, f"http://127.0.0.1:{port}/metrics", trust_env=False)
     assert answer.status_code == 501
 
 
 def test_a_silent_client_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others are answered beside it; it is let go in the end, and ends with the listener."""
-    monkeypatch.setattr(listener._Scrape, "timeout", 0.2)  # noqa: SLF001  # or this would take 5 s
-    with scraped(Block()) as port:
+    handler = metrics_server._Scrape  # noqa: SLF001  # or this would take 5 s
+    monkeypatch.setattr(handler, "timeout", 0.2)
+    with scraped(SharedMetrics()) as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
             assert reply.status == 200

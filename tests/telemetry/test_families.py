@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway.edge import PROBLEMS
-from gateway.telemetry import FAMILIES, UNMATCHED, Block, Family, Kind, Metrics, families
+from gateway.telemetry import FAMILIES, UNMATCHED, Family, Kind, Metrics, SharedMetrics, families
 from gateway.upstream import BREAKER_STATES
 from gateway.upstream.dialects import Operation
 from tests.edge.test_openapi import application
@@ -45,7 +45,7 @@ def test_operations_and_states() -> None:
 
 def test_every_family_is_measured() -> None:
     """A worker's instruments are exactly the families of the table."""
-    block = Block()
+    block = SharedMetrics()
     used = {id(each._places) for each in vars(Metrics(block)).values()}  # noqa: SLF001  # which it is
     assert used == {id(block.places(family)) for family in FAMILIES}
 

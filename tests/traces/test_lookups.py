@@ -9,23 +9,23 @@ from msgspec import Struct
 from opentelemetry.trace import SpanKind
 
 from gateway.rooms import (
+    CachedRoom,
     EncodedRoom,
     RoomNotFound,
-    Sighting,
     Source,
     UpstreamTimeout,
 )
-from gateway.traces.lookups import TracedMemory
+from gateway.traces.lookups import TracedRoomCache
 from tests.traces.recording import Recorder, attributes_of, failed, parent_of
 
 ROOM = EncodedRoom("alice", b"{}", b'"1"')
 RESULT = "gateway.cache.result"
 
 
-class Fetched(Struct):
+class FreshRoom(Struct):
     """As much of a fetched room as is looked at."""
 
-    sighting: Sighting
+    sighting: CachedRoom
 
 
 class Cache:
@@ -41,16 +41,16 @@ class Cache:
         self.asked.append(tuple(str(each) for each in asked))
         if isinstance(self._seen, Exception):
             raise self._seen
-        return self._seen and Sighting(ROOM, self._seen, 0)
+        return self._seen and CachedRoom(ROOM, self._seen, 0)
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
         """Answer."""
-        answer: Sighting | None = self._answer("peek", live_id, request_id, reader)
+        answer: CachedRoom | None = self._answer("peek", live_id, request_id, reader)
         return answer
 
-    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Answer."""
-        answer: Sighting | None = self._answer("last_resort", live_id, reader)
+        answer: CachedRoom | None = self._answer("stale_if_error", live_id, reader)
         return answer
 
     def is_reading(self, live_id: str) -> bool:
@@ -58,28 +58,28 @@ class Cache:
         assert live_id == "1"
         return self.reading
 
-    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
         """Answer, or fail."""
         self.asked.append(("fetch", live_id, request_id))
         if self.failure is not None:
             raise self.failure
-        return Fetched(Sighting(ROOM, Source.MISS, 2))
+        return FreshRoom(CachedRoom(ROOM, Source.MISS, 2))
 
     def evict(self, live_id: str) -> None:
         """Note it."""
         self.asked.append(("evict", live_id))
 
-    def bury(self, live_id: str) -> None:
+    def mark_missing(self, live_id: str) -> None:
         """Note it."""
-        self.asked.append(("bury", live_id))
+        self.asked.append(("mark_missing", live_id))
 
 
 def within_a_request(
-    recorder: Recorder, cache: Cache, work: Callable[[TracedMemory], Awaitable[object]]
+    recorder: Recorder, cache: Cache, work: Callable[[TracedRoomCache], Awaitable[object]]
 ) -> None:
     """Do `work` with a traced memory while the span of a request is current."""
     stand_in: Any = cache
-    memory = TracedMemory(stand_in, recorder.tracer)
+    memory = TracedRoomCache(stand_in, recorder.tracer)
 
     async def serve() -> None:
         with recorder.tracer.start_as_current_span("request"):
@@ -93,7 +93,7 @@ def test_a_room_from_memory_is_told_by_the_request_s_span(source: Source) -> Non
     """There is no span for what takes a microsecond."""
     recorder, cache = Recorder(), Cache(source)
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         seen = memory.peek("1", "r", "bob")
         assert seen is not None
         assert seen.room is ROOM
@@ -107,7 +107,7 @@ def test_a_known_gap_is_told() -> None:
     """It is no failure."""
     recorder = Recorder()
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         with pytest.raises(RoomNotFound):
             memory.peek("1", "r")
 
@@ -120,9 +120,9 @@ def test_nothing_in_memory_is_not_told() -> None:
     """What is fetched then is."""
     recorder = Recorder()
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         assert memory.peek("1", "r") is None
-        assert memory.last_resort("1") is None
+        assert memory.stale_if_error("1") is None
 
     within_a_request(recorder, Cache(None), work)
     assert attributes_of(recorder.span) == {}
@@ -133,7 +133,7 @@ def test_a_lookup_beyond_memory_has_a_span(result: str, *, reading: bool) -> Non
     """It says whether it began the read, and the request's says the same."""
     recorder, cache = Recorder(), Cache(None, reading=reading)
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         await memory.fetch("1", "r")
 
     within_a_request(recorder, cache, work)
@@ -161,7 +161,7 @@ def test_a_lookup_that_fails(failure: BaseException, error: str | None) -> None:
     recorder, cache = Recorder(), Cache(Source.STALE)
     cache.failure = failure
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         with pytest.raises(type(failure)):
             await memory.fetch("1", "r")
 
@@ -179,12 +179,12 @@ def test_a_stale_room_that_came_to_the_rescue_is_told() -> None:
     """The request was answered from memory in the end."""
     recorder, cache = Recorder(), Cache(Source.STALE)
 
-    async def work(memory: TracedMemory) -> None:
-        assert memory.last_resort("1", "bob") is not None
+    async def work(memory: TracedRoomCache) -> None:
+        assert memory.stale_if_error("1", "bob") is not None
 
     within_a_request(recorder, cache, work)
     assert attributes_of(recorder.span) == {RESULT: "stale_if_error"}
-    assert cache.asked == [("last_resort", "1", "bob")]
+    assert cache.asked == [("stale_if_error", "1", "bob")]
 
 
 @pytest.mark.parametrize(("second", "told"), [(Source.HIT, "hit"), (Source.STALE, "mixed")])
@@ -192,10 +192,10 @@ def test_a_batch_of_different_results_is_mixed(second: Source, told: str) -> Non
     """It has one span, and rooms that were had in one way each."""
     recorder = Recorder()
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         memory.peek("1", "r")
         other: Any = Cache(second)
-        TracedMemory(other, recorder.tracer).peek("2", "r")
+        TracedRoomCache(other, recorder.tracer).peek("2", "r")
 
     within_a_request(recorder, Cache(Source.HIT), work)
     assert attributes_of(recorder.span) == {RESULT: told}
@@ -205,15 +205,15 @@ def test_what_is_written_goes_through() -> None:
     """Evictions need no span."""
     recorder, cache = Recorder(), Cache(None)
 
-    async def work(memory: TracedMemory) -> None:
+    async def work(memory: TracedRoomCache) -> None:
         memory.evict("1")
-        memory.bury("2")
+        memory.mark_missing("2")
 
     within_a_request(recorder, cache, work)
-    assert cache.asked == [("evict", "1"), ("bury", "2")]
+    assert cache.asked == [("evict", "1"), ("mark_missing", "2")]
 
 
 def test_without_a_recorded_request_nothing_is_noted() -> None:
     """A request that is not sampled, or none at all."""
     stand_in: Any = Cache(Source.HIT)
-    assert TracedMemory(stand_in, Recorder().tracer).peek("1", "r") is not None
+    assert TracedRoomCache(stand_in, Recorder().tracer).peek("1", "r") is not None

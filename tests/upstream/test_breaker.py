@@ -10,9 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from gateway.upstream.breaker import Breaker, guarded
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
+from gateway.upstream.faults import (
+    Broken,
+    DeadlineExceeded,
+    Fault,
+    NotAttempted,
+    NotSent,
+    Unreadable,
+)
 from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.telemetry.counts import nonzero
@@ -27,7 +34,7 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.log = CapturingLogger()
-        self.block = Block()
+        self.block = SharedMetrics()
         self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
@@ -68,7 +75,7 @@ def reply(status: int, body: bytes = b"") -> Reply:
 
 FAILURES = {
     "not sent": NotSent("refused"),
-    "timeout": Overdue("3 s"),
+    "timeout": DeadlineExceeded("3 s"),
     "broken": Broken("reset"),
     "429": reply(429),
     "429 with an envelope": reply(429, enveloped(code=429)),
@@ -118,7 +125,7 @@ def test_it_says_how_long_it_stays_open() -> None:
     world = World()
     world.calls([Broken("reset")] * 5)
     world.now += 0.4
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotAttempted) as caught:
         world.breaker.admit()
     assert caught.value.retry_after == pytest.approx(PAUSE - 0.4)
 
@@ -139,7 +146,7 @@ def test_a_bad_probe_opens_it_again() -> None:
     world = World()
     world.calls([Broken("reset")] * 5)
     world.now += PAUSE
-    assert world.calls([Overdue("3 s"), fine()]) == [True, False]
+    assert world.calls([DeadlineExceeded("3 s"), fine()]) == [True, False]
     world.now += PAUSE * 0.9
     assert world.calls([fine()]) == [False]
     world.now += PAUSE * 0.2
@@ -153,7 +160,7 @@ def test_there_is_one_probe_at_a_time() -> None:
     world.now += PAUSE
 
     async def crowd() -> list[bool]:
-        return await asyncio.gather(*(world.call(Overdue("3 s")) for _ in range(100)))
+        return await asyncio.gather(*(world.call(DeadlineExceeded("3 s")) for _ in range(100)))
 
     before = world.sent
     asyncio.run(crowd())
@@ -161,7 +168,7 @@ def test_there_is_one_probe_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "given_up", [asyncio.CancelledError(), Refused("no connection", retry_after=1)], ids=repr
+    "given_up", [asyncio.CancelledError(), NotAttempted("no connection", retry_after=1)], ids=repr
 )
 def test_a_probe_that_is_given_up_makes_room_for_the_next(given_up: BaseException) -> None:
     """It neither closes nor blocks the breaker."""
@@ -206,7 +213,7 @@ def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
         world.now += later
         try:
             world.breaker.record(world.breaker.admit(), failed=failed)
-        except Refused:
+        except NotAttempted:
             assert world.breaker.state == "open"
     world.now += PAUSE + 0.001
     world.breaker.record(world.breaker.admit(), failed=False)

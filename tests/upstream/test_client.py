@@ -23,8 +23,8 @@ from gateway.rooms import (
     UpstreamTimeout,
 )
 from gateway.telemetry import (
-    Block,
     Metrics,
+    SharedMetrics,
     UpstreamCall,
     build_logger,
     families,
@@ -32,7 +32,7 @@ from gateway.telemetry import (
 )
 from gateway.upstream import QliveClient
 from gateway.upstream.dialects import CredentialsRefused
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from gateway.upstream.wire import encode_create
 from tests.live.fault_server import PUSH_URL, ROOM, enveloped
@@ -64,7 +64,7 @@ class Upstream:
         self._log = BytesIO()
         self.requests: list[httpx.Request] = []
         log = build_logger("debug", "json", self._log)
-        self.block = Block()
+        self.block = SharedMetrics()
         self.client = QliveClient(
             self._send, base_url=BASE, zone=ZONE, log=log, metrics=Metrics(self.block)
         )
@@ -152,10 +152,13 @@ ERRORS: list[tuple[str, Outcome, type[GatewayError], str]] = [
         OutcomeUnknown,
         "failing",
     ),
-    ("read", Overdue("late"), UpstreamTimeout, "failing"),
+    ("read", DeadlineExceeded("late"), UpstreamTimeout, "failing"),
     ("read", Broken("cut"), UpstreamError, "failing"),
     ("read", NotSent("refused"), UpstreamError, "failing"),
-    *[(name, Overdue("late"), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
+    *[
+        (name, DeadlineExceeded("late"), OutcomeUnknown, "failing")
+        for name in ("create", "stop", "delete")
+    ],
     *[(name, NotSent("no"), UpstreamError, "failing") for name in ("create", "stop", "delete")],
     *[(name, (503, b""), OutcomeUnknown, "failing") for name in ("create", "stop", "delete")],
     *[(name, (401, enveloped(code=401)), CredentialsRefused, "failing") for name in CALLS],
@@ -229,7 +232,11 @@ async def test_a_call_takes_as_long_as_it_takes() -> None:
 async def test_state_follows_the_last_call() -> None:
     """`untried`, then how the last call went; a business refusal is an upstream that works."""
     upstream = Upstream(
-        Broken("cut"), success(ROOM), Overdue("late"), (500, enveloped(code=404)), (500, b"")
+        Broken("cut"),
+        success(ROOM),
+        DeadlineExceeded("late"),
+        (500, enveloped(code=404)),
+        (500, b""),
     )
     states = [upstream.client.state]
     for _ in range(5):

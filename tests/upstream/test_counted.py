@@ -6,9 +6,16 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from gateway.upstream.counted import counted
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
+from gateway.upstream.faults import (
+    Broken,
+    DeadlineExceeded,
+    Fault,
+    NotAttempted,
+    NotSent,
+    Unreadable,
+)
 from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.telemetry.counts import nonzero
@@ -25,16 +32,16 @@ REFUSAL = Reply(500, httpx.Headers(), enveloped(code=500, message="record not fo
         (Reply(503, httpx.Headers(), b""), "unavailable"),
         (Reply(429, httpx.Headers(), enveloped()), "unavailable"),
         (NotSent("refused"), "not_connected"),
-        (Overdue("late"), "timeout"),
+        (DeadlineExceeded("late"), "timeout"),
         (Broken("cut"), "broken"),
         (Unreadable("too large"), "broken"),
         (asyncio.CancelledError(), "abandoned"),
-        (Refused("too late to send it", retry_after=1), None),
+        (NotAttempted("too late to send it", retry_after=1), None),
     ],
 )
 def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
     """Each that was sent counts once, by what came back; the outcome itself is passed on."""
-    block = Block()
+    block = SharedMetrics()
 
     async def send(_: httpx.Request) -> Reply:
         if isinstance(outcome, BaseException):

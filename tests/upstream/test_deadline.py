@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from gateway.upstream.faults import Overdue, Refused
+from gateway.upstream.faults import DeadlineExceeded, NotAttempted
 from gateway.upstream.send import Reply, Send, deadline, within
 
 FINE = Reply(200, httpx.Headers(), b"")
@@ -25,7 +25,7 @@ def test_a_call_without_time_is_not_sent() -> None:
         sent.append(request)
         return FINE
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(NotAttempted) as refused:
         called(-0.001, send)
     assert refused.value.retry_after == 1
     assert sent == []
@@ -42,11 +42,11 @@ def test_the_transport_is_told_what_is_left() -> None:
 
 
 def test_a_call_that_was_sent_may_have_been_carried_out() -> None:
-    """Overdue is another fault than refused."""
+    """DeadlineExceeded is another fault than refused."""
 
     async def send(_: httpx.Request) -> Reply:
         await asyncio.Event().wait()
         return FINE
 
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         called(0.01, send)

@@ -16,7 +16,7 @@ from gateway.rooms import (
     UpstreamTimeout,
 )
 from gateway.upstream.dialects import Operation, accept, envelope_of, from_fault
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.upstream.dialect_table import (
@@ -126,7 +126,7 @@ def test_types_of_an_envelope(content_type: str | None) -> None:
     assert meaning(STOP, answer(200, SUCCESS, content_type)) is None
 
 
-NOT_SENT, OVERDUE, BROKEN = NotSent("refused"), Overdue("late"), Broken("cut off")
+NOT_SENT, OVERDUE, BROKEN = NotSent("refused"), DeadlineExceeded("late"), Broken("cut off")
 
 FAULTS = [
     *[(NOT_SENT, operation, UpstreamError) for operation in ALL],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.upstream import Probe, probe
-from gateway.upstream.faults import Fault, NotSent, Overdue
+from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from tests.live.fault_server import ROOM, enveloped
 
@@ -75,7 +75,7 @@ async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
     assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
 
 
-@pytest.mark.parametrize("fault", [NotSent("connection error"), Overdue("late")])
+@pytest.mark.parametrize("fault", [NotSent("connection error"), DeadlineExceeded("late")])
 async def test_no_reply(fault: Fault) -> None:
     """A fault is told with the time it took; nothing is known of the clocks."""
     assert await probed(fault) == Probe(f"no reply: {fault}", 0.25)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue, Refused, Unreadable
+from gateway.upstream.faults import (
+    Broken,
+    DeadlineExceeded,
+    Fault,
+    NotAttempted,
+    NotSent,
+    Unreadable,
+)
 from gateway.upstream.retry import RetryBudget, retrying
 from gateway.upstream.send import Reply, within
 from tests.live.fault_server import enveloped
@@ -69,9 +76,9 @@ MENDABLE: Mapping[str, Reply | Fault] = {
     "500 without an envelope": reply(500, b"oops"),
 }
 FINAL: Mapping[str, Reply | Fault] = {
-    "timeout": Overdue("3 s"),
+    "timeout": DeadlineExceeded("3 s"),
     "too large": Unreadable("larger"),
-    "refused by the breaker": Refused("open", retry_after=1),
+    "refused by the breaker": NotAttempted("open", retry_after=1),
     "a room": FINE,
     "garbage": reply(200, b"<html>"),
     "an unknown room": reply(500, enveloped(code=500, message="record not found")),
@@ -115,7 +122,7 @@ def test_two_attempts_are_the_most(second: Reply | Fault) -> None:
 def test_a_second_attempt_that_is_refused_leaves_the_first_outcome() -> None:
     """The client learns what happened, not that the breaker opened meanwhile."""
     first = Broken("reset")
-    world = World(first, Refused("open", retry_after=1))
+    world = World(first, NotAttempted("open", retry_after=1))
     assert world.call() is first
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from gateway.upstream.faults import Broken, Fault, NotSent, Overdue
+from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from tests.live.fault_server import Exchange, Script, answering, enveloped, reply, serving
 from tests.live.faults import CHUNKED, GZIP, HEAD, SLOW, dripping
@@ -40,7 +40,7 @@ async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
     """However an upstream spends its time, the call ends soon after its deadline."""
     async with serving(SLOW[case]) as server, sending(seconds=DEADLINE) as send:
         started = time.perf_counter()
-        with pytest.raises(Overdue):
+        with pytest.raises(DeadlineExceeded):
             await send(request(server.url))
         assert DEADLINE * 0.9 <= time.perf_counter() - started < GENEROUS
         assert len(server.received) == 1
@@ -54,7 +54,7 @@ async def test_waiting_for_a_connection_counts() -> None:
         with socket.create_connection(full.getsockname()):
             async with sending(seconds=DEADLINE) as send:
                 started = time.perf_counter()
-                with pytest.raises(Overdue):
+                with pytest.raises(DeadlineExceeded):
                     await send(request(f"http://127.0.0.1:{full.getsockname()[1]}"))
                 assert time.perf_counter() - started < GENEROUS
 
@@ -182,7 +182,7 @@ def unused_port() -> int:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "nope.invalid"])
 async def test_no_connection_is_not_sent(host: str, method: str) -> None:
-    """Refused connections and names that do not resolve prove that nothing was sent."""
+    """NotAttempted connections and names that do not resolve prove that nothing was sent."""
     async with sending() as send:
         with pytest.raises(NotSent):
             await send(request(f"http://{host}:{unused_port()}", method))

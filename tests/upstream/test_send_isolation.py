@@ -9,7 +9,7 @@ import pytest
 
 from gateway.upstream import Send
 from gateway.upstream.dialects import Operation, accept, envelope_of
-from gateway.upstream.faults import Broken, Overdue
+from gateway.upstream.faults import Broken, DeadlineExceeded
 from gateway.upstream.wire import decode_this_room
 from tests.live.fault_server import ROOM, Exchange, answering, enveloped, reply, serving
 from tests.upstream.scripted import connecting, sender, sending
@@ -152,7 +152,9 @@ async def test_unfinished_calls_give_their_connections_back(
             for call in calls:
                 call.cancel()
         ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert {type(each) for each in ended} == {asyncio.CancelledError if cancelled else Overdue}
+        assert {type(each) for each in ended} == {
+            asyncio.CancelledError if cancelled else DeadlineExceeded
+        }
         good = (patient(read(f"{server.url}/good")) for _ in range(20))
         assert [each.status for each in await asyncio.gather(*good)] == [200] * 20
     assert len(server.received) < 50

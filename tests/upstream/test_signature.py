@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sandbox.call import Call
-from gateway.sandbox.signature import is_authentic
+from gateway.sandbox.request import Call
+from gateway.sandbox.verification import is_authentic
 from gateway.upstream import QiniuAuth
 from gateway.upstream.signature import canonical, sign, signing_text
 from tests.upstream.scripted import sdk_authorization

@@ -24,7 +24,7 @@ _PID = 0
 """The place of the worker's process id; the families follow."""
 
 
-class Places(dict[tuple[str, ...], int]):
+class Offsets(dict[tuple[str, ...], int]):
     """Where each series of a family begins; a label's unknown value is its `other`."""
 
     def __init__(self, family: Family, begin: int) -> None:
@@ -47,22 +47,22 @@ def _width(family: Family) -> int:
     return len(family.bounds) + 2 if family.kind is Kind.HISTOGRAM else 1
 
 
-def _laid_out(families: Iterable[Family]) -> tuple[dict[str, Places], int]:
+def _laid_out(families: Iterable[Family]) -> tuple[dict[str, Offsets], int]:
     places, begin = {}, _PID + 1
     for family in families:
-        places[family.name] = Places(family, begin)
+        places[family.name] = Offsets(family, begin)
         begin += len(family.series) * _width(family)
     return places, begin
 
 
-class Block:
+class SharedMetrics:
     """The numbers of one worker. Made before it starts, it can be handed to its process."""
 
     def __init__(self) -> None:
         self._places, size = _laid_out(FAMILIES)
         self.numbers: Numbers = RawArray(ctypes.c_double, size)
 
-    def places(self, family: Family) -> Places:
+    def places(self, family: Family) -> Offsets:
         """Return where the series of a family begin."""
         return self._places[family.name]
 

@@ -21,7 +21,7 @@ from typing import Any
 from granian import _signals
 from granian._granian import WorkerSignal
 
-from .listener import refuse_connections
+from .refuse import refuse_connections
 
 Application = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -38,7 +38,7 @@ _OPEN_OF_LEAD = 0.8
 """The part of it after which connections are refused."""
 
 
-class Stopping:
+class GracefulShutdown:
     """Whether this worker, which listens on `port`, is about to stop.
 
     `grace` is in seconds, from the signal to the end.
@@ -47,24 +47,24 @@ class Stopping:
     def __init__(self, port: int, grace: float) -> None:
         self._port = port
         self._grace = grace
-        self._announced = False
+        self._draining = False
         self._stopped = False
         self._stop_granian: Callable[[], None]
 
     @property
-    def announced(self) -> bool:
+    def draining(self) -> bool:
         """Whether it has been asked to stop."""
-        return self._announced
+        return self._draining
 
     def take_signals(self) -> None:
         """Make the worker that granian is about to start in this process stop as told above."""
         _signals.set_loop_signals = self._listen
 
     def around(self, app: Application) -> Application:
-        """Return `app`, whose answers close their connections once the stop is announced."""
+        """Return `app`, whose answers close their connections once the stop is draining."""
 
         def stopping(scope: object, receive: object, send: _Send) -> Awaitable[None]:
-            return app(scope, receive, _closing(send) if self._announced else send)
+            return app(scope, receive, _closing(send) if self._draining else send)
 
         return stopping
 
@@ -79,8 +79,8 @@ class Stopping:
         return event
 
     def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._announced:
-            self._announced = True
+        if not self._draining:
+            self._draining = True
             lead = min(_LEAD, self._grace * _LEAD_OF_GRACE)
             loop.call_later(lead * _OPEN_OF_LEAD, refuse_connections, self._port)
             loop.call_later(lead, self._stop)

@@ -7,17 +7,17 @@ from contextlib import suppress
 import pytest
 
 from gateway.identity import (
+    CachingVerifier,
     ClaimRules,
     Identity,
     Key,
-    RememberingVerifier,
     StaticKeys,
     TokenVerifier,
     hmac_key,
     mint,
 )
 from gateway.rooms import TokenExpired, TokenInvalid, UpstreamUnavailable
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -43,8 +43,8 @@ class Remembering:
     def __init__(self, size: int = 100) -> None:
         self.now = 1_800_000_000.0
         self.verifier = Counting(StaticKeys([hmac_key(SECRET.encode())]), RULES, lambda: self.now)
-        self.block = Block()
-        self.tokens = RememberingVerifier(
+        self.block = SharedMetrics()
+        self.tokens = CachingVerifier(
             self.verifier,
             leeway=RULES.leeway,
             clock=lambda: self.now,
@@ -156,7 +156,7 @@ async def test_verifications_are_counted_by_outcome() -> None:
         await memory.tokens.verify("no token")
     with suppress(TokenExpired):
         await memory.tokens.verify(memory.token(ttl=-60))
-    without = RememberingVerifier(
+    without = CachingVerifier(
         TokenVerifier(NoKeys(), RULES),
         leeway=0,
         clock=time.time,

@@ -1,4 +1,4 @@
-"""LocalOutcomes: claims, lifetime and bounds, by a clock that is told the time."""
+"""LocalIdempotencyStore: claims, lifetime and bounds, by a clock that is told the time."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from msgspec import structs
 
-from gateway.cache import LocalOutcomes
+from gateway.cache import LocalIdempotencyStore
 from gateway.rooms import (
     Created,
     Creator,
     Failed,
+    IdempotencyClaim,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     NewRoom,
     Outcome,
-    Ticket,
 )
 from gateway.secret import Secret
 from tests.cache.fakes import Clock
@@ -31,7 +31,7 @@ T = TypeVar("T")
 DAY = 86_400
 ROOM = Created(room_of().for_viewers())
 FAILED = Failed("upstream_error")
-TICKET = Ticket("alice", "key", "print")
+TICKET = IdempotencyClaim("alice", "key", "print")
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
@@ -44,20 +44,20 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Remembered:
-    """Outcomes, and the time they live in."""
+    """IdempotencyStore, and the time they live in."""
 
     def __init__(self, size: int = 1 << 20) -> None:
         self.clock = Clock()
-        self.store = LocalOutcomes(self.clock, size=size)
+        self.store = LocalIdempotencyStore(self.clock, size=size)
 
-    def claim(self, ticket: Ticket = TICKET) -> Outcome | None:
+    def claim(self, claim: IdempotencyClaim = TICKET) -> Outcome | None:
         """Claim a key."""
-        return done(self.store.claim(ticket))
+        return done(self.store.claim(claim))
 
-    def settle(self, outcome: Outcome = ROOM, ticket: Ticket = TICKET) -> None:
+    def settle(self, outcome: Outcome = ROOM, claim: IdempotencyClaim = TICKET) -> None:
         """Claim a key and end the claim."""
-        assert self.claim(ticket) is None
-        done(self.store.settle(ticket, outcome))
+        assert self.claim(claim) is None
+        done(self.store.settle(claim, outcome))
 
 
 @pytest.mark.parametrize("outcome", [ROOM, FAILED])
@@ -110,9 +110,13 @@ def test_another_body_is_refused(*, running: bool) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [Ticket("bob", "key", "print"), Ticket("alice", "Key", "x"), Ticket("ali", "cekey", "")],
+    [
+        IdempotencyClaim("bob", "key", "print"),
+        IdempotencyClaim("alice", "Key", "x"),
+        IdempotencyClaim("ali", "cekey", ""),
+    ],
 )
-def test_keys_do_not_meet(other: Ticket) -> None:
+def test_keys_do_not_meet(other: IdempotencyClaim) -> None:
     """Another user's key, or another key, is another."""
     remembered = Remembered()
     remembered.settle()
@@ -124,10 +128,10 @@ def test_bound() -> None:
     """The bytes that are held stay below the bound; the longest unused go first."""
     remembered = Remembered(size=100_000)
     first = structs.replace(TICKET, key="first")
-    remembered.settle(ticket=first)
+    remembered.settle(claim=first)
     for number in range(1000):
         assert remembered.claim(first) == ROOM
-        remembered.settle(ticket=structs.replace(TICKET, key=str(number)))
+        remembered.settle(claim=structs.replace(TICKET, key=str(number)))
     sizes = [len(text) for text in texts_in(remembered.store) if "live_id" in text]
     assert 40 < len(sizes) < 100
     assert sum(sizes) + 1000 * len(sizes) <= 100_000
@@ -150,7 +154,7 @@ def test_what_runs_is_never_pushed_out() -> None:
     remembered = Remembered(size=10_000)
     assert remembered.claim() is None
     for number in range(100):
-        remembered.settle(ticket=structs.replace(TICKET, key=str(number)))
+        remembered.settle(claim=structs.replace(TICKET, key=str(number)))
     remembered.clock.now += 2 * DAY
     with pytest.raises(IdempotencyInProgress):
         remembered.claim()
@@ -160,12 +164,12 @@ def test_nothing_is_left_of_a_claim_that_has_ended() -> None:
     """Released keys leave nothing behind, expired outcomes nothing once another is kept."""
     remembered = Remembered()
     for number in range(100):
-        ticket = structs.replace(TICKET, user_id=f"released{number}")
-        remembered.claim(ticket)
-        done(remembered.store.release(ticket))
-        remembered.settle(ticket=structs.replace(TICKET, user_id=f"expired{number}"))
+        claim = structs.replace(TICKET, user_id=f"released{number}")
+        remembered.claim(claim)
+        done(remembered.store.release(claim))
+        remembered.settle(claim=structs.replace(TICKET, user_id=f"expired{number}"))
     remembered.clock.now += DAY
-    remembered.settle(ticket=structs.replace(TICKET, user_id="last"))
+    remembered.settle(claim=structs.replace(TICKET, user_id="last"))
     users = {text for text in texts_in(remembered.store) if text.startswith(("rele", "exp", "las"))}
     assert users == {"last"}
 
@@ -195,32 +199,32 @@ class Creates(RuleBasedStateMachine):
     """A few users with few keys and bodies, against a model that forgets nothing but by time."""
 
     tickets = st.builds(
-        Ticket, st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("12")
+        IdempotencyClaim, st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("12")
     )
     outcomes = st.sampled_from([ROOM, FAILED])
 
     def __init__(self) -> None:
         super().__init__()
         self.remembered = Remembered()
-        self.running: dict[tuple[str, str], Ticket] = {}
-        self.ended: dict[tuple[str, str], tuple[Ticket, Outcome, float]] = {}
+        self.running: dict[tuple[str, str], IdempotencyClaim] = {}
+        self.ended: dict[tuple[str, str], tuple[IdempotencyClaim, Outcome, float]] = {}
 
-    @rule(ticket=tickets)
-    def claim(self, ticket: Ticket) -> None:
+    @rule(claim=tickets)
+    def claim(self, claim: IdempotencyClaim) -> None:
         """Ask to create."""
-        key = (ticket.user_id, ticket.key)
+        key = (claim.user_id, claim.key)
         held, outcome, _ = self.ended.get(key, (self.running.get(key), None, 0.0))
         if held is None:
-            assert self.remembered.claim(ticket) is None
-            self.running[key] = ticket
-        elif held != ticket:
+            assert self.remembered.claim(claim) is None
+            self.running[key] = claim
+        elif held != claim:
             with pytest.raises(IdempotencyKeyReused):
-                self.remembered.claim(ticket)
+                self.remembered.claim(claim)
         elif outcome is None:
             with pytest.raises(IdempotencyInProgress):
-                self.remembered.claim(ticket)
+                self.remembered.claim(claim)
         else:
-            assert self.remembered.claim(ticket) == outcome
+            assert self.remembered.claim(claim) == outcome
 
     @rule(data=st.data(), outcome=st.none() | outcomes)
     def end(self, data: st.DataObject, outcome: Outcome | None) -> None:
@@ -228,12 +232,12 @@ class Creates(RuleBasedStateMachine):
         if not self.running:
             return
         key = data.draw(st.sampled_from(sorted(self.running)))
-        ticket = self.running.pop(key)
+        claim = self.running.pop(key)
         if outcome is None:
-            done(self.remembered.store.release(ticket))
+            done(self.remembered.store.release(claim))
         else:
-            done(self.remembered.store.settle(ticket, outcome))
-            self.ended[key] = (ticket, outcome, self.remembered.clock.now + DAY)
+            done(self.remembered.store.settle(claim, outcome))
+            self.ended[key] = (claim, outcome, self.remembered.clock.now + DAY)
 
     @rule(seconds=st.sampled_from([1, 3600, DAY / 2, DAY]))
     def wait(self, seconds: float) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.settings import SettingsError
-from gateway.traces import tracing_for, wanted
+from gateway.traces import traces_requested, tracing_for
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
@@ -28,7 +28,7 @@ OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
 )
 def test_traces_are_on_where_they_are_asked_for(environ: dict[str, str], *, expected: bool) -> None:
     """An endpoint or the exporter turns them on, `none` and the SDK's switch turn them off."""
-    assert (wanted(environ) is not None) is expected
+    assert (traces_requested(environ) is not None) is expected
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_what_cannot_be_given_is_refused(name: str, text: str) -> None:
 )
 def test_what_the_sdk_understands_is_taken(environ: dict[str, str]) -> None:
     """The variable for traces goes before the one for all signals."""
-    assert wanted({**ENDPOINT, **environ}) == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    assert traces_requested({**ENDPOINT, **environ}) == "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def test_all_is_said_at_once() -> None:
     """As for the gateway's own variables."""
     wrong = {"OTEL_TRACES_SAMPLER": "a", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
     with pytest.raises(SettingsError) as refused:
-        wanted({**ENDPOINT, **wrong})
+        traces_requested({**ENDPOINT, **wrong})
     assert {each.variable for each in refused.value.problems} == set(wrong)

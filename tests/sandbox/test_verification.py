@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from qiniu import QiniuMacAuth
 from qiniu.utils import canonical_mime_header_key
 
-from gateway.sandbox.call import Call
-from gateway.sandbox.signature import is_authentic, text_to_sign
+from gateway.sandbox.request import Call
+from gateway.sandbox.verification import is_authentic, text_to_sign
 
 N = '{"name": "test"}'
 K = "name=test&language=go"

@@ -32,7 +32,7 @@ class _Known(LRUCache[str, Identity]):
         return f"<{len(self)} tokens>"
 
 
-class RememberingVerifier:
+class CachingVerifier:
     """Verifies with `verifier`, at most `size` tokens remembered.
 
     `leeway` in seconds and `clock` are the verifier's own; `verifications` counts by outcome.

@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 import httpx
 
-from .faults import Refused
+from .faults import NotAttempted
 from .send import Reply, Send, time_left
 
 _RETRY_AFTER = 1.0
@@ -19,7 +19,7 @@ _WEIGHT = 0.1
 """Of the last call's duration in the mean."""
 
 
-class Line:
+class ConnectionLimiter:
     """So many `places`, and the calls that wait for one."""
 
     def __init__(self, places: int) -> None:
@@ -38,7 +38,7 @@ class Line:
         return len(self._waiting)
 
     async def enter(self, seconds: float) -> None:
-        """Take a place, within so many seconds. Raises Refused."""
+        """Take a place, within so many seconds. Raises NotAttempted."""
         if self._free:
             self._free -= 1
             return
@@ -75,8 +75,8 @@ class Line:
         self._free += 1
 
 
-def limited(line: Line, send: Send) -> Send:
-    """Return `send` for at most as many calls at once as `line` has places. Raises Refused.
+def limited(line: ConnectionLimiter, send: Send) -> Send:
+    """Return `send` for at most as many calls at once as `line` has places. Raises NotAttempted.
 
     A request's extension `on_sent` is called once it has a place.
     """
@@ -93,9 +93,9 @@ def limited(line: Line, send: Send) -> Send:
     return place
 
 
-def _busy(seconds: float) -> Refused:
+def _busy(seconds: float) -> NotAttempted:
     reason = f"all connections are busy, and would be for {seconds:.3g} s"
-    return Refused(reason, retry_after=_RETRY_AFTER)
+    return NotAttempted(reason, retry_after=_RETRY_AFTER)
 
 
 def _nobody() -> None:

@@ -14,7 +14,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from urllib.parse import unquote_to_bytes
 
-from .call import Call
+from .request import Call
 
 _PREFIX = b"X-Qiniu-"
 _AT_MOST_ONCE = ("authorization", "host", "content-type")

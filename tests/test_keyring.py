@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import CapturingLogger
 
-from gateway.credentials import Credentials
+from gateway.keyring import Keyring
 from gateway.rooms import TokenInvalid
 from gateway.settings import Settings, SettingsError, load
 from gateway.telemetry import Metrics
@@ -44,7 +44,7 @@ def token(key: Any, algorithm: str = "HS256") -> str:
     return jwt.encode({"sub": "bob", "exp": time.time() + 60}, key, algorithm=algorithm)
 
 
-async def believes(credentials: Credentials, text: str) -> bool:
+async def believes(credentials: Keyring, text: str) -> bool:
     """Whether a token is accepted."""
     try:
         await credentials.tokens.verify(text)
@@ -53,7 +53,7 @@ async def believes(credentials: Credentials, text: str) -> bool:
     return True
 
 
-def signature(credentials: Credentials) -> str:
+def signature(credentials: Keyring) -> str:
     """Return what signs a request."""
     request = httpx.Request("GET", "http://upstream.invalid/server/live/1")
     return str(next(credentials.auth.auth_flow(request)).headers["Authorization"])
@@ -61,7 +61,7 @@ def signature(credentials: Credentials) -> str:
 
 async def test_another_secret() -> None:
     """The new one at once; the previous one as long as it is given; no older one."""
-    credentials = Credentials(settings(), CapturingLogger(), Metrics())
+    credentials = Keyring(settings(), CapturingLogger(), Metrics())
     tokens = [token(secret) for secret in SECRETS]
     assert [await believes(credentials, each) for each in tokens] == [True, False, False]
     credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]))
@@ -73,7 +73,7 @@ async def test_another_secret() -> None:
 async def test_another_public_key() -> None:
     """A token that was remembered under the old one is not believed any more."""
     old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    credentials = Credentials(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger(), Metrics())
+    credentials = Keyring(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger(), Metrics())
     remembered = token(old, "ES256")
     assert await believes(credentials, remembered)
     credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)))
@@ -83,7 +83,7 @@ async def test_another_public_key() -> None:
 
 def test_another_pair_signs() -> None:
     """AK and SK change together."""
-    credentials = Credentials(settings(), CapturingLogger(), Metrics())
+    credentials = Keyring(settings(), CapturingLogger(), Metrics())
     before = signature(credentials)
     credentials.adopt(settings(ACCESS_KEY="ak-2", SECRET_KEY="sk-2", JWT_SECRET=SECRETS[0]))
     assert before.startswith("Qiniu ak-1:")
@@ -93,7 +93,7 @@ def test_another_pair_signs() -> None:
 
 async def test_a_key_that_cannot_be_used_changes_nothing() -> None:
     """Neither what verifies nor what signs."""
-    credentials = Credentials(settings(), CapturingLogger(), Metrics())
+    credentials = Keyring(settings(), CapturingLogger(), Metrics())
     before = signature(credentials)
     weak = pem(ec.generate_private_key(ec.SECP256K1()))
     with pytest.raises(SettingsError):

@@ -29,7 +29,7 @@ class SettingsError(Exception):
         return "\n".join(f"{each.variable:<{width}}  {each.message}" for each in self.problems)
 
 
-class Refused(ValueError):
+class InvalidValue(ValueError):
     """A parser's verdict on a value. Its text continues the variable's name: "must be …".
 
     A type of its own, because the text of a library's ValueError often quotes the value.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.faults import Refused
-from gateway.upstream.limit import Line, limited
+from gateway.upstream.connection_limiter import ConnectionLimiter, limited
+from gateway.upstream.faults import NotAttempted
 from gateway.upstream.send import Reply, Send, within
 
 FINE = Reply(200, httpx.Headers(), b"")
@@ -24,7 +24,7 @@ class World:
         self._under_way: list[httpx.Request] = []
         self.most = 0
         self.answer = asyncio.Event()
-        self.line = Line(2)
+        self.line = ConnectionLimiter(2)
         self.send: Send = within(seconds, limited(self.line, self._send))
 
     @property
@@ -80,7 +80,7 @@ def test_waiting_has_an_end() -> None:
         world = World(seconds=0.1)
         under_way = [world.call(), world.call()]
         await _settle()
-        with pytest.raises(Refused, match="all connections are busy"):
+        with pytest.raises(NotAttempted, match="all connections are busy"):
             await world.call()
         world.answer.set()
         assert await asyncio.gather(*under_way) == [FINE, FINE]
@@ -105,7 +105,7 @@ def test_who_would_wait_in_vain_is_refused_on_arrival() -> None:
         refused = [call for call in calls if call.done()]
         assert calls[:17] == [call for call in calls if not call.done()][:17]
         assert 12 <= len(refused) <= 13
-        assert {type(call.exception()) for call in refused} == {Refused}
+        assert {type(call.exception()) for call in refused} == {NotAttempted}
         world.answer.set()
         await asyncio.gather(*calls, return_exceptions=True)
 

@@ -12,13 +12,13 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
-from gateway.background import meanwhile
+from gateway.background import background_task
 from gateway.identity import (
+    CachingVerifier,
     ClaimRules,
     JwksKeys,
     Key,
     KeySource,
-    RememberingVerifier,
     StaticKeys,
     TokenVerifier,
     hmac_key,
@@ -34,7 +34,7 @@ from gateway.settings import (
     load,
 )
 from gateway.telemetry import Metrics
-from gateway.threads import foreign_calls_returned
+from gateway.threads import drain_native_threads
 from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
 
 TOKENS = 10_000
@@ -47,7 +47,7 @@ _LARGEST_JWKS = 262_144
 _JWK_SET = "application/jwk-set+json, application/json"
 
 
-class Credentials:
+class Keyring:
     """What signs and what verifies. Raises SettingsError for a key that cannot be used."""
 
     def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
@@ -60,7 +60,7 @@ class Credentials:
         if settings.jwt_jwks_url is not None:
             self._issuer = issuer_transport()
             self._keys = self._published(self._issuer, settings.jwt_jwks_url, settings)
-        self.tokens = RememberingVerifier(
+        self.tokens = CachingVerifier(
             TokenVerifier(self._keys, claim_rules(settings), time.time),
             leeway=settings.jwt_leeway,
             clock=time.time,
@@ -85,7 +85,7 @@ class Credentials:
         async with AsyncExitStack() as stack:
             if self._issuer is not None:
                 stack.push_async_callback(self._issuer.aclose)
-            await stack.enter_async_context(meanwhile(self._keys.keep_fresh, self._log))
+            await stack.enter_async_context(background_task(self._keys.keep_fresh, self._log))
             yield
 
     def _forget(self) -> None:
@@ -133,7 +133,7 @@ async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
         return IssuerCheck(problem=str(error))
     finally:
         await issuer.aclose()
-        await foreign_calls_returned()
+        await drain_native_threads()
     problem = None if published.keys else "it has no key that can be used"
     return IssuerCheck(len(published.keys), published.left_out, problem)
 

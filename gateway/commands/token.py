@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from gateway import credentials
+from gateway import keyring
 from gateway.identity import StaticKeys, TokenVerifier, mint
 from gateway.rooms import TokenInvalid
 from gateway.settings import SettingsError, load_jwt
@@ -18,12 +18,12 @@ def run(environ: Mapping[str, str], sub: str, scopes: Sequence[str], ttl: int) -
     """Print a token for `sub` that expires in `ttl` seconds."""
     try:
         settings = load_jwt(environ)
-        keys = StaticKeys(credentials.verification_keys(settings))
+        keys = StaticKeys(keyring.verification_keys(settings))
     except SettingsError as error:
         refuse(error)
     if settings.jwt_secret is None:
         fail("tokens are minted with GATEWAY_JWT_SECRET only; set it", INVALID)
-    rules = credentials.claim_rules(settings)
+    rules = keyring.claim_rules(settings)
     secret = settings.jwt_secret.reveal()
     minted = mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl)
     try:

@@ -15,7 +15,7 @@ import msgspec
 from cachetools import TTLCache
 from msgspec import Struct
 
-from gateway.rooms import IdempotencyInProgress, IdempotencyKeyReused, Outcome, Ticket
+from gateway.rooms import IdempotencyClaim, IdempotencyInProgress, IdempotencyKeyReused, Outcome
 
 _DAY = 86_400.0
 _BYTES = 64 << 20
@@ -33,8 +33,8 @@ class _Record(Struct, frozen=True):
 _records = msgspec.json.Decoder(_Record)
 
 
-class LocalOutcomes:
-    """The `Outcomes` of one process, in at most about `size` bytes; `clock` counts seconds."""
+class LocalIdempotencyStore:
+    """The `IdempotencyStore` of one process, in about `size` bytes; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float], *, size: int = _BYTES) -> None:
         self._running: dict[_Key, str] = {}
@@ -42,39 +42,39 @@ class LocalOutcomes:
             size, _DAY, clock, lambda record: min(size, _PLACE + len(record))
         )
 
-    async def claim(self, ticket: Ticket) -> Outcome | None:
+    async def claim(self, claim: IdempotencyClaim) -> Outcome | None:
         """Return the outcome of the first use; None makes this the first.
 
         Raises IdempotencyKeyReused or IdempotencyInProgress.
         """
-        key = _key(ticket)
+        key = _key(claim)
         running = self._running.get(key)
         if running is not None:
-            _require_same(ticket, running)
+            _require_same(claim, running)
             raise IdempotencyInProgress
         try:
             record = _records.decode(self._ended[key])
         except KeyError:
-            self._running[key] = ticket.fingerprint
+            self._running[key] = claim.fingerprint
             return None
-        _require_same(ticket, record.fingerprint)
+        _require_same(claim, record.fingerprint)
         return record.outcome
 
-    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
         """End a claim: remember what came of it."""
-        record = msgspec.json.encode(_Record(ticket.fingerprint, outcome))
-        self._ended[_key(ticket)] = record
-        self._running.pop(_key(ticket), None)
+        record = msgspec.json.encode(_Record(claim.fingerprint, outcome))
+        self._ended[_key(claim)] = record
+        self._running.pop(_key(claim), None)
 
-    async def release(self, ticket: Ticket) -> None:
+    async def release(self, claim: IdempotencyClaim) -> None:
         """End a claim of which nothing came."""
-        self._running.pop(_key(ticket), None)
+        self._running.pop(_key(claim), None)
 
 
-def _key(ticket: Ticket) -> _Key:
-    return ticket.user_id, ticket.key
+def _key(claim: IdempotencyClaim) -> _Key:
+    return claim.user_id, claim.key
 
 
-def _require_same(ticket: Ticket, fingerprint: str) -> None:
-    if ticket.fingerprint != fingerprint:
+def _require_same(claim: IdempotencyClaim, fingerprint: str) -> None:
+    if claim.fingerprint != fingerprint:
         raise IdempotencyKeyReused

@@ -1,13 +1,13 @@
-"""RoomCache: lifetimes, sharing, eviction and the size bound, by a clock that is told the time."""
+"""LocalRoomCache: lifetimes, sharing, eviction and the size bound, by a fake clock."""
 
 import asyncio
 
 import msgspec
 import pytest
 
-from gateway.cache import Lifetimes, RoomCache
+from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from tests.cache.fakes import Clock, Upstream
 from tests.cache.reachable import texts_in
 from tests.rooms.fakes import PUSH_URL
@@ -35,8 +35,8 @@ class Cached:
     def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
         self.clock = Clock()
         self.upstream = Upstream()
-        self.block = Block()
-        self.rooms = RoomCache(
+        self.block = SharedMetrics()
+        self.rooms = LocalRoomCache(
             self.upstream.read,
             encode,
             size=size,
@@ -82,11 +82,11 @@ async def test_lifetimes() -> None:
     await settle()
     cached.clock.now += 0.2
     assert cached.rooms.peek("a", "r") is None
-    assert cached.rooms.last_resort("a") is not None
+    assert cached.rooms.stale_if_error("a") is not None
     cached.clock.now += 26.7
-    assert cached.rooms.last_resort("a") is not None
+    assert cached.rooms.stale_if_error("a") is not None
     cached.clock.now += 0.3
-    assert cached.rooms.last_resort("a") is None
+    assert cached.rooms.stale_if_error("a") is None
 
 
 async def test_stale_is_refreshed_once_in_the_background() -> None:
@@ -194,7 +194,7 @@ async def test_an_error_is_shared() -> None:
     assert await cached.fetch() == "first"
 
 
-@pytest.mark.parametrize("change", ["evict", "bury"])
+@pytest.mark.parametrize("change", ["evict", "mark_missing"])
 @pytest.mark.parametrize("warm", [False, True])
 async def test_a_read_in_flight_does_not_bring_the_old_room_back(
     change: str, *, warm: bool
@@ -235,7 +235,7 @@ async def test_an_evicted_room_is_no_last_resort() -> None:
     await cached.fetch()
     cached.rooms.evict("a")
     assert cached.rooms.peek("a", "r") is None
-    assert cached.rooms.last_resort("a") is None
+    assert cached.rooms.stale_if_error("a") is None
 
 
 async def test_unknown_rooms_are_remembered_briefly() -> None:
@@ -263,7 +263,7 @@ async def test_a_room_that_turns_out_deleted_is_dropped() -> None:
     await settle()
     with pytest.raises(RoomNotFound):
         cached.rooms.peek("a", "r")
-    assert cached.rooms.last_resort("a") is None
+    assert cached.rooms.stale_if_error("a") is None
 
 
 async def test_unknown_ids_do_not_push_rooms_out() -> None:
@@ -286,7 +286,7 @@ async def test_size_bound() -> None:
             await cached.fetch(f"room{number}")
         kept = sum(cached.title(f"room{number}") is not None for number in range(size * 3))
         assert 0 < kept <= size
-        cached.rooms.bury("none")
+        cached.rooms.mark_missing("none")
         assert sum(cached.rooms.sizes) <= size
 
 
@@ -295,7 +295,7 @@ async def test_nothing_is_kept_without_lifetimes() -> None:
     cached = Cached(lifetimes=Lifetimes(fresh=0, revalidate=0, error=0, unknown=0))
     await asyncio.gather(cached.fetch(), cached.fetch())
     assert cached.title() is None
-    assert cached.rooms.last_resort("a") is None
+    assert cached.rooms.stale_if_error("a") is None
     assert cached.upstream.reads == ["a"]
 
 
@@ -347,7 +347,7 @@ async def test_lookups_are_counted_by_where_the_room_came_from() -> None:
     cached.upstream.error = UpstreamError("down")
     with pytest.raises(UpstreamError):
         await cached.fetch()
-    cached.rooms.last_resort("a")
+    cached.rooms.stale_if_error("a")
     assert nonzero(cached.block, families.LOOKUPS) == {
         ("miss",): 3,
         ("coalesced",): 2,
@@ -363,7 +363,7 @@ async def test_an_anchor_is_no_viewer() -> None:
     cached = Cached()
     await cached.fetch()
     assert cached.rooms.peek("a", "r", "alice") is None
-    assert cached.rooms.last_resort("a", "alice") is None
+    assert cached.rooms.stale_if_error("a", "alice") is None
     assert cached.rooms.peek("a", "r", "bob") is not None
     assert nonzero(cached.block, families.LOOKUPS) == {("miss",): 1, ("hit",): 1}
 
@@ -377,5 +377,5 @@ async def test_evictions_are_counted_by_reason() -> None:
     cached.rooms.evict("11")
     assert nonzero(cached.block, families.EVICTIONS) == {("capacity",): 3, ("write",): 1}
     assert cached.rooms.sizes == (8, 0)
-    cached.rooms.bury("10")
+    cached.rooms.mark_missing("10")
     assert cached.rooms.sizes == (7, 1)

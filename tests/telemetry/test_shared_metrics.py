@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry import Block, Metrics, families
+from gateway.telemetry import Metrics, SharedMetrics, families
 from tests.telemetry.counts import nonzero, nonzero_series
 
 
 def test_a_counter_counts_by_its_labels() -> None:
     """Each series for itself."""
-    block = Block()
+    block = SharedMetrics()
     metrics = Metrics(block)
     for _ in range(3):
         metrics.lookups.inc("hit")
@@ -24,7 +24,7 @@ def test_a_counter_counts_by_its_labels() -> None:
 
 def test_a_gauge_shows_the_last_value() -> None:
     """It is set, not added to."""
-    block = Block()
+    block = SharedMetrics()
     metrics = Metrics(block)
     for value in (7, 0, 2):
         metrics.cached.set(value, "known")
@@ -34,7 +34,7 @@ def test_a_gauge_shows_the_last_value() -> None:
 @given(st.lists(st.floats(0, 100), min_size=1))
 def test_a_histogram_counts_each_value_once(seconds: list[float]) -> None:
     """In the bucket of the least bound that is not below it; the sum is that of all."""
-    block = Block()
+    block = SharedMetrics()
     metrics = Metrics(block)
     for each in seconds:
         metrics.loop_lag.observe(each)
@@ -57,7 +57,7 @@ def test_an_unknown_value_counts_as_other(
     given_labels: tuple[str, ...], counted: tuple[str, ...]
 ) -> None:
     """Whatever a client sends as its method: there are no more series than before."""
-    block = Block()
+    block = SharedMetrics()
     Metrics(block).http_requests.inc(*given_labels)
     assert nonzero(block, families.HTTP_REQUESTS) == {counted: 1}
     assert len(block.series(families.HTTP_REQUESTS)) == len(families.HTTP_REQUESTS.series)
@@ -72,7 +72,7 @@ def test_a_value_without_a_place_is_a_fault_of_ours() -> None:
 @given(st.lists(st.sampled_from(range(6))))
 def test_instruments_do_not_touch_each_other(chosen: list[int]) -> None:
     """What one counts changes no other's numbers."""
-    block = Block()
+    block = SharedMetrics()
     metrics = Metrics(block)
     acts = (
         lambda: metrics.http_requests.inc("/healthz", "GET", "200"),
@@ -98,7 +98,7 @@ def test_instruments_do_not_touch_each_other(chosen: list[int]) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_another_process_counts_into_the_same_block(method: str) -> None:
     """What it counted is there, although it is killed and says no more; however it was started."""
-    block = Block()
+    block = SharedMetrics()
     context: Any = multiprocessing.get_context(method)
     child = context.Process(target=_count_and_die, args=(block,))
     child.start()
@@ -109,7 +109,7 @@ def test_another_process_counts_into_the_same_block(method: str) -> None:
     assert block.pid is None
 
 
-def _count_and_die(block: Block) -> None:
+def _count_and_die(block: SharedMetrics) -> None:
     block.begin()
     metrics = Metrics(block)
     for _ in range(1000):
@@ -119,7 +119,7 @@ def _count_and_die(block: Block) -> None:
 
 def test_a_new_process_goes_on_with_the_counters() -> None:
     """Counters never go back; gauges are the new process's own."""
-    block = Block()
+    block = SharedMetrics()
     metrics = Metrics(block)
     assert not block.begin()
     metrics.replays.inc()

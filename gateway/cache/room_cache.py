@@ -21,10 +21,10 @@ from msgspec import Struct
 
 from gateway.rooms import (
     AnchorRoom,
+    CachedRoom,
     EncodedRoom,
-    Fetched,
+    FreshRoom,
     RoomNotFound,
-    Sighting,
     Source,
     ViewerRoom,
 )
@@ -69,7 +69,7 @@ class _Known(LRUCache[str, _Kept]):
         return super().popitem()
 
 
-class RoomCache:
+class LocalRoomCache:
     """At most `size` rooms, unknown ones included; `clock` counts seconds and never goes back."""
 
     def __init__(
@@ -91,14 +91,14 @@ class RoomCache:
         self._evictions = metrics.evictions
         self._known = _Known(size - unknown, metrics.evictions)
         self._unknown: TTLCache[str, None] = TTLCache(unknown, lifetimes.unknown, clock)
-        self._flights: SingleFlight[Fetched] = SingleFlight()
+        self._flights: SingleFlight[FreshRoom] = SingleFlight()
 
     @property
     def sizes(self) -> tuple[int, int]:
         """How many rooms are remembered, and how many ids as unknown."""
         return len(self._known), len(self._unknown)
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> Sighting | None:
+    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader` from memory; refresh it when it is stale.
 
         Raises RoomNotFound for a room that is remembered as unknown.
@@ -114,18 +114,18 @@ class RoomCache:
         left = kept.fresh_until - self._clock()
         if left > 0:
             self._lookups.inc("hit")
-            return Sighting(kept.room, Source.HIT, int(left))
+            return CachedRoom(kept.room, Source.HIT, int(left))
         if -left < self._lifetimes.revalidate:
             self._lookups.inc("stale")
             self._flights.start(live_id, partial(self._load, live_id, request_id))
-            return Sighting(kept.room, Source.STALE, 0)
+            return CachedRoom(kept.room, Source.STALE, 0)
         return None
 
     def is_reading(self, live_id: str) -> bool:
         """Whether a read of this room is under way, which a further fetch would share."""
         return live_id in self._flights
 
-    async def fetch(self, live_id: str, request_id: str) -> Fetched:
+    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
         """Read a room upstream, together with everyone else who is about to.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
@@ -133,7 +133,7 @@ class RoomCache:
         self._lookups.inc("coalesced" if self.is_reading(live_id) else "miss")
         return await self._flights.join(live_id, partial(self._load, live_id, request_id))
 
-    def last_resort(self, live_id: str, reader: str | None = None) -> Sighting | None:
+    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader` because the upstream failed."""
         kept = self._kept(live_id)
         if kept is None or kept.room.anchor_id == reader:
@@ -141,7 +141,7 @@ class RoomCache:
         if self._clock() - kept.fresh_until >= self._lifetimes.error:
             return None
         self._lookups.inc("stale_if_error")
-        return Sighting(kept.room, Source.STALE, 0)
+        return CachedRoom(kept.room, Source.STALE, 0)
 
     def evict(self, live_id: str) -> None:
         """Forget a room; a read of it in flight will not be kept either."""
@@ -149,7 +149,7 @@ class RoomCache:
         if self._known.pop(live_id, None) is not None:
             self._evictions.inc("write")
 
-    def bury(self, live_id: str) -> None:
+    def mark_missing(self, live_id: str) -> None:
         """Evict a room and remember that there is none."""
         self.evict(live_id)
         self._remember_unknown(live_id)
@@ -158,19 +158,19 @@ class RoomCache:
         """Wait for the reads in flight, each of which the upstream's time limit ends."""
         await self._flights.aclose()
 
-    async def _load(self, live_id: str, request_id: str, on_sent: Callable[[], None]) -> Fetched:
+    async def _load(self, live_id: str, request_id: str, on_sent: Callable[[], None]) -> FreshRoom:
         try:
             room = await self._read(live_id, request_id, on_sent)
         except RoomNotFound:
             if self._flights.is_current(live_id):
-                self.bury(live_id)
+                self.mark_missing(live_id)
             raise
         fresh = self._lifetimes.fresh
         encoded = self._encode(room.for_viewers())
         if self._flights.is_current(live_id):
             self._unknown.pop(live_id, None)
             self._known[live_id] = _Kept(encoded, self._clock() + fresh)
-        return Fetched(room, Sighting(encoded, Source.MISS, int(fresh)))
+        return FreshRoom(room, CachedRoom(encoded, Source.MISS, int(fresh)))
 
     def _kept(self, live_id: str) -> _Kept | None:
         try:

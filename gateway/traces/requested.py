@@ -52,7 +52,7 @@ _RULES = MappingProxyType(
 )
 
 
-def wanted(environ: Mapping[str, str]) -> str | None:
+def traces_requested(environ: Mapping[str, str]) -> str | None:
     """Return the variable that asks for traces, if one does.
 
     Raises SettingsError where traces are asked for that cannot be given.
