@@ -32,8 +32,8 @@ from gateway.telemetry import Counter, Metrics
 
 from .flights import SingleFlight
 
-Read = Callable[[str, str, Callable[[], None]], Awaitable[AnchorRoom]]
-"""Reads a room upstream: (live_id, request_id, what to call once it is sent)."""
+Read = Callable[[str, Callable[[], None]], Awaitable[AnchorRoom]]
+"""Reads a room upstream: (live_id, what to call once it is sent)."""
 
 Encode = Callable[[ViewerRoom], EncodedRoom]
 """Makes a room's JSON and ETag."""
@@ -98,7 +98,7 @@ class LocalRoomCache:
         """How many rooms are remembered, and how many ids as unknown."""
         return len(self._known), len(self._unknown)
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader` from memory; refresh it when it is stale.
 
         Raises RoomNotFound for a room that is remembered as unknown.
@@ -117,7 +117,7 @@ class LocalRoomCache:
             return CachedRoom(kept.room, Source.HIT, int(left))
         if -left < self._lifetimes.revalidate:
             self._lookups.inc("stale")
-            self._flights.start(live_id, partial(self._load, live_id, request_id))
+            self._flights.start(live_id, partial(self._load, live_id))
             return CachedRoom(kept.room, Source.STALE, 0)
         return None
 
@@ -125,13 +125,13 @@ class LocalRoomCache:
         """Whether a read of this room is under way, which a further fetch would share."""
         return live_id in self._flights
 
-    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
+    async def fetch(self, live_id: str) -> FreshRoom:
         """Read a room upstream, together with everyone else who is about to.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
         self._lookups.inc("coalesced" if self.is_reading(live_id) else "miss")
-        return await self._flights.join(live_id, partial(self._load, live_id, request_id))
+        return await self._flights.join(live_id, partial(self._load, live_id))
 
     def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader` because the upstream failed."""
@@ -158,9 +158,9 @@ class LocalRoomCache:
         """Wait for the reads in flight, each of which the upstream's time limit ends."""
         await self._flights.aclose()
 
-    async def _load(self, live_id: str, request_id: str, on_sent: Callable[[], None]) -> FreshRoom:
+    async def _load(self, live_id: str, on_sent: Callable[[], None]) -> FreshRoom:
         try:
-            room = await self._read(live_id, request_id, on_sent)
+            room = await self._read(live_id, on_sent)
         except RoomNotFound:
             if self._flights.is_current(live_id):
                 self.mark_missing(live_id)

@@ -5,38 +5,35 @@ about it on the way. So they are kept here, where every step can add to them, an
 later carries them as well.
 """
 
-from collections.abc import Sequence
-
 from litestar.types import Message, Scope, Send
 
-from gateway.telemetry import UpstreamCall
+from gateway.telemetry import RequestContext
 
 from .answers import Answer, Header
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
-class Exchange:
+class Exchange(RequestContext):
     """Sends the response to one request over `send`; `status` is None until it has begun.
 
     `method` is what it is answered as: GET for a HEAD. The rest is for the records: `user_id` is
     the caller's, `cache` says where a room came from, None where that is not known; `replayed` that
-    an earlier create was answered again, `calls` which were made upstream.
+    an earlier create was answered again.
     """
 
     __slots__ = (
-        *("_headers", "_send", "cache", "calls", "method", "replayed", "request_id"),
+        *("_headers", "_send", "cache", "method", "replayed"),
         *("status", "user_id"),
     )
 
     def __init__(self, request_id: str, method: str, send: Send) -> None:
-        self.request_id = request_id
+        super().__init__(request_id)
         self.method = method
         self.status: int | None = None
         self.user_id: str | None = None
         self.cache: str | None = None
         self.replayed = False
-        self.calls: Sequence[UpstreamCall] = ()
         self._send = send
         self._headers: tuple[Header, ...] = ((b"x-request-id", request_id.encode()), _NOSNIFF)
 

@@ -59,10 +59,10 @@ class FastPath:
         exchange.user_id = caller.user_id
         self._limits.admit(caller.user_id, exchange)
         condition = headers.get(b"if-none-match")
-        seen = self._rooms.peek(caller, live_id, exchange.request_id)
+        seen = self._rooms.peek(caller, live_id)
         if seen is not None:
             return answers.found(seen, condition)
-        return self._fetched(caller, live_id, exchange.request_id, condition)
+        return self._fetched(caller, live_id, condition)
 
     def _token_in(self, headers: Mapping[bytes, bytes]) -> str | None:
         authorization = headers.get(b"authorization")
@@ -74,7 +74,5 @@ class FastPath:
         tokens = self._cookie.tokens(headers.get(b"cookie", b""))
         return tokens[0] if len(tokens) == 1 else None
 
-    async def _fetched(
-        self, caller: Caller, live_id: str, request_id: str, condition: bytes | None
-    ) -> Answer:
-        return answers.found(await self._rooms.get(caller, live_id, request_id), condition)
+    async def _fetched(self, caller: Caller, live_id: str, condition: bytes | None) -> Answer:
+        return answers.found(await self._rooms.get(caller, live_id), condition)

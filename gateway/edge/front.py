@@ -20,7 +20,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from gateway.rooms import GatewayError
-from gateway.telemetry import UNMATCHED, Telemetry, note_calls
+from gateway.telemetry import UNMATCHED, Telemetry
 
 from .answers import Answer, Header
 from .connected import ClientGone, while_connected
@@ -83,17 +83,16 @@ class Front:
         if self._cors is not None:
             send = self._cors.wrap(send, _only(b"origin", raw, headers))
         exchange = Exchange(request_id, scope["method"], send)
+        exchange.enter()
         self._in_flight.enter()
         try:
             quick = self._quick(scope, raw, headers, exchange)
             if isinstance(quick, Answer):
                 await exchange.answer(quick)
+            elif quick is not None:
+                await exchange.answer(await while_connected(quick, receive))
             else:
-                exchange.calls = note_calls()
-                if quick is not None:
-                    await exchange.answer(await while_connected(quick, receive))
-                else:
-                    await self._usual(scope, headers, receive, exchange)
+                await self._usual(scope, headers, receive, exchange)
         except ClientGone:
             pass
         except Exception as error:

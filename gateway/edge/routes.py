@@ -53,14 +53,14 @@ class RoomController(Controller):
         now = clock()
         body = parse_create_room(await request.body(), now)
         new_room = body.new_room(request.user)
-        creation = await rooms.create(request.user, new_room, _id(request), now=now, key=key)
+        creation = await rooms.create(request.user, new_room, now=now, key=key)
         exchange_of(request.scope).replayed = creation.replayed
         return answers.created(creation)
 
     @get("/{live_id:str}")
     async def read(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """Return a room in the caller's shape."""
-        room = await rooms.get(request.user, checked(live_id), _id(request))
+        room = await rooms.get(request.user, checked(live_id))
         answer = answers.found(room, answers.condition_in(request.scope["headers"]))
         exchange_of(request.scope).cache = answer.cache
         return answer
@@ -69,18 +69,18 @@ class RoomController(Controller):
     async def read_batch(self, request: ClientRequest, rooms: Rooms) -> Answer:
         """Return several rooms in viewer shape."""
         live_ids = batch_of(request.query_params.getall("id", []))
-        return answers.batch(await rooms.get_batch(live_ids, _id(request)))
+        return answers.batch(await rooms.get_batch(live_ids))
 
     @post("/{live_id:str}/stop")
     async def stop(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """End a room's broadcast."""
-        await rooms.stop(request.user, checked(live_id), _id(request))
+        await rooms.stop(request.user, checked(live_id))
         return answers.done()
 
     @delete("/{live_id:str}", status_code=200)  # for Litestar only; the answer has its own
     async def delete(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
         """Delete a room."""
-        await rooms.delete(request.user, checked(live_id), _id(request))
+        await rooms.delete(request.user, checked(live_id))
         return answers.done()
 
 
@@ -121,7 +121,3 @@ def require_json(request: ClientRequest) -> None:
         or declared.get_content_charset("utf-8") != "utf-8"
     ):
         raise UnsupportedMediaType
-
-
-def _id(request: ClientRequest) -> str:
-    return exchange_of(request.scope).request_id

@@ -52,7 +52,7 @@ class Creator:
         self._running: set[asyncio.Task[Result]] = set()  # asyncio itself keeps no task alive
 
     async def create(
-        self, caller: Caller, room: NewRoom, request_id: str, *, now: datetime, key: str | None
+        self, caller: Caller, room: NewRoom, *, now: datetime, key: str | None
     ) -> Creation:
         """Create a room at most once for a caller's `key`; without one, once a call.
 
@@ -60,13 +60,13 @@ class Creator:
         UpstreamFailure; with `replayed` set, the error of the first create with this key.
         """
         if key is None:
-            made = await self._first(room, request_id, now)
+            made = await self._first(room, now)
             return Creation(policy.shape_for(caller, made))
         claim = claim_for(caller, key, room)
-        result = await self._to_its_end(self._once(claim, room, request_id, now))
+        result = await self._to_its_end(self._once(claim, room, now))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
-        return await self._replayed(caller, result, request_id)
+        return await self._replayed(caller, result)
 
     async def aclose(self) -> None:
         """Let every create that runs come to its end, which the upstream's time limit bounds."""
@@ -83,14 +83,12 @@ class Creator:
         if not task.cancelled():
             task.exception()  # there may be nobody left to hear of it
 
-    async def _once(
-        self, claim: IdempotencyClaim, room: NewRoom, request_id: str, now: datetime
-    ) -> Result:
+    async def _once(self, claim: IdempotencyClaim, room: NewRoom, now: datetime) -> Result:
         remembered = await self._outcomes.claim(claim)
         if remembered is not None:
             return remembered
         try:
-            made = await self._first(room, request_id, now)
+            made = await self._first(room, now)
             await self._outcomes.settle(claim, Created(made.for_viewers()))
         except BaseException as error:
             failed = failure(error)
@@ -101,22 +99,22 @@ class Creator:
             raise
         return made
 
-    async def _first(self, room: NewRoom, request_id: str, now: datetime) -> AnchorRoom:
+    async def _first(self, room: NewRoom, now: datetime) -> AnchorRoom:
         if problems := expiry_problems(room.publish_expire_at, now):
             raise InvalidRequest(*problems)
-        return await self._upstream.create(room, request_id)
+        return await self._upstream.create(room)
 
-    async def _replayed(self, caller: Caller, outcome: Outcome, request_id: str) -> Creation:
+    async def _replayed(self, caller: Caller, outcome: Outcome) -> Creation:
         if isinstance(outcome, Failed):
             raise outcome.error()
         room = outcome.room
         if policy.is_anchor(caller, room):
-            return Creation(await self._with_push_url(room, request_id), replayed=True)
+            return Creation(await self._with_push_url(room), replayed=True)
         return Creation(room, replayed=True)
 
-    async def _with_push_url(self, room: ViewerRoom, request_id: str) -> ViewerRoom | AnchorRoom:
+    async def _with_push_url(self, room: ViewerRoom) -> ViewerRoom | AnchorRoom:
         try:
-            current = await self._upstream.read(room.live_id, request_id)
+            current = await self._upstream.read(room.live_id)
         except RoomNotFound:
             return room
         same_anchor = current.anchor_info.user_id == room.anchor_info.user_id

@@ -30,14 +30,14 @@ _FAN_OUT = 10
 class RoomCache(Protocol):
     """Rooms remembered for a while; what it fetches it reads upstream, once for all who ask."""
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a room that may be served to `reader`; raise RoomNotFound for a known gap.
 
         Its own anchor gets nothing.
         """
         ...
 
-    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
+    async def fetch(self, live_id: str) -> FreshRoom:
         """Read a room upstream."""
         ...
 
@@ -79,7 +79,6 @@ class RoomService:
         self,
         caller: Caller,
         room: NewRoom,
-        request_id: str,
         *,
         now: datetime,
         key: str | None = None,
@@ -89,25 +88,25 @@ class RoomService:
         Raises MissingScope and what `Creator.create` does.
         """
         policy.require_create(caller, room.anchor_id, self._scopes)
-        return await self._creator.create(caller, room, request_id, now=now, key=key)
+        return await self._creator.create(caller, room, now=now, key=key)
 
-    def peek(self, caller: Caller, live_id: str, request_id: str) -> CachedRoom | None:
+    def peek(self, caller: Caller, live_id: str) -> CachedRoom | None:
         """Return a room from memory, where that is good enough for the caller.
 
         Raises RoomNotFound for one that is remembered as unknown.
         """
-        return self._memory.peek(live_id, request_id, caller.user_id)
+        return self._memory.peek(live_id, caller.user_id)
 
-    async def get(self, caller: Caller, live_id: str, request_id: str) -> CachedRoom | AnchorRoom:
+    async def get(self, caller: Caller, live_id: str) -> CachedRoom | AnchorRoom:
         """Return a room in the caller's shape.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        seen = self.peek(caller, live_id, request_id)
+        seen = self.peek(caller, live_id)
         if seen is not None:
             return seen
         try:
-            fetched = await self._memory.fetch(live_id, request_id)
+            fetched = await self._memory.fetch(live_id)
         except UpstreamFailure:
             last = self._memory.stale_if_error(live_id, caller.user_id)
             if last is None:
@@ -115,7 +114,7 @@ class RoomService:
             return last
         return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.cached
 
-    async def get_batch(self, live_ids: Sequence[str], request_id: str) -> Batch:
+    async def get_batch(self, live_ids: Sequence[str]) -> Batch:
         """Return several rooms in viewer shape, whoever asks; one never fails the rest.
 
         A room that has not come within `patience` counts as failed.
@@ -124,7 +123,7 @@ class RoomService:
 
         async def look(live_id: str) -> CachedRoom:
             async with places:
-                return await self._view(live_id, request_id)
+                return await self._view(live_id)
 
         looks = {live_id: asyncio.create_task(look(live_id)) for live_id in live_ids}
         try:
@@ -134,40 +133,40 @@ class RoomService:
             for each in looks.values():
                 each.cancel()
 
-    async def stop(self, caller: Caller, live_id: str, request_id: str) -> None:
+    async def stop(self, caller: Caller, live_id: str) -> None:
         """End a room's broadcast; one that has ended already stays so.
 
         Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure.
         """
-        room = await self._upstream.read(live_id, request_id)
+        room = await self._upstream.read(live_id)
         policy.require_control(caller, room, self._scopes)
         if room.has_ended:
             return
         async with self._changing(live_id):
             try:
-                await self._upstream.stop(live_id, request_id)
+                await self._upstream.stop(live_id)
             except (RoomNotLive, UpstreamError):
-                if not await self._has_ended(live_id, request_id):
+                if not await self._has_ended(live_id):
                     raise
 
-    async def delete(self, caller: Caller, live_id: str, request_id: str) -> None:
+    async def delete(self, caller: Caller, live_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure."""
-        room = await self._upstream.read(live_id, request_id)
+        room = await self._upstream.read(live_id)
         policy.require_control(caller, room, self._scopes)
         async with self._changing(live_id):
             try:
-                await self._upstream.delete(live_id, request_id)
+                await self._upstream.delete(live_id)
             except UpstreamError:
-                if not await self._is_gone(live_id, request_id):
+                if not await self._is_gone(live_id):
                     raise
         self._memory.mark_missing(live_id)
 
-    async def _view(self, live_id: str, request_id: str) -> CachedRoom:
-        seen = self._memory.peek(live_id, request_id)
+    async def _view(self, live_id: str) -> CachedRoom:
+        seen = self._memory.peek(live_id)
         if seen is not None:
             return seen
         try:
-            return (await self._memory.fetch(live_id, request_id)).cached
+            return (await self._memory.fetch(live_id)).cached
         except UpstreamFailure:
             last = self._memory.stale_if_error(live_id)
             if last is None:
@@ -182,15 +181,15 @@ class RoomService:
         finally:
             self._memory.evict(live_id)
 
-    async def _has_ended(self, live_id: str, request_id: str) -> bool:
+    async def _has_ended(self, live_id: str) -> bool:
         try:
-            return (await self._upstream.read(live_id, request_id)).has_ended
+            return (await self._upstream.read(live_id)).has_ended
         except GatewayError:
             return False
 
-    async def _is_gone(self, live_id: str, request_id: str) -> bool:
+    async def _is_gone(self, live_id: str) -> bool:
         try:
-            await self._upstream.read(live_id, request_id)
+            await self._upstream.read(live_id)
         except RoomNotFound:
             return True
         except GatewayError:

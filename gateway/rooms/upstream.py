@@ -6,20 +6,20 @@ from .room import AnchorRoom, NewRoom
 
 
 class Upstream(Protocol):
-    """The vendor's four calls; `request_id` goes with each. They raise what `errors` lists."""
+    """The vendor's four calls. They raise what `errors` lists."""
 
-    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+    async def create(self, room: NewRoom) -> AnchorRoom:
         """Create a room."""
         ...
 
-    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
+    async def read(self, live_id: str) -> AnchorRoom:
         """Read a room."""
         ...
 
-    async def stop(self, live_id: str, request_id: str) -> None:
+    async def stop(self, live_id: str) -> None:
         """End a room's broadcast."""
         ...
 
-    async def delete(self, live_id: str, request_id: str) -> None:
+    async def delete(self, live_id: str) -> None:
         """Delete a room."""
         ...

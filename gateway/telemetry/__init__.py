@@ -2,13 +2,13 @@
 
 from .access import AccessLog, as_event, as_json, caller_ids
 from .bundle import Telemetry
-from .calls import UpstreamCall, note_call, note_calls
 from .exposition import Exposition
 from .families import FAMILIES, UNMATCHED, Family, Kind
 from .instruments import Counter, Gauge, Histogram
 from .logs import ServerLine, build_logger
 from .metrics import Metrics
 from .metrics_server import metrics_at
+from .request_context import RequestContext, UpstreamCall, current_request_id, note_call
 from .sampling import sampling
 from .shared_metrics import SharedMetrics
 from .sink import Sink, Stream
@@ -24,6 +24,7 @@ __all__ = [
     "Histogram",
     "Kind",
     "Metrics",
+    "RequestContext",
     "ServerLine",
     "SharedMetrics",
     "Sink",
@@ -34,8 +35,8 @@ __all__ = [
     "as_json",
     "build_logger",
     "caller_ids",
+    "current_request_id",
     "metrics_at",
     "note_call",
-    "note_calls",
     "sampling",
 ]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from .calls import UpstreamCall
+from .request_context import UpstreamCall
 from .sink import Stream
 
 _CALLERS = 10_000

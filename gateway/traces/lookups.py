@@ -28,10 +28,10 @@ class TracedRoomCache:
         self.evict = cache.evict
         self.mark_missing = cache.mark_missing
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Do what the cache does, and note the result."""
         try:
-            seen = self._cache.peek(live_id, request_id, reader)
+            seen = self._cache.peek(live_id, reader)
         except RoomNotFound:
             _note("unknown")
             raise
@@ -39,7 +39,7 @@ class TracedRoomCache:
             _note(seen.source.value)
         return seen
 
-    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
+    async def fetch(self, live_id: str) -> FreshRoom:
         """Do what the cache does, within a span."""
         result = "coalesced" if self._cache.is_reading(live_id) else "miss"
         with self._tracer.start_as_current_span(
@@ -49,7 +49,7 @@ class TracedRoomCache:
             set_status_on_exception=False,
         ) as span:
             try:
-                fetched = await self._cache.fetch(live_id, request_id)
+                fetched = await self._cache.fetch(live_id)
             except RoomNotFound:
                 raise
             except GatewayError as error:

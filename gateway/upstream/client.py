@@ -24,7 +24,7 @@ from gateway.rooms import (
     UpstreamFailure,
     UpstreamUnavailable,
 )
-from gateway.telemetry import Metrics, UpstreamCall, note_call
+from gateway.telemetry import Metrics, UpstreamCall, current_request_id, note_call
 
 from .dialects import CredentialsRefused, Operation, accept, envelope_of, from_fault
 from .faults import Fault
@@ -65,7 +65,7 @@ class QliveClient:
         self.state = "untried"
         """How the last call went: `ok`, `failing` or `untried`."""
 
-    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+    async def create(self, room: NewRoom) -> AnchorRoom:
         """Create a room, sent at most once; what comes back must be the anchor's.
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
@@ -73,36 +73,34 @@ class QliveClient:
         request = SignedRequest(
             "POST",
             self._rooms_url,
-            headers={"X-Reqid": request_id, "Content-Type": "application/json"},
+            headers={"X-Reqid": current_request_id(), "Content-Type": "application/json"},
             content=encode_create(room, self._zone),
         )
         return await self._call(Operation.CREATE, request, partial(decode_room_of, room.anchor_id))
 
-    async def read(
-        self, live_id: str, request_id: str, on_sent: Callable[[], None] | None = None
-    ) -> AnchorRoom:
+    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room; `on_sent` is called when it is about to be sent.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        request = self._bodiless("GET", live_id, request_id)
+        request = self._bodiless("GET", live_id)
         if on_sent is not None:
             request.extensions["on_sent"] = on_sent
         return await self._call(Operation.READ, request, partial(decode_this_room, live_id))
 
-    async def stop(self, live_id: str, request_id: str) -> None:
+    async def stop(self, live_id: str) -> None:
         """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
-        request = self._bodiless("POST", f"{live_id}/stop", request_id)
+        request = self._bodiless("POST", f"{live_id}/stop")
         await self._call(Operation.STOP, request, _nothing)
 
-    async def delete(self, live_id: str, request_id: str) -> None:
+    async def delete(self, live_id: str) -> None:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
-        request = self._bodiless("DELETE", live_id, request_id)
+        request = self._bodiless("DELETE", live_id)
         await self._call(Operation.DELETE, request, _nothing)
 
-    def _bodiless(self, method: str, path: str, request_id: str) -> httpx.Request:
+    def _bodiless(self, method: str, path: str) -> httpx.Request:
         url = f"{self._rooms_url}/{path}"
-        return SignedRequest(method, url, headers={"X-Reqid": request_id})
+        return SignedRequest(method, url, headers={"X-Reqid": current_request_id()})
 
     async def _call(
         self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]

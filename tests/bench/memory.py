@@ -18,7 +18,7 @@ async def _fill(rooms: int) -> float:
     lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, unknown=1)
     bodies = 0
 
-    async def read(live_id: str, _request_id: str, _on_sent: object) -> AnchorRoom:
+    async def read(live_id: str, _on_sent: object) -> AnchorRoom:
         return _room(live_id)
 
     tracemalloc.start()
@@ -32,7 +32,7 @@ async def _fill(rooms: int) -> float:
     )
     before, _ = tracemalloc.get_traced_memory()
     for number in range(rooms):
-        fetched = await cache.fetch(str(1882578996483325952 + number), "bench")
+        fetched = await cache.fetch(str(1882578996483325952 + number))
         bodies += len(fetched.cached.room.body)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()

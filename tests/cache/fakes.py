@@ -35,7 +35,7 @@ class Upstream:
         self.title = "first"
         self.error: Exception | None = None
 
-    async def read(self, live_id: str, _request_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+    async def read(self, live_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
         """Read a room as it was when the read was sent."""
         await self.line.wait()
         on_sent()

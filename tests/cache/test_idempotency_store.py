@@ -181,9 +181,7 @@ def test_no_push_url_is_reachable() -> None:
     new_room = NewRoom(anchor_id="alice", title="Friday")
 
     async def created_twice() -> list[object]:
-        shown = [
-            await creator.create(ALICE, new_room, "req-1", now=NOW, key="key") for _ in range(2)
-        ]
+        shown = [await creator.create(ALICE, new_room, now=NOW, key="key") for _ in range(2)]
         return [each.room for each in shown]
 
     shown = asyncio.run(created_twice())

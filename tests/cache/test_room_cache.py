@@ -47,12 +47,12 @@ class Cached:
 
     def title(self, live_id: str = "a") -> str | None:
         """Return what a viewer would be served from memory."""
-        seen = self.rooms.peek(live_id, "r")
+        seen = self.rooms.peek(live_id)
         return None if seen is None else str(msgspec.json.decode(seen.room.body)["title"])
 
     async def fetch(self, live_id: str = "a") -> str:
         """Fetch a room; return its title."""
-        return (await self.rooms.fetch(live_id, "r")).room.title
+        return (await self.rooms.fetch(live_id)).room.title
 
 
 async def settle() -> None:
@@ -66,22 +66,22 @@ async def test_lifetimes() -> None:
     cached = Cached()
     assert cached.title() is None
     await cached.fetch()
-    seen = cached.rooms.peek("a", "r")
+    seen = cached.rooms.peek("a")
     assert seen is not None
     assert (seen.source, seen.max_age) == (Source.HIT, 2)
     cached.clock.now += 1.2
-    seen = cached.rooms.peek("a", "r")
+    seen = cached.rooms.peek("a")
     assert seen is not None
     assert (seen.source, seen.max_age) == (Source.HIT, 0)
 
     cached.clock.now += 3.7
     cached.upstream.error = UpstreamError("down")
-    seen = cached.rooms.peek("a", "r")
+    seen = cached.rooms.peek("a")
     assert seen is not None
     assert seen.source is Source.STALE
     await settle()
     cached.clock.now += 0.2
-    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.peek("a") is None
     assert cached.rooms.stale_if_error("a") is not None
     cached.clock.now += 26.7
     assert cached.rooms.stale_if_error("a") is not None
@@ -226,7 +226,7 @@ async def test_a_read_in_flight_does_not_make_a_room_unknown() -> None:
     cached.upstream.gate.set()
     with pytest.raises(RoomNotFound):
         await old
-    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.peek("a") is None
 
 
 async def test_an_evicted_room_is_no_last_resort() -> None:
@@ -234,7 +234,7 @@ async def test_an_evicted_room_is_no_last_resort() -> None:
     cached = Cached()
     await cached.fetch()
     cached.rooms.evict("a")
-    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.peek("a") is None
     assert cached.rooms.stale_if_error("a") is None
 
 
@@ -245,9 +245,9 @@ async def test_unknown_rooms_are_remembered_briefly() -> None:
     with pytest.raises(RoomNotFound):
         await cached.fetch()
     with pytest.raises(RoomNotFound):
-        cached.rooms.peek("a", "r")
+        cached.rooms.peek("a")
     cached.clock.now += 1
-    assert cached.rooms.peek("a", "r") is None
+    assert cached.rooms.peek("a") is None
     cached.upstream.error = None
     await cached.fetch()
     assert cached.title() == "first"
@@ -262,7 +262,7 @@ async def test_a_room_that_turns_out_deleted_is_dropped() -> None:
     assert cached.title() == "first"
     await settle()
     with pytest.raises(RoomNotFound):
-        cached.rooms.peek("a", "r")
+        cached.rooms.peek("a")
     assert cached.rooms.stale_if_error("a") is None
 
 
@@ -302,7 +302,7 @@ async def test_nothing_is_kept_without_lifetimes() -> None:
 async def test_no_push_url_is_reachable_from_the_cache() -> None:
     """Walk every object that the cache refers to: the secret is in none of them."""
     cached = Cached()
-    fetched = await cached.rooms.fetch("a", "r")
+    fetched = await cached.rooms.fetch("a")
     await settle()
     assert fetched.room.push_url.reveal() == PUSH_URL
     texts = texts_in(cached.rooms, Upstream)
@@ -362,9 +362,9 @@ async def test_an_anchor_is_no_viewer() -> None:
     """Their own room is not given to them from memory, nor counted as if it were."""
     cached = Cached()
     await cached.fetch()
-    assert cached.rooms.peek("a", "r", "alice") is None
+    assert cached.rooms.peek("a", "alice") is None
     assert cached.rooms.stale_if_error("a", "alice") is None
-    assert cached.rooms.peek("a", "r", "bob") is not None
+    assert cached.rooms.peek("a", "bob") is not None
     assert nonzero(cached.block, families.LOOKUPS) == {("miss",): 1, ("hit",): 1}
 
 

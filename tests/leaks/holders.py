@@ -96,7 +96,7 @@ ROOM = fine(EVERY, made_for("alice", "1"))
 def signed_request() -> httpx.Request:
     """Return a create as it was sent."""
     transport = Transport(ROOM)
-    run(client(transport).create(NewRoom(anchor_id="alice", title="t"), "r"))
+    run(client(transport).create(NewRoom(anchor_id="alice", title="t")))
     assert CANARIES["AK"] in transport.request.headers["Authorization"]
     return transport.request
 
@@ -104,14 +104,14 @@ def signed_request() -> httpx.Request:
 def signed_read() -> httpx.Request:
     """Return a read as it was sent."""
     transport = Transport(ROOM)
-    run(client(transport).read("1", "r"))
+    run(client(transport).read("1"))
     assert CANARIES["AK"] in transport.request.headers["Authorization"]
     return transport.request
 
 
 def room() -> AnchorRoom:
     """Return a room as it was read."""
-    return run(client(Transport(ROOM)).read("1", "r"))
+    return run(client(Transport(ROOM)).read("1"))
 
 
 def room_data() -> RoomData:
@@ -132,9 +132,9 @@ def fetched() -> FreshRoom:
 
 
 async def _cache() -> LocalRoomCache:
-    async def read(live_id: str, request_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+    async def read(live_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
         on_sent()
-        return await client(Transport(ROOM)).read(live_id, request_id)
+        return await client(Transport(ROOM)).read(live_id)
 
     cache = LocalRoomCache(
         read,
@@ -144,14 +144,14 @@ async def _cache() -> LocalRoomCache:
         clock=time.monotonic,
         metrics=Metrics(),
     )
-    await cache.fetch("1", "r")
+    await cache.fetch("1")
     return cache
 
 
 async def _outcomes() -> LocalIdempotencyStore:
     outcomes = LocalIdempotencyStore(time.monotonic)
     creator = Creator(client(Transport(ROOM)), outcomes)
-    await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), "r", now=NOW, key="k")
+    await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), now=NOW, key="k")
     return outcomes
 
 
@@ -214,7 +214,7 @@ def _caught(*kinds: type[Exception], by: Callable[[], object]) -> Exception:
 
 def _failed_read(fault: str) -> Exception:
     def read() -> object:
-        return run(client(Transport(FAULTS[fault](EVERY, made_for("alice", "1")))).read("1", "r"))
+        return run(client(Transport(FAULTS[fault](EVERY, made_for("alice", "1")))).read("1"))
 
     return _caught(GatewayError, by=read)
 

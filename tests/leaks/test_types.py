@@ -34,7 +34,7 @@ from gateway.rooms import (
 async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
     seen = CachedRoom(encode_room(room.for_viewers()), Source.HIT, 1)
     found(seen, None)
-    found(await rooms.get(alice, "1", "r"), None)
+    found(await rooms.get(alice, "1"), None)
     batch(Batch([seen], [], []))
     Created(room.for_viewers())
     Creation(room)
@@ -42,18 +42,18 @@ async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
 
 async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService) -> None:
     encode_room(room)                                       # arg-type
-    CachedRoom(room, Source.HIT, 1)                           # arg-type
+    CachedRoom(room, Source.HIT, 1)                       # arg-type
     EncodedRoom("alice", room.push_url, b"")                # arg-type
     EncodedRoom("alice", b"", b"", push_url=room.push_url)  # call-arg
     Batch([room], [], [])                                   # list-item
     Batch([], [room.push_url], [])                          # list-item
-    batch(Batch((await rooms.get_batch(["1"], "r")).found + [room], [], []))  # operator
+    batch(Batch((await rooms.get_batch(["1"])).found + [room], [], []))  # operator
     Created(room)                                           # arg-type
     as_viewer: ViewerRoom = room                            # assignment
     viewer.push_url                                         # attr-defined
     seen.push_url                                           # attr-defined
     seen.room.push_url                                      # attr-defined
-    (await rooms.get_batch(["1"], "r")).found[0].room.push_url  # attr-defined
+    (await rooms.get_batch(["1"])).found[0].room.push_url  # attr-defined
     ViewerRoom(push_url=room.push_url)                      # call-arg
     room.push_url + ""                                      # operator
     b"".join([room.push_url])                               # list-item

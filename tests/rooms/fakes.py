@@ -69,37 +69,32 @@ class Upstream:
         self._reads = list(reads)
         self._error = error
         self.calls: list[str] = [] if log is None else log
-        self.request_ids: set[str] = set()
 
-    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+    async def create(self, room: NewRoom) -> AnchorRoom:
         """Create a room of the anchor asked for."""
-        self._write("create", request_id)
+        self._write("create")
         return room_of(room.anchor_id, CREATED)
 
-    async def read(self, live_id: str, request_id: str) -> AnchorRoom:
+    async def read(self, live_id: str) -> AnchorRoom:
         """Read a room."""
-        self._note(f"read {live_id}", request_id)
+        self.calls.append(f"read {live_id}")
         outcome = self._reads.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async def stop(self, live_id: str, request_id: str) -> None:
+    async def stop(self, live_id: str) -> None:
         """Stop a room."""
-        self._write(f"stop {live_id}", request_id)
+        self._write(f"stop {live_id}")
 
-    async def delete(self, live_id: str, request_id: str) -> None:
+    async def delete(self, live_id: str) -> None:
         """Delete a room."""
-        self._write(f"delete {live_id}", request_id)
+        self._write(f"delete {live_id}")
 
-    def _write(self, call: str, request_id: str) -> None:
-        self._note(call, request_id)
+    def _write(self, call: str) -> None:
+        self.calls.append(call)
         if self._error is not None:
             raise self._error
-
-    def _note(self, call: str, request_id: str) -> None:
-        self.calls.append(call)
-        self.request_ids.add(request_id)
 
 
 class IdempotencyStore:
@@ -147,11 +142,11 @@ class RoomCache:
         self._last = {room.live_id: cached_of(room, Source.STALE) for room in last}
         self.calls: list[str] = [] if log is None else log
 
-    def peek(self, live_id: str, _request_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return what is remembered, if `reader` is not the anchor."""
         return _for(reader, self._remembered.get(live_id))
 
-    async def fetch(self, live_id: str, _request_id: str) -> FreshRoom:
+    async def fetch(self, live_id: str) -> FreshRoom:
         """Return the room, or raise what there is instead."""
         self.calls.append(f"fetch {live_id}")
         outcome = self._fetches[live_id]

@@ -48,7 +48,7 @@ async def create(
     creator: Creator, caller: Caller = ALICE, room: NewRoom = NEW_ROOM, key: str | None = "key"
 ) -> Creation:
     """Create under request `req-1`."""
-    return await creator.create(caller, room, "req-1", now=NOW, key=key)
+    return await creator.create(caller, room, now=NOW, key=key)
 
 
 class SlowUpstream(Upstream):
@@ -60,13 +60,13 @@ class SlowUpstream(Upstream):
         self.begun = asyncio.Event()
         self.outcome = error
 
-    async def create(self, room: NewRoom, request_id: str) -> AnchorRoom:
+    async def create(self, room: NewRoom) -> AnchorRoom:
         """Create a room once it may."""
         self.begun.set()
         await self.gate.wait()
         if self.outcome is not None:
             raise self.outcome
-        return await super().create(room, request_id)
+        return await super().create(room)
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
@@ -78,7 +78,6 @@ async def test_a_repeated_create_makes_no_second_room() -> None:
     again = await create(creator)
     assert again == Creation(room_of(live_status=CREATED), replayed=True)
     assert upstream.calls == ["create", "read 1"]
-    assert upstream.request_ids == {"req-1"}
 
 
 async def test_who_creates_for_another_sees_no_push_url() -> None:
@@ -173,8 +172,8 @@ async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None
         assert [each.field for each in caught.value.problems] == ["publish_expire_at"]
     assert (upstream.calls, outcomes.known) == ([], {})
     before, after = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
-    await creator.create(ALICE, room, "req-1", now=before, key="key")
-    assert (await creator.create(ALICE, room, "req-1", now=after, key="key")).replayed
+    await creator.create(ALICE, room, now=before, key="key")
+    assert (await creator.create(ALICE, room, now=after, key="key")).replayed
 
 
 async def test_a_client_that_goes_away_loses_nothing() -> None:

@@ -45,12 +45,12 @@ Act = Callable[[RoomService, Caller], Awaitable[None]]
 
 def stop(rooms: RoomService, caller: Caller) -> Awaitable[None]:
     """Stop room 1."""
-    return rooms.stop(caller, "1", "req-1")
+    return rooms.stop(caller, "1")
 
 
 def delete(rooms: RoomService, caller: Caller) -> Awaitable[None]:
     """Delete room 1."""
-    return rooms.delete(caller, "1", "req-1")
+    return rooms.delete(caller, "1")
 
 
 ACTS = pytest.mark.parametrize("act", [stop, delete])
@@ -64,10 +64,10 @@ async def test_create(caller: Caller, anchor_id: str, shape: type) -> None:
     """The room comes back in the caller's shape: who creates for another sees no `push_url`."""
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
-    creation = await service(upstream).create(caller, new_room, "req-1", now=NOW)
+    creation = await service(upstream).create(caller, new_room, now=NOW)
     assert type(creation.room) is shape
     assert not creation.replayed
-    assert (upstream.calls, upstream.request_ids) == (["create"], {"req-1"})
+    assert upstream.calls == ["create"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_forbidden_create_never_reaches_the_upstream(
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
     with pytest.raises(MissingScope):
-        await service(upstream, scopes=scopes).create(caller, new_room, "req-1", now=NOW, key="key")
+        await service(upstream, scopes=scopes).create(caller, new_room, now=NOW, key="key")
     assert upstream.calls == []
 
 
@@ -95,7 +95,7 @@ async def test_a_create_is_tried_once(error: GatewayError) -> None:
     upstream = Upstream(error=error)
     new_room = NewRoom(anchor_id="alice", title="t")
     with pytest.raises(GatewayError) as caught:
-        await service(upstream).create(ALICE, new_room, "req-1", now=NOW)
+        await service(upstream).create(ALICE, new_room, now=NOW)
     assert caught.value is error
     assert upstream.calls == ["create"]
 
@@ -107,7 +107,6 @@ async def test_the_anchor_and_admins_may(act: Act, caller: Caller) -> None:
     upstream = Upstream(room_of("alice"))
     await act(service(upstream), caller)
     assert upstream.calls == ["read 1", f"{act.__name__} 1"]
-    assert upstream.request_ids == {"req-1"}
 
 
 @ACTS

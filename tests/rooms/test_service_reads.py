@@ -22,7 +22,7 @@ FAILURES = [UpstreamTimeout("late"), UpstreamError("cut")]
 
 async def got(memory: RoomCache, caller: Caller) -> CachedRoom | AnchorRoom:
     """Return room 1 as this caller gets it."""
-    return await service(Upstream(), memory).get(caller, "1", "req-1")
+    return await service(Upstream(), memory).get(caller, "1")
 
 
 @pytest.mark.parametrize("caller", [BOB, ADMIN])
@@ -95,6 +95,6 @@ async def test_a_batch_sorts_its_rooms() -> None:
         last=[rooms["stale"]],
     )
     asked = ["late", "miss", "gone", "hit", "stale", "gone-2"]
-    batch = await service(Upstream(), memory).get_batch(asked, "req-1")
+    batch = await service(Upstream(), memory).get_batch(asked)
     assert [each.room.body for each in batch.found] == [b"miss", b"hit", b"stale"]
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])

@@ -9,13 +9,13 @@ import pytest
 
 from gateway.telemetry import (
     AccessLog,
+    RequestContext,
     UpstreamCall,
     as_event,
     as_json,
     build_logger,
     caller_ids,
     note_call,
-    note_calls,
 )
 
 REQUEST: dict[str, Any] = {
@@ -116,6 +116,7 @@ def test_a_caller_is_the_same_to_whoever_has_the_key() -> None:
 def test_nothing_is_noted_where_nobody_serves() -> None:
     """A call outside of a request is nobody's."""
     note_call(UpstreamCall(0, "up-0"))
-    calls = note_calls()
+    context = RequestContext("r")
+    context.enter()
     note_call(UpstreamCall(0, "up-1"))
-    assert calls == [UpstreamCall(0, "up-1")]
+    assert context.calls == (UpstreamCall(0, "up-1"),)

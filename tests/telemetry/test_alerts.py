@@ -36,7 +36,7 @@ def test_form(name: str) -> None:
     """An alert says how urgent it is, how long it must hold, what is so, and where to read on."""
     alert = ALERTS[name]
     assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
-    assert alert["labels"] in ({"severity": "page"}, {"severity": "claim"})
+    assert alert["labels"] in ({"severity": "page"}, {"severity": "ticket"})
     assert set(alert["annotations"]) == {"summary", "description", "runbook"}
     assert alert["annotations"]["runbook"] == f".github/OPERATIONS.md#{name.lower()}"
 

@@ -43,9 +43,9 @@ class Cache:
             raise self._seen
         return self._seen and CachedRoom(ROOM, self._seen, 0)
 
-    def peek(self, live_id: str, request_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Answer."""
-        answer: CachedRoom | None = self._answer("peek", live_id, request_id, reader)
+        answer: CachedRoom | None = self._answer("peek", live_id, reader)
         return answer
 
     def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
@@ -58,9 +58,9 @@ class Cache:
         assert live_id == "1"
         return self.reading
 
-    async def fetch(self, live_id: str, request_id: str) -> FreshRoom:
+    async def fetch(self, live_id: str) -> FreshRoom:
         """Answer, or fail."""
-        self.asked.append(("fetch", live_id, request_id))
+        self.asked.append(("fetch", live_id))
         if self.failure is not None:
             raise self.failure
         return FreshRoom(CachedRoom(ROOM, Source.MISS, 2))
@@ -94,13 +94,13 @@ def test_a_room_from_memory_is_told_by_the_request_s_span(source: Source) -> Non
     recorder, cache = Recorder(), Cache(source)
 
     async def work(memory: TracedRoomCache) -> None:
-        seen = memory.peek("1", "r", "bob")
+        seen = memory.peek("1", "bob")
         assert seen is not None
         assert seen.room is ROOM
 
     within_a_request(recorder, cache, work)
     assert attributes_of(recorder.span) == {RESULT: source.value}
-    assert cache.asked == [("peek", "1", "r", "bob")]
+    assert cache.asked == [("peek", "1", "bob")]
 
 
 def test_a_known_gap_is_told() -> None:
@@ -109,7 +109,7 @@ def test_a_known_gap_is_told() -> None:
 
     async def work(memory: TracedRoomCache) -> None:
         with pytest.raises(RoomNotFound):
-            memory.peek("1", "r")
+            memory.peek("1")
 
     within_a_request(recorder, Cache(RoomNotFound()), work)
     assert attributes_of(recorder.span) == {RESULT: "unknown"}
@@ -121,7 +121,7 @@ def test_nothing_in_memory_is_not_told() -> None:
     recorder = Recorder()
 
     async def work(memory: TracedRoomCache) -> None:
-        assert memory.peek("1", "r") is None
+        assert memory.peek("1") is None
         assert memory.stale_if_error("1") is None
 
     within_a_request(recorder, Cache(None), work)
@@ -134,7 +134,7 @@ def test_a_lookup_beyond_memory_has_a_span(result: str, *, reading: bool) -> Non
     recorder, cache = Recorder(), Cache(None, reading=reading)
 
     async def work(memory: TracedRoomCache) -> None:
-        await memory.fetch("1", "r")
+        await memory.fetch("1")
 
     within_a_request(recorder, cache, work)
     lookup, request = recorder.spans
@@ -163,7 +163,7 @@ def test_a_lookup_that_fails(failure: BaseException, error: str | None) -> None:
 
     async def work(memory: TracedRoomCache) -> None:
         with pytest.raises(type(failure)):
-            await memory.fetch("1", "r")
+            await memory.fetch("1")
 
     within_a_request(recorder, cache, work)
     lookup, request = recorder.spans
@@ -193,9 +193,9 @@ def test_a_batch_of_different_results_is_mixed(second: Source, told: str) -> Non
     recorder = Recorder()
 
     async def work(memory: TracedRoomCache) -> None:
-        memory.peek("1", "r")
+        memory.peek("1")
         other: Any = Cache(second)
-        TracedRoomCache(other, recorder.tracer).peek("2", "r")
+        TracedRoomCache(other, recorder.tracer).peek("2")
 
     within_a_request(recorder, Cache(Source.HIT), work)
     assert attributes_of(recorder.span) == {RESULT: told}
@@ -216,4 +216,4 @@ def test_what_is_written_goes_through() -> None:
 def test_without_a_recorded_request_nothing_is_noted() -> None:
     """A request that is not sampled, or none at all."""
     stand_in: Any = Cache(Source.HIT)
-    assert TracedRoomCache(stand_in, Recorder().tracer).peek("1", "r") is not None
+    assert TracedRoomCache(stand_in, Recorder().tracer).peek("1") is not None

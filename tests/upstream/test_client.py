@@ -24,11 +24,11 @@ from gateway.rooms import (
 )
 from gateway.telemetry import (
     Metrics,
+    RequestContext,
     SharedMetrics,
     UpstreamCall,
     build_logger,
     families,
-    note_calls,
 )
 from gateway.upstream import QliveClient
 from gateway.upstream.dialects import CredentialsRefused
@@ -49,10 +49,10 @@ Outcome = tuple[int, bytes] | Fault | asyncio.CancelledError
 Call = Callable[[QliveClient], Awaitable[object]]
 
 CALLS: dict[str, Call] = {
-    "create": lambda client: client.create(NEW_ROOM, "req-1"),
-    "read": lambda client: client.read("1", "req-1"),
-    "stop": lambda client: client.stop("1", "req-1"),
-    "delete": lambda client: client.delete("1", "req-1"),
+    "create": lambda client: client.create(NEW_ROOM),
+    "read": lambda client: client.read("1"),
+    "stop": lambda client: client.stop("1"),
+    "delete": lambda client: client.delete("1"),
 }
 
 
@@ -60,6 +60,8 @@ class Upstream:
     """A `Send` that ends as told, a client over it, what it was sent and what was logged."""
 
     def __init__(self, *outcomes: Outcome) -> None:
+        self.request = RequestContext("req-1")
+        self.request.enter()
         self._outcomes = list(outcomes)
         self._log = BytesIO()
         self.requests: list[httpx.Request] = []
@@ -136,7 +138,7 @@ async def test_stop_and_delete_need_no_data(name: str, body: bytes) -> None:
 
 async def test_a_create_names_its_own_room() -> None:
     """The id of a new room is the upstream's to choose."""
-    room = await Upstream(success(ROOM | {"live_id": "77"})).client.create(NEW_ROOM, "req-1")
+    room = await Upstream(success(ROOM | {"live_id": "77"})).client.create(NEW_ROOM)
     assert room.live_id == "77"
 
 
@@ -196,7 +198,7 @@ async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
     upstream = Upstream(refused, refused, Broken("cut"), refused, success(ROOM), success(ROOM))
     for _ in range(6):
         with suppress(GatewayError):
-            await upstream.client.read("1", "req-1")
+            await upstream.client.read("1")
     told = [each for each in upstream.lines if each["event"].startswith("credentials")]
     assert [(each["event"], each["level"]) for each in told] == [
         ("credentials_refused", "error"),
@@ -206,20 +208,20 @@ async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
 
 async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
     """What is noted are the upstream's code and request id, nothing where there was no reply."""
-    calls = note_calls()
     upstream = Upstream(success(ROOM), (500, enveloped(code=602)), Broken("cut"))
     for _ in range(3):
         with suppress(GatewayError):
-            await upstream.client.read("1", "req-1")
-    assert calls == [UpstreamCall(0, "up-1"), UpstreamCall(602, "up-1"), UpstreamCall(None, None)]
+            await upstream.client.read("1")
+    replies = UpstreamCall(0, "up-1"), UpstreamCall(602, "up-1"), UpstreamCall(None, None)
+    assert upstream.request.calls == replies
 
 
 async def test_a_call_takes_as_long_as_it_takes() -> None:
     """Its time is counted by operation, whatever became of it; a call given up too."""
     upstream = Upstream(success(ROOM), asyncio.CancelledError())
-    await upstream.client.delete("1", "req-1")
+    await upstream.client.delete("1")
     with pytest.raises(asyncio.CancelledError):
-        await upstream.client.delete("1", "req-1")
+        await upstream.client.delete("1")
     (series,) = nonzero_series(upstream.block, families.UPSTREAM_DURATION).items()
     assert series[0] == ("delete",)
     assert sum(series[1][1:]) == 2
@@ -241,7 +243,7 @@ async def test_state_follows_the_last_call() -> None:
     states = [upstream.client.state]
     for _ in range(5):
         with suppress(GatewayError):
-            await upstream.client.read("1", "req-1")
+            await upstream.client.read("1")
         states.append(upstream.client.state)
     assert states == ["untried", "failing", "ok", "failing", "ok", "failing"]
 
@@ -276,5 +278,5 @@ async def test_the_cause_of_an_error_is_kept() -> None:
     """A fault stands behind the error that it means, for tracebacks."""
     fault = Broken("cut")
     with pytest.raises(UpstreamError) as caught:
-        await Upstream(fault).client.read("1", "req-1")
+        await Upstream(fault).client.read("1")
     assert caught.value.__cause__ is fault

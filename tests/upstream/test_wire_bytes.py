@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway.rooms import NewRoom
-from gateway.telemetry import Metrics, build_logger
+from gateway.telemetry import Metrics, RequestContext, build_logger
 from gateway.upstream import QliveClient
 from tests.live.fault_server import ROOM, answering, enveloped, reply, serving
 from tests.upstream.scripted import AK, SK, sdk_authorization, sending
@@ -51,6 +51,7 @@ Call = Callable[[QliveClient], Awaitable[object]]
 
 async def sent_by(call: Call) -> Sent:
     """Make one call of the client over real sockets and return what went over the wire."""
+    RequestContext("req-1").enter()
     async with serving(answering(reply(enveloped(ROOM)))) as server, sending() as send:
         client = QliveClient(
             send,
@@ -82,19 +83,19 @@ LIVE_ID = "Az_-09" + "x" * 58
 
 CALLS: list[tuple[Call, str, str, set[str]]] = [
     (
-        lambda client: client.create(NEW_ROOM, "req-1"),
+        lambda client: client.create(NEW_ROOM),
         "POST",
         "/server/live",
         OURS | {"content-type", "content-length"},
     ),
-    (lambda client: client.read("1", "req-1"), "GET", "/server/live/1", OURS),
+    (lambda client: client.read("1"), "GET", "/server/live/1", OURS),
     (
-        lambda client: client.stop(LIVE_ID, "req-1"),
+        lambda client: client.stop(LIVE_ID),
         "POST",
         f"/server/live/{LIVE_ID}/stop",
         OURS | {"content-length"},
     ),
-    (lambda client: client.delete(LIVE_ID, "req-1"), "DELETE", f"/server/live/{LIVE_ID}", OURS),
+    (lambda client: client.delete(LIVE_ID), "DELETE", f"/server/live/{LIVE_ID}", OURS),
 ]
 
 
