@@ -9,8 +9,17 @@ import hmac
 from typing import NoReturn, SupportsIndex, final
 
 
+class NeverPickled:
+    """A base for objects that hold a secret: pickling or copying one raises TypeError."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is never pickled or copied")
+
+
 @final
-class Secret:
+class Secret(NeverPickled):
     """Holds one secret text, such as a key read from the environment."""
 
     __slots__ = ("_text",)
@@ -32,9 +41,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
-
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a Secret is never pickled or copied")
 
     def _bytes(self) -> bytes:
         return self._text.encode(errors="surrogatepass")  # any text, so comparing never fails

@@ -52,7 +52,7 @@ DIRECTION: dict[str, set[str]] = {
     "keyring": {"background", "identity", "settings", "threads", "upstream", "telemetry"},
     "rotation": {"settings", "telemetry"},
     "edge": {"rooms", "secret", "telemetry"},
-    "identity": {"rooms", "telemetry"},
+    "identity": {"rooms", "secret", "telemetry"},
     "upstream": {"rooms", "secret", "telemetry"},
     "cache": {"rooms", "telemetry"},
     "telemetry": set(),

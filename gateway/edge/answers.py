@@ -18,14 +18,15 @@ mypy holds the first, as tests/leaks/test_types.py shows; traffic proves both.
 import hashlib
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import NoReturn
 
 import msgspec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
-from gateway.secret import Secret
+from gateway.secret import NeverPickled, Secret
+
+from .paths import ROOMS
 
 Header = tuple[bytes, bytes]
 
@@ -43,7 +44,7 @@ NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotency-replayed", b"true")
 
 
-class Answer:
+class Answer(NeverPickled):
     """A response, and the ASGI application that sends it; header names are in lower case.
 
     `cache` says where the room in it came from, None where there is none.
@@ -66,9 +67,6 @@ class Answer:
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("An answer is not pickled.")
 
     async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
         """Send it, with `more` headers."""
@@ -105,7 +103,7 @@ def encode_room(room: ViewerRoom) -> EncodedRoom:
 def created(creation: Creation) -> Answer:
     """Answer a create, the first of its kind or one that is repeated."""
     room = creation.room
-    location = (b"location", f"/v1/rooms/{room.live_id}".encode())
+    location = (b"location", f"{ROOMS}/{room.live_id}".encode())
     replayed = (REPLAYED,) if creation.replayed else ()
     body = _whole(room) if isinstance(room, AnchorRoom) else msgspec.json.encode(room)
     return content(_JSON, body, NO_STORE, location, *replayed, status=201)

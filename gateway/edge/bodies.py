@@ -15,12 +15,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.rooms import Caller, FieldProblem, InvalidRequest, NewRoom, expiry_problems
+from gateway.rooms import (
+    USER_ID,
+    Caller,
+    FieldProblem,
+    InvalidRequest,
+    NewRoom,
+    expiry_problems,
+    is_user_id,
+)
 
 _MAX_EXTENDS = 1024
 _YEARS = range(1970, 9999)
 _URL = r"https?://[^\s\x00-\x1f\x7f-\x9f/?#]+[^\s\x00-\x1f\x7f-\x9f]*"  # no space, no control
-_USER_ID = re.compile(r"[A-Za-z0-9_.@:-]{1,64}")
 
 Notice = Annotated[str, Meta(max_length=255)]
 CoverUrl = Annotated[
@@ -39,7 +46,7 @@ AnchorId = Annotated[
     str,
     Meta(
         description="Defaults to the caller; for another user the admin scope is needed.",
-        extra_json_schema={"pattern": "^[A-Za-z0-9_.@:-]{1,64}$"},
+        extra_json_schema={"pattern": f"^{USER_ID}$"},
     ),
 ]
 
@@ -113,7 +120,7 @@ def _rules(values: Mapping[str, Any]) -> Iterator[FieldProblem]:
     if (extends := values.get("extends")) and len(msgspec.json.encode(extends)) > _MAX_EXTENDS:
         yield FieldProblem("extends", f"may have {_MAX_EXTENDS} bytes as JSON at most")
     anchor_id = values.get("anchor_id")
-    if anchor_id is not None and not _USER_ID.fullmatch(anchor_id):
+    if anchor_id is not None and not is_user_id(anchor_id):
         yield FieldProblem("anchor_id", "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -")
     for name in ("start_at", "end_at", "publish_expire_at"):
         if (moment := values.get(name)) and moment.year not in _YEARS:

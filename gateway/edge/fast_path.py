@@ -9,17 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from litestar.types import HTTPScope
 
-from gateway.rooms import Caller, RoomService
+from gateway.rooms import Caller, RoomService, is_live_id
 
 from . import answers
 from .answers import Answer
 from .cookie import TokenCookie
 from .exchange import Exchange
-from .identifiers import is_live_id
+from .paths import ROOM, ROOMS
 from .rate_limits import RateLimits
 
-_PATH = "/v1/rooms/"
-_TEMPLATE = "/v1/rooms/{live_id}"
+_PREFIX = f"{ROOMS}/"
 _BEARER = b"Bearer "
 
 
@@ -48,14 +47,14 @@ class FastPath:
         Raises what the usual way would: RateLimited, RoomNotFound, UpstreamFailure.
         """
         path = scope["path"]
-        if scope["method"] != "GET" or not path.startswith(_PATH):
+        if scope["method"] != "GET" or not path.startswith(_PREFIX):
             return None
-        live_id = path[len(_PATH) :]
+        live_id = path[len(_PREFIX) :]
         token = self._token_in(headers) if is_live_id(live_id) else None
         caller = None if token is None else self._recall_caller(token)
         if caller is None:
             return None
-        scope["path_template"] = _TEMPLATE
+        scope["path_template"] = ROOM
         exchange.user_id = caller.user_id
         self._limits.admit(caller.user_id, exchange)
         condition = headers.get(b"if-none-match")

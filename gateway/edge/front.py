@@ -11,7 +11,6 @@ Where too many are in flight, a request is refused at once. The health routes ne
 them would end a gateway that is merely busy.
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -19,7 +18,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from gateway.rooms import GatewayError
+from gateway.rooms import GatewayError, is_request_id
 from gateway.telemetry import UNMATCHED, Telemetry
 
 from .answers import Answer, Header
@@ -28,6 +27,7 @@ from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import IncomingBody, require_few
+from .paths import PROBES
 from .problems import Overloaded, code_of, render
 
 FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], Exchange], Answer | Awaitable[Answer] | None]
@@ -36,9 +36,7 @@ FastPath = Callable[[HTTPScope, Mapping[bytes, bytes], Exchange], Answer | Await
 It is asked only where no header stands twice.
 """
 
-_CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _GONE = "gone"
-_ALWAYS = frozenset({"/healthz", "/readyz"})
 
 
 class Front:
@@ -118,7 +116,7 @@ class Front:
             preflight = self._cors.preflight(scope["method"], headers, origin)
             if preflight is not None:
                 return preflight
-        if self._in_flight.too_many and scope["path"] not in _ALWAYS:
+        if self._in_flight.too_many and scope["path"] not in PROBES:
             raise Overloaded
         require_few(raw)
         return self._fast_path(scope, headers, exchange) if len(headers) == len(raw) else None
@@ -163,7 +161,8 @@ class Front:
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:
     given = _only(b"x-request-id", raw, headers)
-    return given.decode() if given is not None and _CLIENT_ID.match(given) else None
+    text = "" if given is None else given.decode("latin-1")
+    return text if is_request_id(text) else None
 
 
 def _only(wanted: bytes, raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> bytes | None:

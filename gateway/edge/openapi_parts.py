@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.rooms import IDEMPOTENCY_KEY, LIVE_ID
+
 from .examples import ROOM, problem_example
-from .identifiers import IDEMPOTENCY_KEY, LIVE_ID
 from .problems import MEDIA_TYPE, PROBLEMS
 
 Json = dict[str, Any]

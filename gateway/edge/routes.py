@@ -9,13 +9,20 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from gateway.rooms import Caller, FieldProblem, InvalidRequest, RoomService
+from gateway.rooms import (
+    Caller,
+    FieldProblem,
+    InvalidRequest,
+    RoomService,
+    is_idempotency_key,
+    is_live_id,
+)
 
 from . import answers
 from .answers import Answer, Header
 from .bodies import parse_create_room
 from .exchange import exchange_of
-from .identifiers import is_idempotency_key, is_live_id
+from .paths import ROOMS
 from .problems import UnsupportedMediaType
 
 ClientRequest = Request[Caller, None, State]
@@ -31,7 +38,7 @@ JSON = "application/json"
 class RoomController(Controller):
     """`/v1/rooms`; every route needs an authenticated caller."""
 
-    path = "/v1/rooms"
+    path = ROOMS
 
     @route(["/", "/{live_id:str}"], http_method=HttpMethod.OPTIONS, status_code=200)
     async def allowed(self, request: ClientRequest) -> Answer:

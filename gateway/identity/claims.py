@@ -8,16 +8,14 @@
 - Expiry is looked at last, so `TokenExpired` means that a new token from the same place will do.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeGuard
 
 from msgspec import Struct
 
-from gateway.rooms import Caller, TokenExpired, TokenInvalid
+from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_user_id
 
-_USER_ID = re.compile(r"[A-Za-z0-9_.@:-]{1,64}")
 _YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -86,7 +84,7 @@ def _require_audience(claims: Mapping[str, object], audience: str | None) -> Non
 
 def _user_id(claims: Mapping[str, object], claim: str) -> str:
     value = claims.get(claim)
-    if not isinstance(value, str) or not _USER_ID.fullmatch(value):
+    if not isinstance(value, str) or not is_user_id(value):
         raise TokenInvalid("user claim is not a usable id")
     return value
 

@@ -10,7 +10,7 @@
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Final, NoReturn, Protocol, final
+from typing import Final, Protocol, final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import InvalidKeyError
 from jwt.algorithms import HMACAlgorithm
+
+from gateway.secret import NeverPickled
 
 from .strength import require_strong_ed25519, require_strong_rsa
 
@@ -34,7 +36,7 @@ ALGORITHMS = frozenset((*_SECRET_BYTES, *_RSA, *_CURVES.values(), *_EDWARDS))
 
 
 @final
-class Key:
+class Key(NeverPickled):
     """An HMAC secret or a public key, and the algorithms it may verify.
 
     Raises ValueError, saying what to do, for a key that is too weak or does not fit them.
@@ -65,9 +67,6 @@ class Key:
 
     def __hash__(self) -> int:
         return hash((self.algorithms, self.material))
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A key is not pickled.")
 
 
 class KeySource(Protocol):

@@ -25,12 +25,24 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .idempotency import Created, Failed, IdempotencyClaim, IdempotencyStore, Outcome
+from .identifiers import (
+    IDEMPOTENCY_KEY,
+    LIVE_ID,
+    USER_ID,
+    is_idempotency_key,
+    is_live_id,
+    is_request_id,
+    is_user_id,
+)
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, Source
 from .policy import Scopes
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomCache, RoomService
 
 __all__ = [
+    "IDEMPOTENCY_KEY",
+    "LIVE_ID",
+    "USER_ID",
     "Anchor",
     "AnchorNotRegistered",
     "AnchorRoom",
@@ -72,4 +84,8 @@ __all__ = [
     "UpstreamUnavailable",
     "ViewerRoom",
     "expiry_problems",
+    "is_idempotency_key",
+    "is_live_id",
+    "is_request_id",
+    "is_user_id",
 ]

@@ -6,7 +6,6 @@ client's. A room in a reply must be the one that was asked for.
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +22,7 @@ from gateway.rooms import (
     NewRoom,
     UpstreamFailure,
     UpstreamUnavailable,
+    is_request_id,
 )
 from gateway.telemetry import Metrics, UpstreamCall, current_request_id, note_call
 
@@ -33,8 +33,6 @@ from .signature import SignedRequest
 from .wire import Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
-
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class QliveClient:
@@ -184,7 +182,7 @@ def _told_by(envelope: Envelope | None) -> UpstreamCall:
 
 
 def _id_in(envelope: Envelope) -> str | None:
-    return envelope.request_id if _ID.fullmatch(envelope.request_id) else None
+    return envelope.request_id if is_request_id(envelope.request_id) else None
 
 
 def _severity(error: GatewayError) -> int:

@@ -8,15 +8,16 @@ everything, connecting included.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import NoReturn
 
 import httpx
+
+from gateway.secret import NeverPickled
 
 from .faults import Broken, DeadlineExceeded, Fault, NotAttempted, NotSent, Unreadable
 from .transport import Transport
 
 
-class Reply:
+class Reply(NeverPickled):
     """A whole HTTP reply; `body` is decoded from its Content-Encoding.
 
     The body may hold a `push_url`: so a reply is a plain class, of which nothing lists the fields.
@@ -31,9 +32,6 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A reply is not pickled.")
 
 
 Send = Callable[[httpx.Request], Awaitable[Reply]]

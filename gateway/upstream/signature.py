@@ -9,11 +9,10 @@ Source: the vendor's documentation of the management credential, and its publish
 import base64
 import hmac
 from collections.abc import Generator, Iterable
-from typing import NoReturn
 
 import httpx
 
-from gateway.secret import Secret
+from gateway.secret import NeverPickled, Secret
 
 _PREFIX = "X-Qiniu-"
 _UNSIGNED_BODY = "application/octet-stream"
@@ -49,11 +48,8 @@ def sign(key: hmac.HMAC, text: bytes) -> str:
     return base64.urlsafe_b64encode(mac.digest()).decode()
 
 
-class SignedRequest(httpx.Request):
-    """A request that is signed on its way, which then holds the AK: it is not pickled."""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A signed request is not pickled.")
+class SignedRequest(NeverPickled, httpx.Request):
+    """A request that is signed on its way, which then holds the AK."""
 
 
 class QiniuAuth(httpx.Auth):

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from gateway.rooms import Anchor, AnchorRoom, NewRoom
+from gateway.rooms import LIVE_ID, Anchor, AnchorRoom, NewRoom
 from gateway.secret import Secret
 
 from .faults import Broken
 
-LiveId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+LiveId = Annotated[str, Meta(pattern=rf"\A{LIVE_ID}\Z")]
 
 _UNSET_TIMES = frozenset({0, -62135596800, -62135596800000})
 

@@ -1,0 +1,23 @@
+"""The paths of the public listener, each written once, with parameters as `{name}`."""
+
+import re
+
+ROOMS = "/v1/rooms"
+ROOM = f"{ROOMS}/{{live_id}}"
+STOP = f"{ROOM}/stop"
+HEALTH = "/healthz"
+READINESS = "/readyz"
+DOCS = "/docs"
+DOCS_FILE = f"{DOCS}/{{name}}"
+OPENAPI = "/openapi.json"
+
+ROUTES = (ROOM, ROOMS, STOP, HEALTH, READINESS, DOCS, DOCS_FILE, OPENAPI)
+"""All of them."""
+
+PROBES = frozenset({HEALTH, READINESS})
+"""The paths that load balancers and orchestrators ask every second."""
+
+
+def as_route(path: str) -> str:
+    """Return `path` as Litestar writes it: `{live_id}` is `{live_id:str}`."""
+    return re.sub(r"\{(\w+)\}", r"{\1:str}", path)

@@ -1,0 +1,32 @@
+"""The patterns of ids: each stands here once, as text for schemas and compiled for checks."""
+
+import re
+
+LIVE_ID = "[A-Za-z0-9_-]{1,64}"
+USER_ID = "[A-Za-z0-9_.@:-]{1,64}"
+REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
+IDEMPOTENCY_KEY = "[!-~]{1,128}"
+
+_LIVE_ID, _USER_ID, _REQUEST_ID, _IDEMPOTENCY_KEY = map(
+    re.compile, (LIVE_ID, USER_ID, REQUEST_ID, IDEMPOTENCY_KEY)
+)
+
+
+def is_live_id(text: str) -> bool:
+    """Return whether `text` can be a room's id."""
+    return _LIVE_ID.fullmatch(text) is not None
+
+
+def is_user_id(text: str) -> bool:
+    """Return whether `text` can be a user's id."""
+    return _USER_ID.fullmatch(text) is not None
+
+
+def is_request_id(text: str) -> bool:
+    """Return whether `text` can be a request's id, a client's or the upstream's."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Return whether `text` is 1 to 128 visible ASCII characters."""
+    return _IDEMPOTENCY_KEY.fullmatch(text) is not None
