@@ -3,4 +3,4 @@
 __version__ = "0.1.0"
 
 USER_AGENT = f"live-room-gateway/{__version__}"
-"""How this gateway names itself to others."""
+"""The `User-Agent` of every outgoing request."""

@@ -1,4 +1,4 @@
-"""`python -m gateway`: the same as the console script."""
+"""The entry point of `python -m gateway`, same as the console script."""
 
 from gateway.cli import main
 

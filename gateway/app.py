@@ -145,7 +145,7 @@ def build(
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         if environ:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.ask)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.request_reload)
         async with (
             credentials.kept_current(),
             background_task(rotation.watch, log),
@@ -161,7 +161,7 @@ def build(
     application = build_application(
         rooms,
         credentials.tokens.verify,
-        credentials.tokens.recall,
+        credentials.tokens.peek,
         _rate_limits(settings, metrics.rate_limited),
         cors=cors,
         cookie=cookie,

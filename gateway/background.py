@@ -1,7 +1,7 @@
-"""Work beside the requests, for as long as the gateway runs.
+"""Background tasks that run as long as the gateway does.
 
-Nobody waits for it, so an error that nobody foresaw would end it in silence: it is logged, and the
-work begun again.
+Nobody awaits such a task, so an unexpected error would end it unseen. The error is logged and the
+task is restarted.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from structlog.typing import FilteringBoundLogger
 Work = Callable[[], Awaitable[None]]
 
 _PAUSE = 1.0
-"""Seconds before work that failed is begun again."""
+"""Seconds between a failure and the restart."""
 
 
 @asynccontextmanager
 async def background_task(
     work: Work, log: FilteringBoundLogger, *, pause: float = _PAUSE
 ) -> AsyncGenerator[None]:
-    """Run `work` beside the block, again where it fails, and end it with the block."""
-    task = asyncio.create_task(_persistently(work, log, pause))
+    """Run `work` in a task until the block is left, restarting it after an error."""
+    task = asyncio.create_task(_restarting(work, log, pause))
     try:
         yield
     finally:
@@ -29,12 +29,10 @@ async def background_task(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _persistently(work: Work, log: FilteringBoundLogger, pause: float) -> None:
+async def _restarting(work: Work, log: FilteringBoundLogger, pause: float) -> None:
     while True:
         try:
-            await work()
+            return await work()
         except Exception:
             log.exception("background_task_failed")
             await asyncio.sleep(pause)
-        else:
-            return

@@ -1,7 +1,7 @@
-"""Whose tokens are believed and which keys sign: made from the settings, and kept current.
+"""The keys in use: those that sign upstream calls and those that verify tokens.
 
-Part of the composition root: `app` builds a gateway with these, `rotation` and the issuer's JWK set
-bring others in their place while it runs.
+Part of the composition root. `app` builds the gateway with them; `rotation` and the issuer's JWK
+set replace them while it runs.
 """
 
 import time
@@ -38,17 +38,17 @@ from gateway.threads import drain_native_threads
 from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
 
 TOKENS = 10_000
-"""Verified tokens remembered."""
+"""Verified tokens in the cache."""
 
 JWKS_TIMEOUT = 5.0
-"""Seconds in which the issuer has to answer."""
+"""Seconds for one fetch of the JWK set."""
 
 _LARGEST_JWKS = 262_144
 _JWK_SET = "application/jwk-set+json, application/json"
 
 
 class Keyring:
-    """What signs and what verifies. Raises SettingsError for a key that cannot be used."""
+    """The signer and the token verifier. Raises SettingsError for an unusable key."""
 
     def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
         self.auth = qiniu_auth(settings)
@@ -70,26 +70,26 @@ class Keyring:
 
     @property
     def state(self) -> str:
-        """`ok`, `stale` or `missing`, of the keys that verify."""
+        """The state of the verification keys: `ok`, `stale` or `missing`."""
         return self._keys.state
 
     def adopt(self, settings: Settings) -> None:
-        """Use the keys in `settings` from now on; raise SettingsError and change nothing."""
-        self._static.use(verification_keys(settings))
+        """Switch to the keys in `settings`, or raise SettingsError and change nothing."""
+        self._static.replace(verification_keys(settings))
         self.auth.use(settings.access_key.reveal(), settings.secret_key.reveal())
-        self.tokens.forget()
+        self.tokens.clear()
 
     @asynccontextmanager
     async def kept_current(self) -> AsyncGenerator[None]:
-        """Fetch the issuer's keys again and again until the block is left."""
+        """Refresh the issuer's keys in the background until the block is left."""
         async with AsyncExitStack() as stack:
             if self._issuer is not None:
                 stack.push_async_callback(self._issuer.aclose)
             await stack.enter_async_context(background_task(self._keys.keep_fresh, self._log))
             yield
 
-    def _forget(self) -> None:
-        self.tokens.forget()
+    def _clear_tokens(self) -> None:
+        self.tokens.clear()
 
     def _published(self, issuer: Transport, url: str, settings: Settings) -> JwksKeys:
         return JwksKeys(
@@ -97,19 +97,19 @@ class Keyring:
             settings.jwt_algorithms,
             refresh=settings.jwt_jwks_refresh,
             clock=time.monotonic,
-            on_change=self._forget,
+            on_change=self._clear_tokens,
             log=self._log,
             refreshes=self._refreshes,
         )
 
 
 def issuer_transport() -> Transport:
-    """Return a connection to the issuer of tokens; close it with `aclose`."""
+    """Return a transport to the issuer of tokens; close it with `aclose`."""
     return build_transport(connections=1, max_body=_LARGEST_JWKS, user_agent=USER_AGENT)
 
 
 async def fetch_jwks(issuer: Transport, url: str) -> bytes:
-    """Return the JWK set's text. Raises ConnectionError."""
+    """Return the text of the JWK set; raise ConnectionError."""
     return await fetch(issuer, url, seconds=JWKS_TIMEOUT, accept=_JWK_SET)
 
 
@@ -139,12 +139,12 @@ async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
 
 
 def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:
-    """Return what signs the vendor's calls."""
+    """Return the signer of upstream calls."""
     return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
 def usable_settings(environ: Mapping[str, str]) -> Settings:
-    """Return the configuration, whose keys can be used; raise SettingsError."""
+    """Load the configuration and check its keys; raise SettingsError."""
     settings = load(environ)
     verification_keys(settings)
     return settings
@@ -172,7 +172,7 @@ def verification_keys(settings: JwtSettings) -> list[Key]:
 
 
 def claim_rules(settings: JwtSettings) -> ClaimRules:
-    """Return what a token's claims must say."""
+    """Return the rules for a token's claims."""
     return ClaimRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,

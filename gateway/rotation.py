@@ -1,11 +1,9 @@
-"""Key files that change while the gateway runs.
+"""Key rotation: key files are reloaded while the gateway runs.
 
-- Files, where there are any, are looked at every second. What they say comes into use once it has
-  stayed the same for a second, so that an AK and its SK, written one after the other, are taken
-  together; or at once on SIGHUP.
-- A file that is half written, missing or not valid changes nothing: all keys stay as they are, and
-  the log says why, once.
-- What is read is the whole configuration from the environment the process was started with.
+- Key files are polled every second. New content is loaded after a second without changes, so an AK
+  and its SK, written one after the other, are loaded together. SIGHUP loads them at once.
+- A missing, half-written or invalid file changes nothing: all keys stay. The log says why, once.
+- A reload reads the whole configuration from the environment of the process.
 """
 
 import asyncio
@@ -19,16 +17,17 @@ from gateway.settings import Settings, SettingsError, key_files, load
 from gateway.telemetry import Counter
 
 _EVERY = 1.0
+"""Seconds between two checks of the files."""
 
 Stamp = tuple[tuple[int, ...] | None, ...]
-"""What tells that a file has been written or replaced, for each file; None where there is none."""
+"""Device, inode, size and modification time of each file; None for a missing one."""
 
 
 class Rotation:
-    """Gives `adopt` new settings when a key file in `environ` has changed.
+    """A watcher of the key files in `environ` that passes changed settings to `adopt`.
 
-    `adopt` raises SettingsError for keys that cannot be used, and then has changed nothing.
-    `refreshes` counts by outcome.
+    `adopt` raises SettingsError for unusable keys and then changes nothing. `refreshes` counts
+    reloads by outcome.
     """
 
     def __init__(
@@ -37,37 +36,34 @@ class Rotation:
         adopt: Callable[[Settings], None],
         log: FilteringBoundLogger,
         refreshes: Counter,
-        *,
-        every: float = _EVERY,
     ) -> None:
         self._environ = environ
         self._adopt = adopt
         self._log = log
         self._refreshes = refreshes
-        self._every = every
         self._files = key_files(environ)
-        self._in_use = self._before = _stamp(self._files)
-        self._asked = asyncio.Event()
+        self._loaded = self._last_seen = _stamp(self._files)
+        self._requested = asyncio.Event()
 
-    def ask(self) -> None:
-        """Read everything again now."""
-        self._asked.set()
+    def request_reload(self) -> None:
+        """Reload at the next check, changed or not."""
+        self._requested.set()
 
     async def watch(self) -> None:
-        """Look after the files until cancelled."""
+        """Check the files every second, and on request, until cancelled."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._every if self._files else None):
-                    await self._asked.wait()
-            await self.look()
+                async with asyncio.timeout(_EVERY if self._files else None):
+                    await self._requested.wait()
+            await self.check()
 
-    async def look(self) -> None:
-        """Take over what the files say, if they have changed and settled, or if that was asked."""
+    async def check(self) -> None:
+        """Reload the settings if files have changed and settled, or on request."""
         now = await asyncio.to_thread(_stamp, self._files)
-        settled, self._before = now == self._before, now
-        if self._asked.is_set() or (settled and now != self._in_use):
-            self._asked.clear()
-            self._in_use = now
+        settled, self._last_seen = now == self._last_seen, now
+        if self._requested.is_set() or (settled and now != self._loaded):
+            self._requested.clear()
+            self._loaded = now
             await self._reload()
 
     async def _reload(self) -> None:

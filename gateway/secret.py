@@ -1,8 +1,8 @@
-"""A text that must not be seen.
+"""A secret text that is never shown by accident.
 
-The only way to its content is `reveal()`, so every place that reads a secret can be found by
-that word. Printing, formatting and logging show `Secret(…)`; it cannot be pickled, copied
-or measured, and comparing two takes the same time wherever they differ.
+`reveal()` is the only way to the text, so a search for that word finds every reader. Printing,
+formatting and logging show `Secret(…)`. A secret has no length, cannot be pickled or copied, and
+is compared in constant time.
 """
 
 import hmac
@@ -10,7 +10,7 @@ from typing import NoReturn, SupportsIndex, final
 
 
 class NeverPickled:
-    """A base for objects that hold a secret: pickling or copying one raises TypeError."""
+    """A mixin for objects that hold a secret: pickling or copying one raises TypeError."""
 
     __slots__ = ()
 
@@ -20,7 +20,7 @@ class NeverPickled:
 
 @final
 class Secret(NeverPickled):
-    """Holds one secret text, such as a key read from the environment."""
+    """One secret text, such as a key from the environment."""
 
     __slots__ = ("_text",)
 
@@ -28,7 +28,7 @@ class Secret(NeverPickled):
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself: for the one call that needs it, never to be kept or shown."""
+        """Return the text for the one call that needs it. Never store or show it."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
-"""Waiting for the threads of native libraries, which an exiting interpreter does not do.
+"""Draining of native threads before the interpreter exits.
 
-The HTTP server and the HTTP client run threads of their own, which report results by calls into
-the event loop. Such a call lets the loop go on before it has returned itself; a program that then
-ends is aborted by the interpreter when that thread wants to return (granian#693 is one case).
+The HTTP server and client run native threads that report results by calling into the event loop.
+Such a call can still be running after the loop has moved on. If the program ends then, the
+interpreter aborts it when the call returns (granian#693 is one case).
 """
 
 import asyncio
@@ -13,9 +13,9 @@ _PAUSE, _PAUSES = 0.001, 1_000
 
 
 async def drain_native_threads() -> None:
-    """Wait until no thread but Python's own is inside Python code, for a second at most.
+    """Wait, for a second at most, until no native thread runs Python code.
 
-    To be awaited last, before the event loop ends.
+    Await this last, before the event loop ends.
     """
     for _ in range(_PAUSES):
         if _inside_python() <= {thread.ident for thread in threading.enumerate()}:

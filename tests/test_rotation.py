@@ -51,7 +51,7 @@ class World:
     async def looks(self, times: int) -> list[tuple[str, str]]:
         """Look so many times; return what has been adopted by then."""
         for _ in range(times):
-            await self.rotation.look()
+            await self.rotation.check()
         return self.adopted
 
     @property
@@ -90,9 +90,9 @@ async def test_a_change_is_taken_once_it_has_settled(world: World) -> None:
 async def test_a_change_is_taken_at_once_when_that_is_asked(world: World) -> None:
     """SIGHUP does not wait, and reads again even what has not changed."""
     world.write("ak", "ak-2")
-    world.rotation.ask()
+    world.rotation.request_reload()
     assert await world.looks(1) == [("ak-2", "sk-1")]
-    world.rotation.ask()
+    world.rotation.request_reload()
     assert await world.looks(3) == [("ak-2", "sk-1")] * 2
 
 
@@ -147,10 +147,10 @@ NAMES = {"ACCESS_KEY": "ak", "SECRET_KEY": "sk"}
 
 async def test_readings_are_counted(world: World) -> None:
     """Those that went well and those that did not."""
-    world.rotation.ask()
+    world.rotation.request_reload()
     await world.looks(1)
     world.refuse = True
-    world.rotation.ask()
+    world.rotation.request_reload()
     await world.looks(1)
     assert nonzero(world.block, families.KEY_REFRESHES) == {
         ("files", "ok"): 1,

@@ -1,4 +1,4 @@
-"""Token → Caller: verification keys, the checks on a token, and what its claims mean."""
+"""Authentication: verification keys, the checks on a bearer token, and its claims."""
 
 from .claims import ClaimRules, Identity
 from .jwk import parse_key_set

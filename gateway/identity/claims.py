@@ -1,11 +1,11 @@
-"""What the claims of a signed token must say, and the caller they make. Pure.
+"""Claims validation: the claims of a signed token → the caller. Pure.
 
-- `exp` is required. Times are JSON numbers (RFC 7519 §2 NumericDate), before the year 9999; `exp`
-  may be over, `nbf` and `iat` may lie ahead, by the leeway.
-- `iss` and `aud` are compared exactly when configured and not looked at otherwise. `aud` is a
-  string or a list of strings (§4.1.3); a list with anything else in it is refused.
+- `exp` is required. Times are JSON numbers (RFC 7519 §2 NumericDate) before the year 9999. `exp`
+  may be past, and `nbf` and `iat` in the future, by the leeway.
+- `iss` and `aud` are compared exactly when configured and ignored otherwise. `aud` is a string or
+  a list of strings (§4.1.3); a list with anything else in it is refused.
 - The user id is a string of plain characters: it goes into comparisons, logs and upstream bodies.
-- Expiry is looked at last, so `TokenExpired` means that a new token from the same place will do.
+- Expiry is checked last, so `TokenExpired` means that a fresh token from the same issuer will do.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 class ClaimRules(Struct, frozen=True):
-    """What is asked of the claims. `leeway` is in seconds, `user_claim` is where the user id is."""
+    """Rules for the claims. `leeway` is in seconds; `user_claim` is the claim with the user id."""
 
     issuer: str | None
     audience: str | None
@@ -29,22 +29,22 @@ class ClaimRules(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """A verified caller, and the token's `exp` in epoch seconds, leeway not included."""
+    """A verified caller and the token's `exp` in epoch seconds, without leeway."""
 
     caller: Caller
     expires_at: float
 
     def is_current(self, now: float, leeway: float) -> bool:
-        """Whether the token is still accepted at `now` epoch seconds."""
+        """Return true while the token is accepted, at `now` epoch seconds."""
         return self.expires_at > now - leeway
 
 
 def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -> Identity:
-    """Return who the claims of a token with a good signature speak for, at `now` epoch seconds.
+    """Return the identity that a signed token's `claims` give at `now` epoch seconds.
 
-    Raises TokenInvalid, or TokenExpired when the expiry is all that is wrong.
+    Raises TokenInvalid, or TokenExpired if nothing but the expiry is wrong.
     """
-    _require_begun(claims, now + rules.leeway)
+    _require_started(claims, now + rules.leeway)
     _require_issuer(claims, rules.issuer)
     _require_audience(claims, rules.audience)
     caller = Caller(_user_id(claims, rules.user_claim), _scopes(claims.get("scope")))
@@ -63,7 +63,7 @@ def _time(claims: Mapping[str, object], name: str) -> float:
     return float(value)
 
 
-def _require_begun(claims: Mapping[str, object], latest: float) -> None:
+def _require_started(claims: Mapping[str, object], latest: float) -> None:
     for name in ("nbf", "iat"):
         if name in claims and not _time(claims, name) <= latest:
             raise TokenInvalid(f"{name} is in the future")
@@ -90,7 +90,7 @@ def _user_id(claims: Mapping[str, object], claim: str) -> str:
 
 
 def _scopes(value: object) -> frozenset[str]:
-    """Return what `scope` grants: space-delimited (RFC 8693 §4.2) or a list; else nothing."""
+    """Return the scopes in `scope`, space-delimited (RFC 8693 §4.2) or a list; else none."""
     if isinstance(value, str):
         value = value.split(" ")
     return frozenset(filter(None, value)) if _is_list_of_strings(value) else frozenset()

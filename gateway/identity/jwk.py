@@ -1,14 +1,13 @@
-"""JSON Web Keys (RFC 7517) → keys that tokens may be verified with.
+"""JSON Web Keys (RFC 7517) → verification keys.
 
-- What a key says about itself binds: `use` must be for signatures, `key_ops` must have `verify`,
-  `alg` is then its only algorithm. `kid` is a name and nothing else.
-- A published set holds public keys. A symmetric key in one is everyone's, a private key is no
-  longer private: neither is taken, and nor is one that is too weak.
-- A key that cannot be used is left out with a reason. What is left is the set, be it empty: an
-  issuer that withdraws its last key means it.
-- A `kid` names one key for an algorithm (§4.5). Where it would name two, neither is taken.
-- Of a name that stands twice in an object the last one counts, as §4 allows.
-- `jku`, `x5u` and `x5c` are not looked at: a key is only what stands in it.
+- A key's own restrictions bind: `use` must be `sig`, `key_ops` must have `verify`, and `alg` is its
+  only algorithm. `kid` is a name and nothing else.
+- A published set holds public keys. Symmetric, private and weak keys are left out.
+- An unusable key is left out with a reason. The set may end up empty: an issuer may withdraw its
+  last key.
+- A `kid` names one key per algorithm (§4.5). If it names two, both are left out.
+- A duplicate name in an object counts by its last value, as §4 allows.
+- `jku`, `x5u` and `x5c` are ignored.
 """
 
 from collections import defaultdict
@@ -33,10 +32,10 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Any]] = MappingProxyType(
     }
 )
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-"""What only a private key has (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2)."""
+"""Members of private keys only (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2)."""
 
 _MOST_KEYS = 100
-"""In one set. Reading a key takes a fraction of a millisecond, and all else waits meanwhile."""
+"""In one set. Reading a key blocks the event loop for a fraction of a millisecond."""
 
 
 class _Published(Struct):
@@ -44,33 +43,33 @@ class _Published(Struct):
 
 
 class NamedKey(Struct, frozen=True):
-    """A key and its `kid`, None where it has no usable one."""
+    """A key and its `kid`; None without a usable one."""
 
     kid: str | None
     key: Key
 
 
 class KeySet(Struct, frozen=True):
-    """The usable keys of a JWK set, and a sentence for each other."""
+    """The usable keys of a JWK set, and a reason for each unusable one."""
 
     keys: tuple[NamedKey, ...]
     left_out: tuple[str, ...]
 
     def named(self, kid: str | None) -> list[Key]:
-        """Return the keys named `kid`, all for None."""
+        """Return the keys named `kid`, or all for None."""
         return [each.key for each in self.keys if kid is None or each.kid == kid]
 
 
 def parse_key_set(text: bytes, algorithms: Sequence[str] | None = None) -> KeySet:
-    """Return the public keys of a JWK set, for `algorithms` only where they are given.
+    """Return the public keys of a JWK set, limited to `algorithms` if given.
 
-    Raises ValueError, holding nothing of the text, for what is not a JWK set.
+    Raises ValueError, without quoting the text, if it is not a JWK set.
     """
     return key_set(_entries(text), partial(_public, algorithms=algorithms))
 
 
 def key_set(entries: Iterable[object], read: Callable[[object], NamedKey]) -> KeySet:
-    """Return what `read` makes of the entries, without those it raises ValueError for."""
+    """Read each entry with `read`; leave out entries that raise ValueError."""
     usable: dict[int, NamedKey] = {}
     left_out: dict[int, str] = {}
     for place, entry in enumerate(entries, start=1):
@@ -86,7 +85,7 @@ def key_set(entries: Iterable[object], read: Callable[[object], NamedKey]) -> Ke
 
 
 def named_key(entry: object, algorithms: Sequence[str] | None = None) -> NamedKey:
-    """Return the key that an entry of a set is, a secret one included, and its name."""
+    """Read one entry of a set, public or symmetric, with its name."""
     if not isinstance(entry, dict):
         raise ValueError("It is not a JSON object.")  # noqa: TRY004  # of the issuer, not ours
     kid = entry.get("kid")
@@ -94,23 +93,23 @@ def named_key(entry: object, algorithms: Sequence[str] | None = None) -> NamedKe
 
 
 def key_from_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str] | None = None) -> Key:
-    """Return the key that `jwk` is, a secret one included.
+    """Read one JSON Web Key, public or symmetric.
 
-    Its algorithms are the one it names, or those of `algorithms` that fit it, or its kind's usual
-    one. Raises ValueError, holding nothing of the key, for one that cannot be used.
+    Its algorithms are its own `alg`, else those of `algorithms` that suit it, else the default of
+    its type. Raises ValueError, without quoting the key, for an unusable one.
     """
     _require_for_signatures(jwk)
     material = _material(jwk)
     able = fitting(material)
     if (named := jwk.get("alg")) is not None:
         if named not in able:
-            raise ValueError("Its `alg` does not fit its kind.")
+            raise ValueError("Its `alg` does not suit its type.")
         able = (named,)
     elif algorithms is None:
         able = able[:1]
     chosen = able if algorithms is None else [name for name in able if name in algorithms]
     if not chosen:
-        raise ValueError("It fits none of the accepted algorithms.")
+        raise ValueError("It suits none of the accepted algorithms.")
     return Key(frozenset(chosen), material)
 
 
@@ -126,12 +125,12 @@ def _entries(text: bytes) -> list[object]:
 
 def _public(entry: object, algorithms: Sequence[str] | None) -> NamedKey:
     if isinstance(entry, dict) and entry.get("kty") == "oct":
-        raise ValueError("A symmetric key in a published set is no secret.")
+        raise ValueError("It is a symmetric key, no secret in a published set.")
     return named_key(entry, algorithms)
 
 
 def _clashing(keys: Mapping[int, NamedKey]) -> set[int]:
-    """Return the places of different keys that a `kid` and an algorithm do not tell apart."""
+    """Return the positions of different keys with the same `kid` and algorithm."""
     places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for place, each in keys.items():
         for algorithm in each.key.algorithms if each.kid is not None else ():
@@ -149,7 +148,7 @@ def _require_for_signatures(jwk: Mapping[str, Any]) -> None:
         raise ValueError("Its `use` is not for signatures.")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise ValueError("Its `key_ops` do not allow to verify.")
+        raise ValueError("Its `key_ops` do not include `verify`.")
     if not isinstance(jwk.get("alg"), str | None) or jwk.get("alg", "RS256") not in ALGORITHMS:
         raise ValueError("Its `alg` is not supported.")
 

@@ -1,13 +1,11 @@
-"""The issuer's published keys, kept fresh without any request waiting for it.
+"""The issuer's published JWK set, refreshed in the background.
 
-- The set is fetched in the background, again before it is older than the refresh interval: so long
-  does a key that the issuer has withdrawn still work at most, while the issuer answers.
-- While it does not, or answers with anything but a JWK set, the last good set stays in use, however
-  long that takes.
-- A `kid` that is not in the set may be a new key, and has the set fetched at once, for all who ask
-  together; then not again for a while, so that made-up ones cost the issuer next to nothing.
-- Before there has been any set nobody can be let in, and nobody should be signed out: the answer
-  is that the gateway is not available.
+- The set is fetched again before it is older than the refresh interval. A key that the issuer
+  withdraws works no longer than that, as long as the issuer answers.
+- If the issuer fails or sends anything but a JWK set, the last good set stays in use without limit.
+- An unknown `kid` may be a new key, so it triggers one fetch shared by all waiting requests. A
+  cooldown follows, so made-up `kid`s cost the issuer next to nothing.
+- Without any set yet, requests get `upstream_unavailable`: a 401 would sign users out.
 """
 
 import asyncio
@@ -22,24 +20,24 @@ from .jwk import KeySet, parse_key_set
 from .keys import Key
 
 Fetch = Callable[[], Awaitable[bytes]]
-"""Gets the JWK set's text within a time limit of its own; raises OSError where it cannot."""
+"""A fetch of the JWK set's text, with its own timeout; raises OSError."""
 
 _COOLDOWN = 5.0
-"""Seconds between fetches that requests ask for."""
+"""Seconds between fetches triggered by requests."""
 
 _EARLY = 0.8
-"""How much of the interval passes before the set is fetched again; the rest is for trying."""
+"""Fraction of the interval until the next fetch; the rest is for retries."""
 
 _RETRY = 0.05
-"""How much of it passes after a fetch that failed."""
+"""Fraction of the interval until a failed fetch is retried."""
 
 _LONGEST_RETRY = 10.0
 
 
 class JwksKeys:
-    """Keys of the set that `fetch` gets, by `kid`; `refresh` in seconds, as `clock` counts them.
+    """The keys of the JWK set from `fetch`, by `kid`. `refresh` is in seconds of `clock`.
 
-    `on_change` is called when another set has come into use; `refreshes` counts by outcome.
+    `on_change` is called after the set has changed. `refreshes` counts fetches by outcome.
     """
 
     def __init__(
@@ -64,10 +62,10 @@ class JwksKeys:
         self._fetching: asyncio.Task[bool] | None = None
         self._next_on_demand = clock()
         self.state = "missing"
-        """`ok`; `stale` while the issuer does not answer; `missing` before it ever has."""
+        """`ok`, `stale` after a failed fetch, or `missing` before the first good one."""
 
     async def candidates(self, kid: str | None, /) -> Sequence[Key]:
-        """Return the keys named `kid`, all for None; raise UpstreamUnavailable without a set."""
+        """Return the keys named `kid`, or all for None; raise UpstreamUnavailable without a set."""
         found = self._named(kid)
         if not found and self._may_ask():
             await self.refresh()
@@ -77,13 +75,13 @@ class JwksKeys:
         return found
 
     async def refresh(self) -> bool:
-        """Fetch the set, once for all who ask meanwhile; return whether that went well."""
+        """Fetch the set, with concurrent callers sharing one fetch; return true on success."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._load())
         return await asyncio.shield(self._fetching)
 
     async def keep_fresh(self) -> None:
-        """Fetch the set again and again until cancelled."""
+        """Fetch the set repeatedly until cancelled."""
         while True:
             fine = await self.refresh()
             again = min(self._refresh * _RETRY, _LONGEST_RETRY)

@@ -1,11 +1,11 @@
-"""The keys tokens are verified with, and which algorithms each may be used for.
+"""Verification keys and the algorithms allowed for each.
 
-- A key carries its algorithms: the token's `alg` picks among them and can never pick another.
-  That is what stops a token signed with HS256 over the text of a public key (RFC 8725 §3.1).
-- A `Key` that cannot work does not exist: an algorithm that does not fit, a secret shorter than the
-  hash (RFC 7518 §3.2), a weak public key (`strength.py`) are refused when it is made, at start.
-- What is refused is said in a sentence for the operator. No sentence holds any of the key, or of
-  a name that is not a known algorithm, since secrets get pasted into the wrong setting.
+- A key has its own list of algorithms, and a token's `alg` must be in it. This stops the attack of
+  signing with HS256 and a public key's text as the secret (RFC 8725 §3.1).
+- A `Key` is validated when it is made, at startup. Refused are an unsuitable algorithm, a secret
+  shorter than the hash (RFC 7518 §3.2) and a weak public key (`strength.py`).
+- An error message never quotes the key or an unknown algorithm: secrets get pasted into the wrong
+  setting.
 """
 
 from collections.abc import Sequence
@@ -32,15 +32,15 @@ _CURVES = MappingProxyType({"secp256r1": "ES256", "secp384r1": "ES384", "secp521
 _EDWARDS = ("EdDSA",)
 
 ALGORITHMS = frozenset((*_SECRET_BYTES, *_RSA, *_CURVES.values(), *_EDWARDS))
-"""Every algorithm a token may be signed with. `none` is not one."""
+"""Every supported signature algorithm. `none` is not one."""
 
 
 @final
 class Key(NeverPickled):
-    """An HMAC secret or a public key, and the algorithms it may verify.
+    """An HMAC secret or a public key, and its allowed algorithms.
 
-    Raises ValueError, saying what to do, for a key that is too weak or does not fit them.
-    A plain class, because whatever converts dataclasses and Structs takes every field along.
+    Raises ValueError, with advice, for a weak key or an unsuitable algorithm. A plain class, so no
+    serializer can enumerate its fields.
     """
 
     __slots__ = ("algorithms", "material")
@@ -70,26 +70,26 @@ class Key(NeverPickled):
 
 
 class KeySource(Protocol):
-    """Where verification keys come from; `state` is `ok`, `stale` or `missing`."""
+    """A source of verification keys; `state` is `ok`, `stale` or `missing`."""
 
     state: str
 
     async def candidates(self, kid: str | None, /) -> Sequence[Key]:
-        """Return the keys a token whose header names `kid` may be signed with, likeliest first."""
+        """Return the keys to try for a token with this `kid`, likeliest first."""
 
     async def keep_fresh(self) -> None:
-        """Do what keeps the keys current, until cancelled."""
+        """Refresh the keys until cancelled."""
 
 
 class StaticKeys:
-    """Keys known from the start, in the order to try them. They have no ids: `kid` is ignored."""
+    """Configured keys, in the order to try them. They have no ids, so `kid` is ignored."""
 
     state = "ok"
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self.use(keys)
+        self.replace(keys)
 
-    def use(self, keys: Sequence[Key]) -> None:
+    def replace(self, keys: Sequence[Key]) -> None:
         """Replace all keys."""
         self._keys = tuple(keys)
 
@@ -98,22 +98,22 @@ class StaticKeys:
         return self._keys
 
     async def keep_fresh(self) -> None:
-        """Do nothing: `use` brings other keys."""
+        """Return at once: `replace` brings other keys."""
 
 
 def hmac_key(secret: bytes, algorithms: Sequence[str] | None = None) -> Key:
-    """Return the key for `secret`, for HS256 unless `algorithms` says otherwise.
+    """Make the key for `secret`, for HS256 unless `algorithms` are given.
 
-    Raises ValueError, saying what to do, for a secret or an algorithm that cannot be used.
+    Raises ValueError, with advice, for an unusable secret or algorithm.
     """
     return _key(secret, algorithms)
 
 
 def public_key(pem: bytes, algorithms: Sequence[str] | None = None) -> Key:
-    """Return the key for a PEM public key: RSA, P-256, P-384, P-521 or Ed25519.
+    """Make the key for a PEM public key: RSA, P-256, P-384, P-521 or Ed25519.
 
-    Without `algorithms` it is used for RS256, the curve's ES algorithm, or EdDSA.
-    Raises ValueError, saying what to do, for a key or an algorithm that cannot be used.
+    Its default algorithm is RS256, the curve's ES algorithm, or EdDSA.
+    Raises ValueError, with advice, for an unusable key or algorithm.
     """
     return _key(_parsed(pem), algorithms)
 
@@ -124,7 +124,7 @@ def _key(material: bytes | PublicKey, algorithms: Sequence[str] | None) -> Key:
 
 
 def fitting(material: bytes | PublicKey) -> tuple[str, ...]:
-    """Return the algorithms `material` can be used with, its default first."""
+    """Return the algorithms that suit `material`, its default first."""
     if isinstance(material, bytes):
         return tuple(_SECRET_BYTES)
     if isinstance(material, RSAPublicKey):
@@ -138,7 +138,7 @@ def fitting(material: bytes | PublicKey) -> tuple[str, ...]:
 
 def _require_known(algorithms: frozenset[str]) -> None:
     if not algorithms or not algorithms <= ALGORITHMS:
-        raise ValueError(f"Name algorithms out of {', '.join(sorted(ALGORITHMS))}.")
+        raise ValueError(f"The algorithm is unknown; use {', '.join(sorted(ALGORITHMS))}.")
 
 
 def _require_fit(algorithms: frozenset[str], material: bytes | PublicKey) -> None:
@@ -148,15 +148,15 @@ def _require_fit(algorithms: frozenset[str], material: bytes | PublicKey) -> Non
         return
     advice = f"use {' or '.join(able)}."
     if not isinstance(material, bytes) and not _SECRET_BYTES.keys().isdisjoint(wrong):
-        raise ValueError(f"A public key is no secret, {wrong[0]} would let anyone sign; {advice}")
-    raise ValueError(f"{', '.join(wrong)} cannot be used with this kind of key; {advice}")
+        raise ValueError(f"With {wrong[0]} and a public key anyone could sign; {advice}")
+    raise ValueError(f"{', '.join(wrong)} cannot be used with this type of key; {advice}")
 
 
 def _require_secret(secret: bytes, length: int) -> None:
     if len(secret) < length:
         raise ValueError(f"The secret is too short; use at least {length} random bytes.")
     try:
-        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)  # what PyJWT asks at every token
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)  # PyJWT checks this at every token
     except InvalidKeyError:
         raise ValueError(
             "The secret is a key file, a certificate or a JWK; use random bytes."
@@ -178,8 +178,8 @@ def _parsed(pem: bytes) -> PublicKey:
         key = load_pem_public_key(pem)
     except UnsupportedAlgorithm:
         key = None
-    except ValueError:  # its text is not ours to promise anything about
+    except ValueError:  # the cause may quote the text
         raise ValueError("The PEM text cannot be read; export the public key again.") from None
     if isinstance(key, PublicKey):
         return key
-    raise ValueError("The key's kind is not supported; use RSA, P-256, P-384, P-521 or Ed25519.")
+    raise ValueError("The key's type is not supported; use RSA, P-256, P-384, P-521 or Ed25519.")

@@ -1,4 +1,4 @@
-"""Tokens for trying things out; in production the user's own account system makes them."""
+"""Token minting, for trials only: in production the account system issues tokens."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,14 @@ def mint(
     now: float,
     ttl: int,
 ) -> str:
-    """Return an HS256 token for `user_id` that `rules` accept from `now`, for `ttl` seconds."""
+    """Make an HS256 token for `user_id` that meets `rules` from `now` on, for `ttl` seconds."""
     claims: dict[str, object] = {
         rules.user_claim: user_id,
         "iat": int(now),
         "exp": int(now) + ttl,
+        "scope": " ".join(scopes) or None,
+        "iss": rules.issuer,
+        "aud": rules.audience,
     }
-    if scopes:
-        claims["scope"] = " ".join(scopes)
-    if rules.issuer is not None:
-        claims["iss"] = rules.issuer
-    if rules.audience is not None:
-        claims["aud"] = rules.audience
-    return jwt.encode(claims, secret, algorithm="HS256")
+    given = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(given, secret, algorithm="HS256")

@@ -1,14 +1,14 @@
-"""What makes a public key too weak to trust a signature made with it. Pure.
+"""Weak public keys, refused. Pure.
 
-RSA:
-- Under 2048 bits: RFC 7518 §3.3.
-- A modulus with a small factor is no product of two large primes.
-- Made by the broken generator of CVE-2017-15361 ("ROCA"), found by its fingerprint: modulo each
-  small prime the modulus is a power of 65537. One sound key in 240 million looks like that too.
-- An even exponent, and one below 3, is refused by `cryptography` when it reads the key.
+RSA keys are refused for:
+- fewer than 2048 bits (RFC 7518 §3.3);
+- a modulus with a small prime factor;
+- the fingerprint of the broken generator of CVE-2017-15361 ("ROCA"): modulo each small prime, the
+  modulus is a power of 65537. One sound key in 240 million has it too.
+`cryptography` itself refuses an even exponent or one below 3.
 
-Ed25519: a point of small order. For the neutral one, anybody can make a signature that fits every
-text; for the others, one that fits every few. RFC 8032 leaves that to us, and so does OpenSSL.
+Ed25519 keys are refused for a point of small order. Anybody can forge a signature for such a key,
+valid for every text or for one in a few. RFC 8032 and OpenSSL leave this check to us.
 """
 
 from math import gcd, prod
@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 _BITS = 2048
 _LARGEST = 167
-"""The largest prime of the fingerprint that the discoverers published."""
+"""The largest prime of the published fingerprint."""
 
 _FIELD = 2**255 - 19
 _ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
 _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
-"""The y of each point whose order divides 8. With either sign of x it is one of them."""
+"""The y coordinates of all points with an order that divides 8, for either sign of x."""
 
 
 def require_strong_rsa(key: RSAPublicKey) -> None:
-    """Raise ValueError, saying what to do, for a weak key."""
+    """Raise ValueError, with advice, for a weak key."""
     modulus = key.public_numbers().n
     if key.key_size < _BITS:
         raise ValueError(f"The RSA key is too short; use one of at least {_BITS} bits.")
@@ -38,7 +38,7 @@ def require_strong_rsa(key: RSAPublicKey) -> None:
 
 
 def require_strong_ed25519(key: Ed25519PublicKey) -> None:
-    """Raise ValueError, saying what to do, for a weak key."""
+    """Raise ValueError, with advice, for a weak key."""
     point = int.from_bytes(key.public_bytes_raw(), "little")
     y = point & ((1 << 255) - 1)  # the last bit is the sign of x
     if y % _FIELD in _SMALL_ORDER:

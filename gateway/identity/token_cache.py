@@ -1,9 +1,7 @@
-"""Verified tokens remembered until they expire, so that a polling client costs one verification.
+"""A cache of verified tokens, so that a polling client costs one verification.
 
-The whole token is the key: what was verified is exactly these characters. It stops being accepted
-at the second at which a verification would refuse it. Nothing else in a token turns bad with time,
-and `forget` is for the one thing outside that does, a change of keys. Long tokens are verified each
-time, which bounds the memory in bytes too.
+The whole token is the cache key. An entry expires at the moment at which the verifier would refuse
+the token. A change of keys needs `clear`. Long tokens are not cached, which bounds the bytes too.
 """
 
 from collections.abc import Callable
@@ -25,17 +23,17 @@ def _outcome(error: Unauthenticated | UpstreamUnavailable) -> str:
     return "expired" if isinstance(error, TokenExpired) else "invalid"
 
 
-class _Known(LRUCache[str, Identity]):
-    """Identities by their token, which is shown to nobody."""
+class _Cache(LRUCache[str, Identity]):
+    """Identities by token. Its repr shows no token."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} tokens>"
 
 
 class CachingVerifier:
-    """Verifies with `verifier`, at most `size` tokens remembered.
+    """A cache of at most `size` tokens in front of `verifier`.
 
-    `leeway` in seconds and `clock` are the verifier's own; `verifications` counts by outcome.
+    `leeway` (seconds) and `clock` are the verifier's. `verifications` counts by outcome.
     """
 
     def __init__(
@@ -50,13 +48,13 @@ class CachingVerifier:
         self._verifier = verifier
         self._leeway = leeway
         self._clock = clock
-        self._known = _Known(size)
+        self._cache = _Cache(size)
         self._verifications = verifications
 
-    def recall(self, token: str) -> Caller | None:
-        """Return the caller of a token that was verified before and is still good."""
+    def peek(self, token: str) -> Caller | None:
+        """Return the caller of a cached token that has not expired, else None."""
         try:
-            identity = self._known[token]
+            identity = self._cache[token]
         except KeyError:
             return None
         if not identity.is_current(self._clock(), self._leeway):
@@ -65,10 +63,9 @@ class CachingVerifier:
         return identity.caller
 
     async def verify(self, token: str) -> Caller:
-        """Return the caller of `token`. Raises what the verifier does."""
-        known = self.recall(token)
-        if known is not None:
-            return known
+        """Return the caller of `token`, or raise as the verifier does."""
+        if (cached := self.peek(token)) is not None:
+            return cached
         try:
             identity = await self._verifier.verify(token)
         except (Unauthenticated, UpstreamUnavailable) as error:
@@ -76,9 +73,9 @@ class CachingVerifier:
             raise
         self._verifications.inc("verified")
         if len(token) <= _LONGEST:
-            self._known[token] = identity
+            self._cache[token] = identity
         return identity.caller
 
-    def forget(self) -> None:
-        """Verify every token anew, because the keys have changed."""
-        self._known.clear()
+    def clear(self) -> None:
+        """Empty the cache, because the keys have changed."""
+        self._cache.clear()

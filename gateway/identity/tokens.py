@@ -1,22 +1,21 @@
-"""Token → Identity: what a bearer token must be before anything in it is believed.
+"""Token verification: a bearer token → Identity.
 
-In this order, cheapest and least trusting first: length, form, header, signature, payload, claims.
+Checks run from cheap to dear: length, form, header, signature, payload, claims.
 
-PyJWT does, and is trusted with, exactly one thing: `PyJWS.decode` checks the signature over the
-segments as sent and returns the payload's bytes. It also refuses non-canonical base64url, which
-keeps a token's last character from having sixteen spellings, and a key whose type or curve does
-not fit the algorithm. Checked here because PyJWT does not, or only with other calls:
+PyJWT does one thing: `PyJWS.decode` checks the signature over the segments as sent and returns the
+payload's bytes. It also refuses non-canonical base64url, and a key with a type or curve that does
+not suit the algorithm. This module checks the rest:
 
-- the length, before any decoding, and that there are three segments without padding;
-- JSON in strict UTF-8, an object, no key twice at any depth (it lets the last one win), no NaN;
-- the header: `typ`, the form of `kid`, and no parameter that would change how the token is
-  read or where its key comes from. It knows `b64` and lets `jku`, `jwk`, `zip`, `cty` pass;
-- that `alg` is one of the key's own. `algorithms` goes to it as a list of that one name: it tests
-  with `in`, so that a text would match by part;
-- every claim (`claims.py`): it requires none and takes `exp` as text.
+- The token has at most 8 KB, checked before any decoding, and three segments without padding.
+- Header and payload are JSON objects in strict UTF-8, without NaN or duplicate keys at any depth.
+- `typ` and `kid` are well-formed. No header parameter changes how the token is read or where its
+  key comes from; PyJWT honours `b64` and ignores `jku`, `jwk`, `zip` and `cty`.
+- `alg` is one of the key's own. PyJWT gets a list of that one name: it tests with `in`, and a
+  string would match by part.
+- Every claim is valid (`claims.py`). PyJWT requires none and accepts `exp` as text.
 
-An ECDSA signature has a second valid form (r, n-s): a token's text is no proof of being the only
-one, so a list of revoked tokens must not go by it.
+An ECDSA signature has a second valid form (r, n-s), so one token can have two texts. A list of
+revoked tokens must not compare texts.
 """
 
 import json
@@ -45,7 +44,7 @@ _REFUSED = frozenset({"crit", "b64", "zip", "enc", "cty", "jku", "x5u", "jwk", "
 
 
 class TokenVerifier:
-    """Verifies bearer tokens with `keys`, by `rules`, at the epoch seconds `clock` tells."""
+    """A verifier of bearer tokens by `keys` and `rules`; `clock` gives epoch seconds."""
 
     def __init__(
         self, keys: KeySource, rules: ClaimRules, clock: Callable[[], float] = time.time
@@ -55,19 +54,19 @@ class TokenVerifier:
         self._clock = clock
 
     async def verify(self, token: str) -> Identity:
-        """Return who `token`, in compact form, speaks for.
+        """Return the identity in `token`, given in compact form.
 
-        Raises TokenInvalid with a short reason that holds nothing of the token, or TokenExpired;
-        nothing else, whatever the text, but what the key source raises.
+        Raises TokenInvalid, with a short reason that quotes nothing of the token, or TokenExpired.
+        Errors of the key source pass through.
         """
         payload = await signed_payload(token, self._keys)
         return identity_from(_json_object(payload, "payload"), self._rules, self._clock())
 
 
 async def signed_payload(token: str, keys: KeySource) -> bytes:
-    """Return what `token` says, whatever that is, once one of `keys` proves who says it.
+    """Check the signature of `token` and return its payload, without checking the claims.
 
-    Raises TokenInvalid, and what the key source raises.
+    Raises TokenInvalid. Errors of the key source pass through.
     """
     header = _json_object(_decoded(_header_segment(token)), "header")
     algorithm, kid = _require_header(header)
@@ -86,7 +85,7 @@ def _payload(token: str, algorithm: str, keys: Sequence[Key]) -> bytes:
 
 
 def _header_segment(token: str) -> str:
-    """Return the first of three base64url segments; they are ASCII, so characters are bytes."""
+    """Return the first of three base64url segments. They are ASCII: characters are bytes."""
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenInvalid("token is too long")
     compact = _COMPACT.fullmatch(token)
@@ -115,7 +114,7 @@ def _json_object(data: bytes, part: str) -> Mapping[str, object]:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("duplicate key")
     return found
 
 
@@ -127,7 +126,7 @@ _STRICT_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refus
 
 
 def _require_header(header: Mapping[str, object]) -> tuple[str, str | None]:
-    """Return `alg` and `kid` of a header that asks for nothing out of the ordinary."""
+    """Return `alg` and `kid` of a header without unsupported parameters."""
     if not _REFUSED.isdisjoint(header):
         raise TokenInvalid("header has a parameter that is not supported")
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")

@@ -1,12 +1,12 @@
-"""Feeds tokens to the verifier: `python -m gateway.identity.verify --jwk FILE < tokens`.
+"""A verifier of test vectors: `python -m gateway.identity.verify --jwk FILE < tokens`.
 
-FILE holds one JSON Web Key, or a set of them; standard input one compact token a line. For each
-line one is printed, at once: `accept`, or `reject REASON`. What is judged is the key, the header
-and the signature, as for a bearer token; the claims are not, so that any payload will do.
+FILE holds one JSON Web Key or a set. Standard input has one compact token a line. For each line the
+program prints `accept` or `reject REASON`, at once. Key, header and signature are checked as for a
+bearer token. Claims are not checked, so any payload will do.
 
-- A set is read as one that an issuer publishes: a token's `kid` picks the key, and a key that
-  cannot be used is left out. A set of secrets and nothing else is taken too, for the sake of HMAC.
-- A key that cannot be used accepts nothing: every token is rejected, for that reason.
+- A set is read like an issuer's: the token's `kid` selects the key, and unusable keys are left out.
+  A set of symmetric keys alone is accepted too, for HMAC.
+- With an unusable key every token is rejected, for that reason.
 """
 
 import argparse
@@ -25,30 +25,30 @@ from .tokens import signed_payload
 
 
 def main() -> None:
-    """Judge every line of standard input; exit with 2 if there is no such FILE."""
+    """Check every line of standard input; exit with 2 if FILE cannot be read."""
     parser = argparse.ArgumentParser("python -m gateway.identity.verify", description=__doc__)
     parser.add_argument("--jwk", type=Path, required=True, help="a JSON Web Key or a set of them")
     try:
         jwk = parser.parse_args().jwk.read_bytes()
     except OSError as error:
         parser.error(f"the key file: {error.strerror}")
-    asyncio.run(_judge(jwk))
+    asyncio.run(_check(jwk))
 
 
-async def _judge(jwk: bytes) -> None:
+async def _check(jwk: bytes) -> None:
     try:
         keys: KeySource | str = key_source(jwk)
     except ValueError as error:
         keys = f"reject {error}"
     for line in sys.stdin.buffer:
-        token = line.rstrip(b"\r\n").decode("latin-1")  # what is not ASCII is no token anyway
-        said = keys if isinstance(keys, str) else await verdict(keys, token)
-        sys.stdout.write(said + "\n")
+        token = line.rstrip(b"\r\n").decode("latin-1")  # a token is ASCII
+        result = keys if isinstance(keys, str) else await verdict(keys, token)
+        sys.stdout.write(result + "\n")
         sys.stdout.flush()
 
 
 async def verdict(keys: KeySource, token: str) -> str:
-    """Return `accept`, or `reject` and why."""
+    """Return `accept`, or `reject` with a reason."""
     try:
         await signed_payload(token, keys)
     except TokenInvalid as error:
@@ -57,7 +57,7 @@ async def verdict(keys: KeySource, token: str) -> str:
 
 
 def key_source(jwk: bytes) -> KeySource:
-    """Return the key or the set of keys that a text is; raise ValueError for neither."""
+    """Read a key or a set of keys; raise ValueError."""
     try:
         given = msgspec.json.decode(jwk)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -78,7 +78,7 @@ def _is_secret(entry: object) -> bool:
 
 
 class _KeysOfSet(StaticKeys):
-    """The keys of a set, by the `kid` of the token."""
+    """The keys of a set, selected by the token's `kid`."""
 
     def __init__(self, keys: KeySet) -> None:
         super().__init__(keys.named(None))

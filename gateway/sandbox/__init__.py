@@ -1,4 +1,4 @@
-"""The simulated vendor, and a gateway in front of it, on loopback."""
+"""The sandbox: a simulated vendor with a gateway in front, on loopback."""
 
 from .run import USERS, Sandbox, running
 from .vendor import Vendor

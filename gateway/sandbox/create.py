@@ -1,7 +1,7 @@
 """The body of a create call, as strict as the vendor's documentation.
 
-Unknown fields are ignored. `null` is no value of any field. Times are `YYYY-MM-DD HH:MM:SS` and
-nothing else, read as UTC+8.
+Unknown fields are ignored and `null` is refused. Times have the form `YYYY-MM-DD HH:MM:SS`, in
+UTC+8.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -33,7 +33,7 @@ class Create(Struct, frozen=True, kw_only=True):
 
 
 def parse_create(body: bytes) -> Create:
-    """Decode a create body; raise ValueError, whose text says what is wrong."""
+    """Decode a create body; raise ValueError with the problem."""
     try:
         return msgspec.json.decode(body, type=Create)
     except RecursionError as error:
@@ -41,8 +41,8 @@ def parse_create(body: bytes) -> Create:
 
 
 def epoch_seconds(text: str) -> int:
-    """Read a vendor time; raise ValueError unless it is written exactly in its format."""
+    """Parse a vendor time; raise ValueError for any other format."""
     moment = datetime.strptime(text, _FORMAT).replace(tzinfo=_ZONE)
     if moment.strftime(_FORMAT) != text:
-        raise ValueError(f"time {text!r} is not of the form YYYY-MM-DD HH:MM:SS")
+        raise ValueError(f"time {text!r} does not have the form YYYY-MM-DD HH:MM:SS")
     return int(moment.timestamp())

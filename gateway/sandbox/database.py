@@ -1,14 +1,14 @@
 """The simulated vendor's rooms.
 
-- The simulated anchor pushes as soon as the room exists: the create reply still says created (0),
-  every later one says living (1) with `start_time` the moment of creation. A room whose `start_at`
-  lies in the future by the clock stays created until that moment and lives from then on.
-- Only a stop ends a room (2); `end_at` changes nothing.
-- A delete is soft: the record stays, nothing finds it any more.
-- Unset times look as they do in the service: Go's zero time, and 0 for `start_time` once the
-  create reply is out. `extends` is null when never set.
-- `push_url` is made once, at create, and outlives the broadcast.
-- The store is bounded; the oldest rooms go first.
+- The simulated anchor goes live at once. The create reply says created (0); later replies say
+  living (1), with `start_time` set to the moment of creation. A room with `start_at` in the future
+  stays created until then.
+- Only a stop ends a room (2); `end_at` has no effect.
+- A delete is soft: the record stays but is never found.
+- Unset times are as in the service: Go's zero time, but 0 for `start_time` after the create reply.
+  `extends` is null if never set.
+- `push_url` is made once, at creation, and outlives the broadcast.
+- The store is bounded; the oldest rooms are evicted first.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from .urls import play_urls, push_url, stream_token
 
 CREATED, LIVING, ENDED = 0, 1, 2
 GO_ZERO_TIME = -62135596800
-"""The year 1 in epoch seconds: what the service shows for a time never set."""
+"""The year 1 in epoch seconds, shown by the service for an unset time."""
 
 _LIMIT = 10_000
 _PUSH_LIFETIME = 86_400
@@ -50,17 +50,17 @@ class Room(Struct, kw_only=True):
     deleted: bool = False
 
     def status(self, now: float) -> int:
-        """Return `live_status` at the moment `now`, epoch seconds."""
+        """Return `live_status` at `now`, epoch seconds."""
         if self.ended_at is not None:
             return ENDED
         return LIVING if now >= self.living_from else CREATED
 
     def as_created(self) -> dict[str, object]:
-        """Return the room as the create reply shows it."""
+        """Return the room as in the create reply."""
         return self._shown(CREATED, start_time=GO_ZERO_TIME)
 
     def as_read(self, now: float) -> dict[str, object]:
-        """Return the room as a read at `now`, epoch seconds, shows it."""
+        """Return the room as in the reply to a read at `now`, epoch seconds."""
         status = self.status(now)
         return self._shown(status, start_time=0 if status == CREATED else int(self.living_from))
 
@@ -115,7 +115,7 @@ class Rooms:
         return len(self._rooms)
 
     def register(self, user_id: str) -> Anchor:
-        """Return the user `user_id`, who may be an anchor from now on."""
+        """Register the user `user_id` as an anchor, if new, and return it."""
         if user_id not in self._anchors:
             self._anchors[user_id] = Anchor(user_id, self.new_id(), nick=user_id)
         return self._anchors[user_id]
@@ -137,7 +137,7 @@ class Rooms:
         return None if room is None or room.deleted else room
 
     def stop(self, room: Room) -> bool:
-        """End `room` if it is living; whether it was."""
+        """End `room` if it is living; return true if it was."""
         now = self._clock()
         if room.status(now) != LIVING:
             return False
@@ -145,7 +145,7 @@ class Rooms:
         return True
 
     def new_id(self) -> int:
-        """Return a fresh 19-digit id: milliseconds then a counter, always increasing."""
+        """Return a new 19-digit id, always increasing: milliseconds, then a counter."""
         self._last_id = max(self._last_id + 1, int(self._clock() * 1000) << 20)
         return self._last_id
 

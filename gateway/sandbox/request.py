@@ -1,7 +1,7 @@
 """One request as the simulated vendor received it.
 
-Text taken from the wire is decoded as Latin-1, which keeps every byte, so the signature can be
-checked over exactly what arrived.
+Text from the wire is decoded as Latin-1. That keeps every byte, so the signature is checked over
+the bytes as received.
 """
 
 from msgspec import Struct
@@ -10,8 +10,8 @@ from msgspec import Struct
 class Call(Struct, frozen=True):
     """A received request.
 
-    `target` is the raw path and, after a `?`, the raw query; `headers` are in order of arrival with
-    names in lower case; `request_id` is the caller's `X-Reqid` or one made up for the reply.
+    `target` is the raw path and query. `headers` are in order of arrival, with names in lower case.
+    `request_id` is the caller's `X-Reqid`, or else a new one.
     """
 
     method: str

@@ -1,7 +1,7 @@
-"""Everything on loopback without configuration: the simulated vendor and the gateway before it.
+"""The simulated vendor and a gateway in front of it, on loopback, without configuration.
 
-Keys are made at start and die with it. The gateway is built from settings as in production; only
-its environment is made up here. The tests run against this too.
+Keys are made at startup and never stored. The gateway is built as in production, from a generated
+environment. The tests use this too.
 """
 
 import secrets
@@ -21,7 +21,7 @@ from .vendor import Vendor
 from .wording import DialectName
 
 USERS = ("alice", "bob")
-"""Registered with the simulated vendor from the start."""
+"""Users registered with the simulated vendor at startup."""
 
 _DAY = 86400
 
@@ -35,7 +35,7 @@ class Sandbox(Struct, frozen=True):
     settings: Settings
 
     def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
-        """Return a token for `user_id`, good for a day. Needs an HS256 secret in the settings."""
+        """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""
         if self.settings.jwt_secret is None:
             raise ValueError("this sandbox verifies with a public key")
         return mint(
@@ -56,9 +56,9 @@ async def running(
     dialect: DialectName = "documented",
     environ: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Sandbox]:
-    """Run both in this event loop until the block is left; port 0 is a free one.
+    """Run both in this event loop until the block is left. Port 0 means any free port.
 
-    `environ` holds further settings of the gateway. Raises PortTaken or SettingsError.
+    `environ` adds settings for the gateway. Raises PortTaken or SettingsError.
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
     vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS)

@@ -1,22 +1,22 @@
-"""The addresses of a simulated stream: they look real and lead nowhere (`.invalid`, RFC 2606)."""
+"""Addresses of a simulated stream, in realistic form but unreachable (`.invalid`, RFC 2606)."""
 
 import hmac
 from base64 import urlsafe_b64encode
 
 
 def push_url(live_id: str, expires: int, secret_key: str) -> str:
-    """Return where the anchor sends the stream, with a token good until `expires` (epoch s)."""
+    """Return the push address, with a token valid until `expires`, epoch seconds."""
     path = f"/sandbox/{live_id}?e={expires}"
     return f"rtmp://publish.live.invalid{path}&token={stream_token(path, secret_key)}"
 
 
 def stream_token(path: str, secret_key: str) -> str:
-    """Return the token that makes `path` usable."""
+    """Return the push authentication token for `path`."""
     return urlsafe_b64encode(hmac.digest(secret_key.encode(), path.encode(), "sha1")).decode()
 
 
 def play_urls(live_id: str) -> dict[str, str]:
-    """Return where viewers watch, by the room's field; none carries a token."""
+    """Return the play addresses by field name. They have no token."""
     return {
         "hls_url": f"https://hls.live.invalid/sandbox/{live_id}.m3u8",
         "rtmp_url": f"rtmp://play.live.invalid/sandbox/{live_id}",

@@ -1,12 +1,12 @@
-"""The simulated vendor: its four calls, its signature check and both of its dialects.
+"""The simulated vendor: four calls, a signature check and both dialects.
 
-A pure ASGI 3 application without any framework. It imports nothing of the gateway it stands behind,
-so that what the two agree on is the vendor's published interface and not shared code.
+A pure ASGI application without a framework. It shares no code with the gateway, so the two can
+agree only by the vendor's published interface.
 
-- An unknown path or method is a plain-text 404; the signature is not looked at, as in the service.
-- Every HTTP request is recorded in `calls`, the refused ones too.
-- `Date` follows the vendor's own clock, so a skewed clock shows.
-- How rooms behave is in `rooms`, how answers are worded in `dialects`.
+- An unknown path or method gets a plain-text 404 before any signature check, as in the service.
+- `calls` records every HTTP request, refused ones too.
+- `Date` follows the vendor's own clock, so clock skew can be simulated.
+- `database` has the behaviour of rooms, `wording` the text of replies.
 """
 
 import time
@@ -47,9 +47,9 @@ class _Answer(Struct, frozen=True):
 class Vendor:
     """The simulated live-room service, an ASGI application.
 
-    `anchors` are registered from the start; `clock` gives epoch seconds. For tests: `calls` holds
-    the last requests received, `rooms` the stored rooms, and while `failing_creates` is set every
-    create fails as if the vendor's storage were down.
+    `anchors` are registered at startup; `clock` gives epoch seconds. For tests: `calls` has the
+    last requests and `rooms` the stored rooms. While `failing_creates` is set, every create fails
+    as if the vendor's storage were down.
     """
 
     def __init__(
@@ -71,21 +71,21 @@ class Vendor:
             self.register(user_id)
 
     def register(self, user_id: str) -> None:
-        """Make `user_id` known, so that rooms may be created for them."""
+        """Register `user_id` as an anchor, so that it may have rooms."""
         self.rooms.register(user_id)
 
     def issue_keys(self, access_key: str, secret_key: str) -> None:
-        """Accept this pair from now on, beside those issued before."""
+        """Accept this key pair from now on, beside earlier ones."""
         self._keys[access_key] = secret_key
 
     def revoke_keys(self, access_key: str) -> None:
-        """Refuse signatures with this pair from now on."""
+        """Refuse signatures with this key pair from now on."""
         del self._keys[access_key]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection: a request or the lifespan."""
+        """Serve one request, or the lifespan."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _lifespan(receive, send)
         else:
             call = self._call(scope, await _read_body(receive))
             self.calls.append(call)
@@ -182,7 +182,7 @@ async def _read_body(receive: Receive) -> bytes:
     return bytes(chunks)
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         phase = (await receive())["type"]
         await send({"type": f"{phase}.complete"})

@@ -1,13 +1,13 @@
-"""Checks the signature of a request, `Authorization: Qiniu <AK>:<sign>`.
+"""Verification of a request's signature, `Authorization: Qiniu <AK>:<sign>`.
 
-Written from the vendor's published rules alone and sharing nothing with the gateway's signer, so
-that each is a second opinion on the other.
+Written from the vendor's published rules, without code of the gateway's signer, so each checks the
+other.
 
-- The path is signed percent-decoded, the query raw.
-- Host and Content-Type are signed exactly as received; an absent Host counts as an empty one.
-- Every header `X-Qiniu-<something>` is signed, its name in canonical case, sorted by name.
-- The body is signed if it and Content-Type are non-empty and the type is not octet-stream.
-- A request with two Authorization, Host or Content-Type headers has no single meaning: refused.
+- The signature covers the path percent-decoded and the query raw.
+- It covers Host and Content-Type as received; a missing Host counts as empty.
+- It covers every header `X-Qiniu-<something>`, with its name in canonical case, sorted by name.
+- It covers the body unless body or Content-Type is empty or the type is octet-stream.
+- A request with two Authorization, Host or Content-Type headers is ambiguous and refused.
 """
 
 import hmac
@@ -22,7 +22,7 @@ _UNSIGNED_BODY = b"application/octet-stream"
 
 
 def is_authentic(call: Call, access_key: str, secret_key: str) -> bool:
-    """Whether `call` was signed with this pair of keys."""
+    """Return true if `call` was signed with this key pair."""
     if any(len(call.values(name)) > 1 for name in _AT_MOST_ONCE):
         return False
     digest = hmac.digest(secret_key.encode(), text_to_sign(call), "sha1")
@@ -31,7 +31,7 @@ def is_authentic(call: Call, access_key: str, secret_key: str) -> bool:
 
 
 def text_to_sign(call: Call) -> bytes:
-    """Return the bytes that the signature of `call` covers."""
+    """Return the bytes covered by the signature of `call`."""
     content_type = _header(call, "content-type")
     lines = [_request_line(call), b"Host: " + _header(call, "host")]
     if content_type:
@@ -53,7 +53,7 @@ def _qiniu_headers(call: Call) -> list[tuple[bytes, bytes]]:
 
 
 def _canonical(name: str) -> bytes:
-    """`x-qiniu-aaa` → `X-Qiniu-Aaa`, touching ASCII letters only."""
+    """Capitalize a header name, ASCII letters only: `x-qiniu-aaa` → `X-Qiniu-Aaa`."""
     return b"-".join(word.capitalize() for word in name.encode("latin-1").split(b"-"))
 
 

@@ -1,4 +1,4 @@
-"""What `gateway sandbox` prints: two tokens and a session to paste, a line a step."""
+"""The text that `gateway sandbox` prints: two tokens and a session to paste."""
 
 from .run import USERS, Sandbox
 
@@ -9,7 +9,7 @@ def welcome(sandbox: Sandbox, dialect: str) -> str:
     return f"""
 Live room gateway, sandbox
 
-  gateway   {sandbox.url}   its API at {sandbox.url}/docs
+  gateway   {sandbox.url}   API: {sandbox.url}/docs
   upstream  {sandbox.upstream_url}   simulated, {dialect} dialect, every signature checked
 
 Two users, signed in for a day. Paste into another terminal:
@@ -17,12 +17,12 @@ Two users, signed in for a day. Paste into another terminal:
 {tokens}
   ROOMS={sandbox.url}/v1/rooms
 
-alice creates a room and is given its push_url:
+alice creates a room and gets its push_url:
 
   ROOM=$(curl -s $ROOMS -H "Authorization: Bearer $ALICE" -H 'Content-Type: application/json' \\
     -d '{{"title":"Friday session"}}' | tee /dev/stderr | sed -E 's/.*"live_id":"([^"]*)".*/\\1/')
 
-bob reads it without push_url, alice with:
+bob reads it without push_url, alice with it:
 
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $BOB"
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
@@ -32,5 +32,5 @@ alice stops and deletes it (bob may not):
   curl -s -i -X POST $ROOMS/$ROOM/stop -H "Authorization: Bearer $ALICE"
   curl -s -i -X DELETE $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
 
-Ctrl-C stops both; rooms and keys are gone then.
+Ctrl-C stops both. Rooms and keys are not kept.
 """

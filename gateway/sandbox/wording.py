@@ -1,7 +1,7 @@
-"""How the vendor words its answers: one column of its table for each dialect.
+"""The vendor's replies in each dialect.
 
-`documented` is the public documentation and the service's develop branch; `legacy` is its master
-branch and the tags up to v0.2.0, which hides most refusals behind HTTP 200.
+`documented` follows the public documentation and the service's develop branch. `legacy` follows its
+master branch and the tags up to v0.2.0, with HTTP 200 for most refusals.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DialectName = Literal["documented", "legacy"]
 
 
 class Wording(Struct, frozen=True):
-    """HTTP status, envelope code, message (None: the error's own text) and content type."""
+    """A reply: HTTP status, envelope code, message (None: the error's text), content type."""
 
     status: int
     code: int
@@ -26,7 +26,7 @@ class Wording(Struct, frozen=True):
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
-    """One wording for each case of the table."""
+    """One reply for each case."""
 
     success: Wording
     bad_signature: Wording

@@ -61,9 +61,9 @@ RFC_8037_A4 = (
 )
 
 USE = "Its `use` is not for signatures."
-OPERATIONS = "Its `key_ops` do not allow to verify."
+OPERATIONS = "Its `key_ops` do not include `verify`."
 ALG = "Its `alg` is not supported."
-FIT = "Its `alg` does not fit its kind."
+FIT = "Its `alg` does not suit its type."
 KIND = "Its `kty` is not supported."
 PRIVATE = "It is a private key."
 UNREADABLE = "It cannot be read."

@@ -40,7 +40,7 @@ def test_set_of_keys(jwks: Jwks) -> None:
     assert [each.kid for each in published.keys] == ["a", "b", None, None]
     assert published.left_out == (
         f"key 5: {USE}",
-        "key 6: A symmetric key in a published set is no secret.",
+        "key 6: It is a symmetric key, no secret in a published set.",
         "key 7: It is not a JSON object.",
         "key 8: It is not a JSON object.",
     )

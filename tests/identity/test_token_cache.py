@@ -67,10 +67,10 @@ async def test_verified_once() -> None:
     """A polling client's token is verified once."""
     memory = Remembering()
     token = memory.token()
-    assert memory.tokens.recall(token) is None
+    assert memory.tokens.peek(token) is None
     callers = [await memory.tokens.verify(token) for _ in range(10)]
     assert {caller.user_id for caller in callers} == {"alice"}
-    assert memory.tokens.recall(token) == callers[0]
+    assert memory.tokens.peek(token) == callers[0]
     assert memory.verifier.verified == 1
 
 
@@ -81,9 +81,9 @@ async def test_refused_the_second_it_expires(late: float) -> None:
     token = memory.token(ttl=60)
     await memory.tokens.verify(token)
     memory.now += 60 + RULES.leeway - 0.001
-    assert memory.tokens.recall(token) is not None
+    assert memory.tokens.peek(token) is not None
     memory.now += 0.001 + late
-    assert memory.tokens.recall(token) is None
+    assert memory.tokens.peek(token) is None
     with pytest.raises(TokenExpired):
         await memory.tokens.verify(token)
 
@@ -94,7 +94,7 @@ async def test_only_this_very_token() -> None:
     token = memory.token()
     await memory.tokens.verify(token)
     other = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
-    assert memory.tokens.recall(other) is None
+    assert memory.tokens.peek(other) is None
     with pytest.raises(TokenInvalid):
         await memory.tokens.verify(other)
 
@@ -114,10 +114,10 @@ async def test_bounded() -> None:
     tokens = [memory.token(f"user{number}") for number in range(25)]
     for token in tokens:
         await memory.tokens.verify(token)
-    assert sum(memory.tokens.recall(token) is not None for token in tokens) == 10
+    assert sum(memory.tokens.peek(token) is not None for token in tokens) == 10
     long = memory.token(scopes=("x" * 3000,))
     await memory.tokens.verify(long)
-    assert memory.tokens.recall(long) is None
+    assert memory.tokens.peek(long) is None
 
 
 async def test_forgotten_when_keys_change() -> None:
@@ -125,8 +125,8 @@ async def test_forgotten_when_keys_change() -> None:
     memory = Remembering()
     token = memory.token()
     await memory.tokens.verify(token)
-    memory.tokens.forget()
-    assert memory.tokens.recall(token) is None
+    memory.tokens.clear()
+    assert memory.tokens.peek(token) is None
     await memory.tokens.verify(token)
     assert memory.verifier.verified == 2
 
@@ -150,8 +150,8 @@ async def test_verifications_are_counted_by_outcome() -> None:
     token = memory.token()
     await memory.tokens.verify(token)
     await memory.tokens.verify(token)
-    memory.tokens.recall(token)
-    memory.tokens.recall("another")
+    memory.tokens.peek(token)
+    memory.tokens.peek("another")
     with suppress(TokenInvalid):
         await memory.tokens.verify("no token")
     with suppress(TokenExpired):

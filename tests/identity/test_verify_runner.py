@@ -87,10 +87,10 @@ def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
     ("changes", "reason"),
     [
         ({"use": "enc"}, "Its `use` is not for signatures."),
-        ({"key_ops": ["encrypt"]}, "Its `key_ops` do not allow to verify."),
-        ({"alg": "ES384"}, "Its `alg` does not fit its kind."),
+        ({"key_ops": ["encrypt"]}, "Its `key_ops` do not include `verify`."),
+        ({"alg": "ES384"}, "Its `alg` does not suit its type."),
         ({"alg": "ES224"}, "Its `alg` is not supported."),
-        ({"alg": "HS256"}, "Its `alg` does not fit its kind."),
+        ({"alg": "HS256"}, "Its `alg` does not suit its type."),
         ({"kty": "RSA"}, "It cannot be read."),
         ({"crv": "P-384"}, "It cannot be read."),
         ({"x": "A" * 43}, "It cannot be read."),

@@ -199,11 +199,11 @@ async def keys_that_change(scene: Scene, folder: Path) -> None:
         for text in (*KEYS.values(), "", *(f"{secret}\n{secret}" for secret in KEYS.values())):
             for file in files.values():
                 file.write_text(text)
-                rotation.ask()
-                await rotation.look()
+                rotation.request_reload()
+                await rotation.check()
         files["GATEWAY_SECRET_KEY"].unlink()
-        rotation.ask()
-        await rotation.look()
+        rotation.request_reload()
+        await rotation.check()
 
 
 class Panicking(httpx.AsyncBaseTransport):
