@@ -1,4 +1,4 @@
-"""Work beside the requests."""
+"""Background tasks."""
 
 import asyncio
 
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """What the gateway runs on."""
+    """The event loop of the gateway."""
     return "asyncio"
 
 
 async def test_work_that_fails_is_begun_again() -> None:
-    """An error that nobody foresaw is told, each time, and ends nothing."""
+    """A failed task is logged and restarted, every time."""
     log, begun, enough = CapturingLogger(), list[int](), asyncio.Event()
 
     async def work() -> None:
@@ -34,7 +34,7 @@ async def test_work_that_fails_is_begun_again() -> None:
 
 
 async def test_work_that_ends_is_not_begun_again() -> None:
-    """There may be nothing to do."""
+    """A finished task is not restarted."""
     begun = list[int]()
 
     async def work() -> None:
@@ -47,7 +47,7 @@ async def test_work_that_ends_is_not_begun_again() -> None:
 
 
 async def test_it_ends_with_the_block() -> None:
-    """Whatever it was doing; nothing is left over."""
+    """The task is cancelled and awaited at the end of the block."""
     ended, running, before = list[str](), asyncio.Event(), len(asyncio.all_tasks())
 
     async def work() -> None:

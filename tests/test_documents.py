@@ -1,4 +1,4 @@
-"""What the README and the documents under .github/ name is there: commands, files, settings."""
+"""Commands, files and settings named in the documents must exist."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ def prose(text: str) -> str:
 
 
 def shell_lines(text: str) -> Iterator[str]:
-    """Return the command lines of the code blocks; of a session, without what it printed."""
+    """Yield the command lines of the code blocks, without the output of sessions."""
     for language, code in FENCED.findall(text):
         if language not in SHELL:
             continue
@@ -44,7 +44,7 @@ def shell_lines(text: str) -> Iterator[str]:
 
 
 def commands(line: str) -> Iterator[list[str]]:
-    """Return the commands of a line, each as its words; what is redirected is none of them."""
+    """Yield the commands of a line as words, redirections excluded."""
     command: list[str] = []
     for word in shlex.shlex(line, posix=True, punctuation_chars=True):
         if set(word) <= OPERATORS:
@@ -56,7 +56,7 @@ def commands(line: str) -> Iterator[list[str]]:
 
 
 def named_commands(text: str) -> Iterator[list[str]]:
-    """Return every command of a document's code blocks, and those that its prose puts in quotes."""
+    """Yield every command of a document's code blocks and quoted prose."""
     inline = re.findall(r"`([^`\n]+)`", prose(text))
     for line in [*shell_lines(text), *(each for each in inline if "'" not in each)]:
         for command in commands(line):
@@ -66,14 +66,14 @@ def named_commands(text: str) -> Iterator[list[str]]:
 
 
 def of_gateway(text: str) -> Iterator[list[str]]:
-    """Return the arguments of each `gateway` that is called with some."""
+    """Yield the arguments of each `gateway` command with arguments."""
     for program, *arguments in named_commands(text):
         if Path(program).name == "gateway" and arguments:
             yield arguments
 
 
 def of_ours(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Return the module and the arguments of each `python -m tests.…`."""
+    """Yield the module and arguments of each `python -m tests.…`."""
     for words in named_commands(text):
         match words:
             case [python, "-m", module, *arguments] if Path(python).name == "python":
@@ -88,7 +88,7 @@ OURS = sorted({(module, *rest) for text in TEXTS.values() for module, rest in of
 
 
 def fits(arguments: tuple[str, ...]) -> bool:
-    """Whether the command line takes these arguments; nothing is run."""
+    """Return true if the command line accepts these arguments; run nothing."""
     name, *rest = arguments
     try:
         if name.startswith("-"):
@@ -103,7 +103,7 @@ def fits(arguments: tuple[str, ...]) -> bool:
 
 
 def test_documents_are_searched() -> None:
-    """The search finds what is known to be there."""
+    """The search finds known commands."""
     assert ("serve",) in GATEWAY
     assert ("check", "--offline", "--fail-on", "error") in GATEWAY
     assert ("tests.bench.soak", "--minutes", "10") in OURS
@@ -111,7 +111,7 @@ def test_documents_are_searched() -> None:
 
 @pytest.mark.parametrize("arguments", GATEWAY, ids=" ".join)
 def test_commands_exist(arguments: tuple[str, ...]) -> None:
-    """Each `gateway …` is a command, with the options and arguments that it is given."""
+    """Each `gateway …` in a document is a command with valid options and arguments."""
     assert fits(arguments)
 
 
@@ -121,18 +121,18 @@ def test_commands_exist(arguments: tuple[str, ...]) -> None:
     ids=" ".join,
 )
 def test_others_do_not(arguments: tuple[str, ...]) -> None:
-    """The check refuses an unknown command, option, value and argument."""
+    """An unknown command, option, value or argument fails the check."""
     assert not fits(arguments)
 
 
 def test_every_command_is_told() -> None:
-    """A newcomer meets each command in a document."""
+    """Every command is in a document."""
     assert set(main.commands) <= {arguments[0] for arguments in GATEWAY}
 
 
 @pytest.mark.parametrize("command", OURS, ids=" ".join)
 def test_our_programs_exist(command: tuple[str, ...]) -> None:
-    """Each `python -m tests.…` is a program that has these options."""
+    """Each `python -m tests.…` is a program with these options."""
     module, *arguments = command
     told = subprocess.run(  # noqa: S603  # our own command
         [sys.executable, "-m", module, "--help"],
@@ -154,7 +154,7 @@ def anchors(text: str) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_links_lead_somewhere(document: Path) -> None:
-    """Each link within the repository leads to a file, and to a heading where it names one."""
+    """Each link within the repository leads to a file, and to a heading if named."""
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(TEXTS[document])):
         if re.match("[a-z]+:", target):
             continue
@@ -166,7 +166,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_files_exist(document: Path) -> None:
-    """Each file of ours that is named is there: from the root, from `gateway/`, or by its name."""
+    """Each named file exists: from the root, from `gateway/`, or by its name."""
     for name in re.findall(r"`([\w./*-]+\.(?:py|md|yaml|toml|sh))`", TEXTS[document]):
         tops = (".", "gateway") if "/" in name else PLACES
         assert any(any(ROOT.glob(f"{top}/{name}")) for top in tops), name
@@ -174,7 +174,7 @@ def test_files_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_settings_exist(document: Path) -> None:
-    """Each GATEWAY_ variable that is named is one of ours; GATEWAY_X_… stands for several."""
+    """Each named GATEWAY_ variable exists; GATEWAY_X_… stands for several."""
     ours = {each.name for each in variables(Settings)}
     ours |= {f"{each.name}_FILE" for each in variables(Settings) if each.file}
     for name, open_end in re.findall(r"\b(GATEWAY_[A-Z_]+)\b(…?)", TEXTS[document]):

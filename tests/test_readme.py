@@ -1,4 +1,4 @@
-"""The tables of the README and of the documents under .github/ are the code's."""
+"""The tables of the documents must match the code."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.joinpath(".github").glob("*.md"))]
 
 
 def test_settings_table() -> None:
-    """Every variable stands in the README with its default, meaning and marks, and no other."""
+    """README lists every variable with its default, meaning and marks, and no other."""
     expected = []
     for each in variables(Settings):
         unset = "required" if each.required else "–"
@@ -25,13 +25,13 @@ def test_settings_table() -> None:
 
 
 def test_error_table() -> None:
-    """Every problem stands in the README with its status and advice, and no other."""
+    """README lists every problem with its status and advice, and no other."""
     expected = [f"| {row.status} | `{code}` | {row.detail} |" for code, row in PROBLEMS.items()]
     assert re.findall(r"^\| \d{3} \| .*$", README, re.MULTILINE) == expected
 
 
 def test_audit_table() -> None:
-    """Every rule of the audit stands in the README with its severity, and no other."""
+    """README lists every audit rule with its severity, and no other."""
     expected = [f"| {rule.number} | {rule.severity} | {rule.about} |" for rule in RULES]
     assert re.findall(r"^\| A\d\d \| .*$", README, re.MULTILINE) == expected
 

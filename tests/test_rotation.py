@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """What the gateway runs on."""
+    """The event loop of the gateway."""
     return "asyncio"
 
 
@@ -39,24 +39,24 @@ class World:
         self.rotation = self.over(environ)
 
     def over(self, environ: Mapping[str, str]) -> Rotation:
-        """Return the rotation of this world's keys, as `environ` names them."""
+        """Return the rotation of the key files named in `environ`."""
         return Rotation(environ, self._adopt, self.log, Metrics(self.block).key_refreshes)
 
     def write(self, name: str, text: str) -> None:
-        """Put a new file in the place of another."""
+        """Replace a file atomically."""
         new = self.folder / "new"
         new.write_text(text)
         new.rename(self.folder / name)
 
-    async def looks(self, times: int) -> list[tuple[str, str]]:
-        """Look so many times; return what has been adopted by then."""
+    async def checks(self, times: int) -> list[tuple[str, str]]:
+        """Check so many times; return all adopted keys."""
         for _ in range(times):
             await self.rotation.check()
         return self.adopted
 
     @property
     def events(self) -> list[str]:
-        """What was logged."""
+        """The logged events."""
         return [call.args[0] for call in self.log.calls]
 
     def _adopt(self, settings: Settings) -> None:
@@ -72,28 +72,28 @@ def world(tmp_path: Path) -> World:
 
 
 async def test_nothing_happens_while_nothing_changes(world: World) -> None:
-    """Looking costs nothing and says nothing."""
-    assert await world.looks(5) == []
+    """Checks without a change adopt and log nothing."""
+    assert await world.checks(5) == []
     assert world.events == []
 
 
 async def test_a_change_is_taken_once_it_has_settled(world: World) -> None:
-    """A pair that is written one after the other is taken together, and once."""
+    """A pair written one after the other is loaded together, once."""
     world.write("ak", "ak-2")
-    assert await world.looks(1) == []
+    assert await world.checks(1) == []
     world.write("sk", "sk-2")
-    assert await world.looks(1) == []
-    assert await world.looks(5) == [("ak-2", "sk-2")]
+    assert await world.checks(1) == []
+    assert await world.checks(5) == [("ak-2", "sk-2")]
     assert world.events == ["keys_reloaded"]
 
 
 async def test_a_change_is_taken_at_once_when_that_is_asked(world: World) -> None:
-    """SIGHUP does not wait, and reads again even what has not changed."""
+    """A requested reload happens at once, even without a change."""
     world.write("ak", "ak-2")
     world.rotation.request_reload()
-    assert await world.looks(1) == [("ak-2", "sk-1")]
+    assert await world.checks(1) == [("ak-2", "sk-1")]
     world.rotation.request_reload()
-    assert await world.looks(3) == [("ak-2", "sk-1")] * 2
+    assert await world.checks(3) == [("ak-2", "sk-1")] * 2
 
 
 @pytest.mark.parametrize(
@@ -107,26 +107,26 @@ async def test_a_change_is_taken_at_once_when_that_is_asked(world: World) -> Non
     ids=["missing", "empty", "not valid", "not text"],
 )
 async def test_a_bad_file_changes_nothing(world: World, spoil: Callable[[Path], None]) -> None:
-    """The old keys stay, the log says so once, and the next good file is taken."""
+    """A bad file keeps the old keys, is logged once, and the next good file is loaded."""
     world.write("ak", "ak-2")
     spoil(world.folder)
-    assert await world.looks(10) == []
+    assert await world.checks(10) == []
     assert world.events == ["key_reload_failed"]
     assert "half a" not in str(world.log.calls)
     world.write("sk", "sk-2")
-    assert await world.looks(3) == [("ak-2", "sk-2")]
+    assert await world.checks(3) == [("ak-2", "sk-2")]
 
 
 async def test_a_key_that_cannot_be_used_changes_nothing(world: World) -> None:
-    """What is valid as text may still be refused as a key."""
+    """Valid settings with an unusable key change nothing."""
     world.refuse = True
     world.write("ak", "ak-2")
-    assert await world.looks(10) == []
+    assert await world.checks(10) == []
     assert world.events == ["key_reload_failed"]
 
 
 async def test_a_folder_that_is_swapped_is_a_change(tmp_path: Path) -> None:
-    """Kubernetes replaces a symlink above the files."""
+    """A replaced symlink above the files, as Kubernetes does it, is a change."""
     for number in (1, 2):
         version = tmp_path / f"version-{number}"
         version.mkdir()
@@ -139,19 +139,19 @@ async def test_a_folder_that_is_swapped_is_a_change(tmp_path: Path) -> None:
     world.rotation = world.over(environ)
     (tmp_path / "next").symlink_to("version-2")
     (tmp_path / "next").rename(tmp_path / "data")
-    assert await world.looks(3) == [("ak-2", "sk-2")]
+    assert await world.checks(3) == [("ak-2", "sk-2")]
 
 
 NAMES = {"ACCESS_KEY": "ak", "SECRET_KEY": "sk"}
 
 
-async def test_readings_are_counted(world: World) -> None:
-    """Those that went well and those that did not."""
+async def test_reloads_are_counted(world: World) -> None:
+    """Reloads are counted by outcome."""
     world.rotation.request_reload()
-    await world.looks(1)
+    await world.checks(1)
     world.refuse = True
     world.rotation.request_reload()
-    await world.looks(1)
+    await world.checks(1)
     assert nonzero(world.block, families.KEY_REFRESHES) == {
         ("files", "ok"): 1,
         ("files", "failed"): 1,

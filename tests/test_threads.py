@@ -1,4 +1,4 @@
-"""Before a program ends, the calls of native threads into Python have returned."""
+"""Draining of native threads before a program ends."""
 
 import _thread
 import asyncio
@@ -8,7 +8,7 @@ from gateway.threads import drain_native_threads
 
 
 def test_a_foreign_call_is_waited_for() -> None:
-    """A thread that `threading` does not know keeps it waiting until it has left Python code."""
+    """A native thread is waited for until it has left Python code."""
     inside, leave = threading.Event(), threading.Event()
 
     def call() -> None:
@@ -28,7 +28,7 @@ def test_a_foreign_call_is_waited_for() -> None:
 
 
 def test_pythons_own_threads_are_not_waited_for() -> None:
-    """The interpreter joins those itself."""
+    """Python's own threads are not waited for: the interpreter joins them."""
     leave = threading.Event()
     thread = threading.Thread(target=leave.wait)
     thread.start()

@@ -1,4 +1,4 @@
-"""Key material, made once a session, and a signer that will sign anything."""
+"""Key material, made once a session, and a signer for arbitrary headers and payloads."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ from tests.identity.published import jwk_of
 
 
 class NeverAsked:
-    """A key source that must not be reached: the one way out of the verifier."""
+    """A key source that must not be reached: the verifier's only way out."""
 
     async def candidates(self, kid: str | None, /) -> NoReturn:
         """Fail the test."""
@@ -36,7 +36,7 @@ class NeverAsked:
 
 @pytest.fixture(scope="session")
 def signing_keys() -> Mapping[str, Any]:
-    """Return what tokens are signed with, by algorithm: bytes or a private key."""
+    """Return the signing keys by algorithm: bytes or a private key."""
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return {
         **{f"HS{bits}": f"a secret of {bits} bits ".encode() * 4 for bits in (256, 384, 512)},
@@ -68,7 +68,7 @@ def jwks(signing_keys: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def keys(signing_keys: Mapping[str, Any], pems: Mapping[str, bytes]) -> Mapping[str, Key]:
-    """Return the verifying keys, by algorithm, each good for that algorithm alone."""
+    """Return the verification keys by algorithm, each for that algorithm alone."""
     return {
         name: public_key(pems[name], [name]) if name in pems else hmac_key(material, [name])
         for name, material in signing_keys.items()
@@ -77,9 +77,9 @@ def keys(signing_keys: Mapping[str, Any], pems: Mapping[str, bytes]) -> Mapping[
 
 @pytest.fixture(scope="session")
 def sign(signing_keys: Mapping[str, Any]) -> Callable[[str, Any, Any], str]:
-    """Return what makes a token out of an algorithm, any header and any payload, well signed.
+    """Return a signer of tokens: algorithm, any header, any payload → a well-signed token.
 
-    A header or payload that is not bytes is written as JSON; it need not name that algorithm.
+    A header or payload that is not bytes is written as JSON. The header may name another algorithm.
     """
     algorithms = get_default_algorithms()
 
@@ -93,13 +93,13 @@ def sign(signing_keys: Mapping[str, Any]) -> Callable[[str, Any, Any], str]:
 
 @pytest.fixture(scope="session")
 def segment() -> Callable[[Any], str]:
-    """Return what writes one segment of a token, of bytes or as JSON, for tokens made by hand."""
+    """Return an encoder of one token segment, from bytes or as JSON, for handmade tokens."""
     return lambda part: _segment(part).decode()
 
 
 @pytest.fixture(scope="session")
 def claims() -> Mapping[str, Any]:
-    """Return the claims of a good token that is being used at `iat` and lives a minute."""
+    """Return the claims of a good token, used at `iat` and valid for a minute."""
     return {
         "iss": "https://accounts.example",
         "aud": "live-app",
@@ -111,13 +111,13 @@ def claims() -> Mapping[str, Any]:
 
 @pytest.fixture(scope="session")
 def rules() -> ClaimRules:
-    """Return rules that ask for everything."""
+    """Return rules that require everything."""
     return ClaimRules(issuer="https://accounts.example", audience="live-app", leeway=10)
 
 
 @pytest.fixture(scope="session")
 def verify(claims: Mapping[str, Any], rules: ClaimRules) -> Callable[..., Identity]:
-    """Return what verifies a token with some keys or a key source, at the claims' `iat`."""
+    """Return a verifier by keys or a key source, with its clock at the claims' `iat`."""
 
     def verified(token: str, *keys: Key, source: KeySource | None = None) -> Identity:
         clock = itertools.repeat(float(claims["iat"])).__next__
@@ -129,7 +129,7 @@ def verify(claims: Mapping[str, Any], rules: ClaimRules) -> Callable[..., Identi
 
 @pytest.fixture(scope="session")
 def refusal(verify: Callable[..., Identity]) -> Callable[..., str]:
-    """Return what says why a token is invalid; without keys, before any are asked for."""
+    """Return the reason for an invalid token; without keys, the source must not be asked."""
 
     def refused(token: str, *keys: Key) -> str:
         with pytest.raises(TokenInvalid) as caught:

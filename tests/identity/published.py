@@ -1,4 +1,4 @@
-"""JSON Web Keys as an issuer publishes them, and JSON that is none."""
+"""JSON Web Keys as published by an issuer, and arbitrary JSON."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,11 +19,11 @@ JSON = st.recursive(
     max_leaves=5,
 )
 MEMBERS = ["kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "k", "d", "x5c"]
-"""Every member that is looked at, and one that is not."""
+"""Every member that counts, and `x5c`, which is ignored."""
 
 
 def reason_against(read: Callable[[], object]) -> str:
-    """Return what a ValueError of ours says, nothing where there is none; all else is raised."""
+    """Return the text of our ValueError, or an empty text without one; other errors are raised."""
     try:
         read()
     except ValueError as error:
@@ -45,15 +45,15 @@ def jwk_of(private: Any, alg: str) -> Jwk:
 
 
 def decoded(text: str) -> bytes:
-    """Return what a member holds."""
+    """Return the bytes of a member."""
     return urlsafe_b64decode(text + "==")
 
 
 def encoded(number: int) -> str:
-    """Return a number as a member holds it."""
+    """Encode a number as a member."""
     return text_of(number.to_bytes((number.bit_length() + 7) // 8))
 
 
 def text_of(data: bytes) -> str:
-    """Return bytes as a member holds them."""
+    """Encode bytes as a member."""
     return urlsafe_b64encode(data).decode().rstrip("=")

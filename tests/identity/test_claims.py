@@ -27,13 +27,13 @@ ANY_VALUE = st.recursive(
 
 
 def test_good_claims(claims: Mapping[str, Any], rules: ClaimRules) -> None:
-    """Good claims make a caller without scopes, good until `exp`."""
+    """Good claims make a caller without scopes, valid until `exp`."""
     identity = identity_from(claims, rules, NOW)
     assert identity == Identity(Caller("alice"), claims["exp"])
 
 
 def test_nothing_configured() -> None:
-    """Without a configured issuer and audience neither claim is looked at."""
+    """Without a configured issuer and audience, both claims are ignored."""
     odd: Mapping[str, Any]
     for odd in ({}, {"iss": ["x"], "aud": {"x": 1}}, {"iss": None, "aud": []}):
         assert identity_from({**GOOD, **odd}, PLAIN, NOW).caller.user_id == "alice"
@@ -70,7 +70,7 @@ def test_no_leeway() -> None:
 
 
 def test_last_expiry() -> None:
-    """The year 9999 is where an `exp` stops being believed; fractions are fine."""
+    """An `exp` from the year 9999 on is refused; fractions of a second are accepted."""
     latest = YEAR_9999 - 0.5
     assert identity_from({**GOOD, "exp": latest}, PLAIN, NOW).expires_at == latest
     with pytest.raises(TokenInvalid, match=r"^exp is out of range$"):
@@ -79,7 +79,7 @@ def test_last_expiry() -> None:
 
 @pytest.mark.parametrize("exp", [math.nan, math.inf, -math.inf, 10**400, -(10**400)])
 def test_numbers_that_are_no_times(exp: float) -> None:
-    """Numbers beyond every calendar are refused, and neither overflow nor compare as true."""
+    """Numbers beyond every calendar are refused as a time, without an overflow."""
     for name in ("exp", "nbf", "iat"):
         with pytest.raises(TokenInvalid, match=f"^{name} is out of range$"):
             identity_from({**GOOD, name: exp}, PLAIN, NOW)
@@ -91,25 +91,25 @@ def test_numbers_that_are_no_times(exp: float) -> None:
 def test_expired_and_wrong(
     claims: Mapping[str, Any], rules: ClaimRules, wrong: Mapping[str, Any]
 ) -> None:
-    """A token that was never good is invalid, not expired."""
+    """An expired token with another fault is invalid, not expired."""
     with pytest.raises(TokenInvalid):
         identity_from({**claims, **wrong}, rules, NOW + 120)
 
 
 @pytest.mark.parametrize("aud", ["live-app", ["live-app"], ["other", "live-app"]])
 def test_audience(claims: Mapping[str, Any], rules: ClaimRules, aud: object) -> None:
-    """The audience is the configured one or a list with it."""
+    """The audience must be the configured one, alone or in a list."""
     assert identity_from({**claims, "aud": aud}, rules, NOW).caller.user_id == "alice"
 
 
 @pytest.mark.parametrize("user_id", ["a", "x" * 64, "user_1", "a.b@c:d-e", "12345", "..", "-"])
 def test_user_id(user_id: str) -> None:
-    """Every id the contract allows is taken as it is."""
+    """Every valid id is taken unchanged."""
     assert identity_from({**GOOD, "sub": user_id}, PLAIN, NOW).caller.user_id == user_id
 
 
 def test_other_user_claim() -> None:
-    """The user id comes from the configured claim and never falls back to `sub`."""
+    """The user id comes from the configured claim, never from `sub` instead."""
     by_uid = replace(PLAIN, user_claim="uid")
     assert identity_from({**GOOD, "uid": "bob"}, by_uid, NOW).caller.user_id == "bob"
     with pytest.raises(TokenInvalid, match=r"^user claim is not a usable id$"):
@@ -139,12 +139,12 @@ def test_other_user_claim() -> None:
     ],
 )
 def test_scopes(scope: object, granted: set[str]) -> None:
-    """Scopes are split at spaces only or listed; any other form grants nothing, quietly."""
+    """Scopes are a list, or text split at spaces only; any other form grants nothing."""
     assert identity_from({**GOOD, "scope": scope}, PLAIN, NOW).caller.scopes == granted
 
 
 def test_other_scope_claims_grant_nothing() -> None:
-    """Only the claim `scope` grants."""
+    """Only the claim `scope` grants scopes."""
     claims = {**GOOD, "scp": "rooms:admin", "scopes": ["rooms:admin"], "roles": ["rooms:admin"]}
     assert identity_from(claims, PLAIN, NOW).caller.scopes == frozenset()
 
@@ -157,7 +157,7 @@ def test_other_scope_claims_grant_nothing() -> None:
 def test_any_claims(
     claims: Mapping[str, Any], rules: ClaimRules, changed: Mapping[str, Any]
 ) -> None:
-    """Any claims end in an identity of the user they name or in one of two refusals."""
+    """Any claims end in an identity of the user they name, or in one of two errors."""
     merged = {**claims, **changed}
     try:
         identity = identity_from(merged, rules, NOW)

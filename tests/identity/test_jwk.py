@@ -77,14 +77,14 @@ WORDS = st.sampled_from(
 
 @pytest.mark.parametrize(("jwk", "token"), [RFC_7515_A1, RFC_7515_A3, RFC_8037_A4])
 def test_examples_of_the_rfcs(jwk: dict[str, Any], token: str) -> None:
-    """Their keys are read, their signatures accepted, and nobody else's."""
+    """The RFCs' keys are read and accept the RFCs' signatures and no others."""
     assert accepted(token, key_from_jwk(jwk))
     assert not accepted(token[:-2] + "AA", key_from_jwk(jwk))
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"])
 def test_key_verifies_what_its_private_part_signed(jwks: Jwks, sign: Sign, alg: str) -> None:
-    """A key of every kind, named by `alg`, verifies that algorithm and no other."""
+    """A key of every type with an `alg` verifies that algorithm and no other."""
     key = key_from_jwk({**jwks[alg], "alg": alg, "use": "sig", "kid": "any"})
     assert key.algorithms == {alg}
     assert accepted(sign(alg, {"alg": alg}, {}), key)
@@ -104,7 +104,7 @@ def test_key_verifies_what_its_private_part_signed(jwks: Jwks, sign: Sign, alg: 
 def test_algorithms_of_a_key_that_names_none(
     jwks: Jwks, alg: str, chosen: list[str] | None, able: set[str]
 ) -> None:
-    """They are the usual one of its kind, or the accepted ones that fit."""
+    """A key without `alg` gets its type's default, or the suitable accepted algorithms."""
     assert key_from_jwk(jwks[alg], chosen).algorithms == able
 
 
@@ -165,7 +165,7 @@ def test_algorithms_of_a_key_that_names_none(
 def test_key_that_cannot_be_used(
     jwks: Jwks, alg: str, changes: Mapping[str, Any], reason: str
 ) -> None:
-    """What a key says about itself binds, and it must be a key; the reason is a constant."""
+    """A key's own restrictions bind; an unusable key is refused with a constant reason."""
     with pytest.raises(ValueError, match=r"^") as refused:
         key_from_jwk({**jwks[alg], **changes})
     assert str(refused.value) == reason
@@ -179,13 +179,13 @@ def test_key_that_cannot_be_used(
     ],
 )
 def test_missing_member(jwks: Jwks, alg: str, member: str) -> None:
-    """A key without one of its parts is refused."""
+    """A key without one of its required members is refused."""
     with pytest.raises(ValueError, match=UNREADABLE):
         key_from_jwk({name: value for name, value in jwks[alg].items() if name != member})
 
 
 def test_secret() -> None:
-    """A secret is one for HS256 unless it says otherwise, and long enough for what it says."""
+    """A symmetric key is for HS256 unless its `alg` differs, and must be long enough for it."""
     assert key_from_jwk(SECRET) == Key(frozenset({"HS256"}), CANARY.encode())
     assert key_from_jwk({**SECRET, "alg": "HS384"}).algorithms == {"HS384"}
     for changes, reason in (
@@ -204,20 +204,20 @@ def test_secret() -> None:
 @pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth"])
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
 def test_private_key(jwks: Jwks, alg: str, member: str) -> None:
-    """A key with any private part is refused: it has been published, or is in the wrong place."""
+    """A key with any private member is refused."""
     with pytest.raises(ValueError, match=PRIVATE):
         key_from_jwk({**jwks[alg], member: CANARY})
 
 
 @pytest.mark.parametrize("bits", [1024, 2040])
 def test_short_rsa(bits: int) -> None:
-    """RSA under 2048 bits is refused."""
+    """An RSA key under 2048 bits is refused."""
     with pytest.raises(ValueError, match="RSA key is too short"):
         key_from_jwk(jwk_of(rsa.generate_private_key(65537, bits), "RS256"))
 
 
 def test_weak_rsa(jwks: Jwks) -> None:
-    """So is an even modulus, one with a small factor, and one of the ROCA generator's."""
+    """An RSA modulus that is even, has a small factor or the ROCA fingerprint is refused."""
     strong = int.from_bytes(decoded(jwks["RS256"]["n"]))
     for modulus, reason in (
         (strong + 1, "small factor"),
@@ -238,14 +238,14 @@ def test_weak_rsa(jwks: Jwks) -> None:
 )
 @pytest.mark.parametrize("sign_of_x", [0, 1])
 def test_point_of_small_order(jwks: Jwks, y: int, sign_of_x: int) -> None:
-    """A key for which anybody can sign is refused, however it is spelled."""
+    """An Ed25519 point of small order is refused in every encoding."""
     spelled = (y | sign_of_x << 255).to_bytes(32, "little")
     with pytest.raises(ValueError, match="small order"):
         key_from_jwk({**jwks["EdDSA"], "x": text_of(spelled)})
 
 
 def test_small_order_is_a_danger() -> None:
-    """With the neutral point as key, OpenSSL takes one made-up signature for every text."""
+    """OpenSSL accepts one forged signature for every text under the neutral point."""
     neutral = (1).to_bytes(32, "little")
     key = ed25519.Ed25519PublicKey.from_public_bytes(neutral)
     for text in (b"a", b"b"):
@@ -253,7 +253,7 @@ def test_small_order_is_a_danger() -> None:
 
 
 def test_other_curves(jwks: Jwks) -> None:
-    """Curves that no algorithm of ours goes with are refused, Ed25519's relatives too."""
+    """Curves without a supported algorithm are refused, Ed25519's relatives too."""
     secp256k1 = jwk_of(ec.generate_private_key(ec.SECP256K1()), "ES256")
     with pytest.raises(ValueError, match="curve is not supported"):
         key_from_jwk(secp256k1)
@@ -272,12 +272,12 @@ def test_other_curves(jwks: Jwks) -> None:
     changes=st.dictionaries(st.sampled_from(MEMBERS), WORDS | JSON, min_size=1),
 )
 def test_any_members(jwks: Jwks, alg: str, changes: Mapping[str, Any]) -> None:
-    """Whatever a key's members hold, it is a key, or a ValueError with one of our sentences."""
+    """Any members make a key or a ValueError with one of our messages."""
     assert reason_against(lambda: key_from_jwk({**jwks[alg], **changes}))[-1:] in {"", "."}
 
 
 def accepted(token: str, key: Key) -> bool:
-    """Whether the signature of `token` is the key's."""
+    """Return true if `key` made the signature of `token`."""
     try:
         asyncio.run(signed_payload(token, StaticKeys([key])))
     except TokenInvalid:

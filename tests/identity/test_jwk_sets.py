@@ -24,7 +24,7 @@ USE = "Its `use` is not for signatures."
 
 
 def test_set_of_keys(jwks: Jwks) -> None:
-    """Usable keys are found by their name, all without one; the others are left out, and why."""
+    """Usable keys are found by `kid`, all without one; others are left out with a reason."""
     published = parse_key_set(
         as_set(
             {**jwks["RS256"], "kid": "a"},
@@ -50,7 +50,7 @@ def test_set_of_keys(jwks: Jwks) -> None:
 
 
 def test_kid_that_names_two(jwks: Jwks) -> None:
-    """Two keys for one `kid` and algorithm are both left out; two the `alg` tells apart are not."""
+    """Two keys with one `kid` and algorithm are both left out."""
     other = jwk_of(rsa.generate_private_key(65537, 2048), "RS256")
     first = {**jwks["RS256"], "kid": "a", "alg": "RS256"}
     for second, left in (
@@ -69,12 +69,12 @@ def test_kid_that_names_two(jwks: Jwks) -> None:
 
 
 def test_empty_set() -> None:
-    """A set without keys is one: the issuer means it."""
+    """A set without keys is valid."""
     assert parse_key_set(b'{"keys": [], "other": 1}') == KeySet((), ())
 
 
 def test_too_many_keys(jwks: Jwks) -> None:
-    """A set of more than a hundred keys would hold up everything else, and is none."""
+    """A set of more than a hundred keys is refused, since reading it blocks the loop."""
     hundred = [{**jwks["EdDSA"], "kid": str(number)} for number in range(100)]
     assert len(parse_key_set(as_set(*hundred)).keys) == 100
     with pytest.raises(ValueError, match="more than 100 keys"):
@@ -91,22 +91,22 @@ def test_too_many_keys(jwks: Jwks) -> None:
     ],
 )
 def test_not_a_set(text: bytes) -> None:
-    """Anything but an object with a list of keys is not a set, and is not quoted."""
+    """Anything but an object with a list of keys is refused without being quoted."""
     with pytest.raises(ValueError, match=r"^(?!.*canary)It is not a JWK set"):
         parse_key_set(text)
 
 
 @settings(deadline=None)
 @given(text=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_anytext_of(text: bytes) -> None:
-    """Whatever an issuer answers, it is a set, or a ValueError."""
+def test_any_text(text: bytes) -> None:
+    """Any text of an issuer makes a set or a ValueError."""
     reason = reason_against(lambda: parse_key_set(text))
     assert not reason or reason.startswith("It is not a JWK set")
 
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_errors_hold_no_key(jwks: Jwks, member: str) -> None:
-    """No sentence quotes any member, whichever it is that is wrong."""
+    """No reason quotes a member's value."""
     for alg in ("RS256", "ES256", "EdDSA"):
         for wrong in (CANARY, [CANARY], {CANARY: CANARY}):
             told = parse_key_set(as_set({**jwks[alg], member: wrong})).left_out

@@ -1,4 +1,4 @@
-"""Published keys: kept fresh, kept through outages, and cheap to ask for in vain. T15."""
+"""The issuer's JWK set: refreshed, kept through outages, with a bound on wasted fetches."""
 
 import asyncio
 import json
@@ -21,12 +21,12 @@ REFRESH = 100.0
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """What the gateway runs on."""
+    """The event loop of the gateway."""
     return "asyncio"
 
 
 class Issuer:
-    """An issuer whose answer is set by hand; it counts how often it is asked."""
+    """An issuer with an answer set by hand and a count of fetches."""
 
     def __init__(self) -> None:
         self.answer: bytes | Exception = b""
@@ -35,7 +35,7 @@ class Issuer:
         self.slow.set()
 
     async def fetch(self) -> bytes:
-        """Answer, once it may."""
+        """Answer once `slow` is set."""
         self.asked += 1
         await self.slow.wait()
         if isinstance(self.answer, Exception):
@@ -48,7 +48,7 @@ class Issuer:
 
 
 class World:
-    """Keys from an issuer, by a clock that is moved by hand."""
+    """Keys from an issuer, with a clock moved by hand."""
 
     def __init__(self) -> None:
         self.issuer = Issuer()
@@ -70,13 +70,13 @@ class World:
         self.changes += 1
 
     async def known(self, kid: str | None) -> int:
-        """Return how many keys there are by this name."""
+        """Return the number of keys with this `kid`."""
         return len(await self.keys.candidates(kid))
 
 
 @pytest.fixture(scope="session")
 def jwk(signing_keys: Any) -> Callable[..., dict[str, Any]]:
-    """Return a maker of public JWKs: by algorithm, named, with further members."""
+    """Return a maker of public JWKs by `kid` and algorithm, with further members."""
 
     def make(kid: str, algorithm: str = "ES256", **members: Any) -> dict[str, Any]:
         public = signing_keys[algorithm].public_key()
@@ -90,7 +90,7 @@ Make = Callable[..., dict[str, Any]]
 
 
 async def test_keys_are_found_by_name(jwk: Make) -> None:
-    """`kid` picks among them; without one all are tried."""
+    """A `kid` selects its keys; without one all keys are candidates."""
     world = World()
     world.issuer.publish(jwk("a"), jwk("b", "RS256"), jwk("b", "EdDSA"))
     assert [await world.known(kid) for kid in ("a", "b", None, "c")] == [1, 2, 3, 0]
@@ -98,7 +98,7 @@ async def test_keys_are_found_by_name(jwk: Make) -> None:
 
 
 async def test_before_there_are_keys_nobody_is_signed_out() -> None:
-    """Without a set the gateway is not available; it does not call anyone's token bad."""
+    """Without any set yet, tokens are answered with UpstreamUnavailable, not TokenInvalid."""
     world = World()
     world.issuer.answer = ConnectionError("refused")
     with pytest.raises(UpstreamUnavailable):
@@ -121,7 +121,7 @@ async def test_before_there_are_keys_nobody_is_signed_out() -> None:
     ids=lambda value: str(value)[:12],
 )
 async def test_the_last_good_set_stays(jwk: Make, answer: bytes | Exception) -> None:
-    """Whatever the issuer says instead, for as long as it does."""
+    """The last good set stays in use while the issuer sends anything else."""
     world = World()
     world.issuer.publish(jwk("a"))
     assert await world.known("a") == 1
@@ -138,7 +138,7 @@ async def test_the_last_good_set_stays(jwk: Make, answer: bytes | Exception) -> 
 
 
 async def test_a_withdrawn_key_is_gone(jwk: Make) -> None:
-    """Also the last one: an issuer that publishes no key means it. Who remembers is told."""
+    """A withdrawn key stops working, even the last one, and `on_change` is called."""
     world = World()
     world.issuer.publish(jwk("a"), jwk("b"))
     await world.keys.refresh()
@@ -151,7 +151,7 @@ async def test_a_withdrawn_key_is_gone(jwk: Make) -> None:
 
 
 async def test_a_new_key_is_fetched_when_it_is_first_seen(jwk: Make) -> None:
-    """Nobody has to wait for the interval."""
+    """An unknown `kid` has the set fetched at once."""
     world = World()
     world.issuer.publish(jwk("a"))
     await world.keys.refresh()
@@ -160,7 +160,7 @@ async def test_a_new_key_is_fetched_when_it_is_first_seen(jwk: Make) -> None:
 
 
 async def test_ten_thousand_unknown_names_cost_a_handful(jwk: Make) -> None:
-    """At once they share one fetch, one after the other they wait for the next in vain."""
+    """Ten thousand unknown `kid`s cost a handful of fetches."""
     world = World()
     world.issuer.publish(jwk("a"))
     await world.keys.refresh()
@@ -176,7 +176,7 @@ async def test_ten_thousand_unknown_names_cost_a_handful(jwk: Make) -> None:
 
 
 async def test_who_goes_away_fails_nobody(jwk: Make) -> None:
-    """The one who started the fetch may be cancelled."""
+    """Cancelling the request that started a fetch fails no other request."""
     world = World()
     world.issuer.publish(jwk("a"))
     world.issuer.slow.clear()
@@ -192,7 +192,7 @@ async def test_who_goes_away_fails_nobody(jwk: Make) -> None:
 async def test_it_is_fetched_again_before_it_is_stale(
     jwk: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Within the interval when all is well, soon again when it is not."""
+    """The set is fetched again within the interval, and soon after a failure."""
     world, pauses = World(), list[float]()
     answers: list[Callable[[], None]] = [
         lambda: world.issuer.publish(jwk("a")),
@@ -235,7 +235,7 @@ async def test_it_is_fetched_again_before_it_is_stale(
     ids=str,
 )
 async def test_a_key_that_cannot_be_used_is_left_out(jwk: Make, members: dict[str, Any]) -> None:
-    """The others stay, and the log says which was left out without showing it."""
+    """An unusable key is left out and logged without its content; the others stay."""
     world = World()
     bad = jwk("bad", **members)
     world.issuer.publish(bad, jwk("good"))
@@ -246,7 +246,7 @@ async def test_a_key_that_cannot_be_used_is_left_out(jwk: Make, members: dict[st
 
 
 async def test_a_short_rsa_key_is_left_out() -> None:
-    """RSA under 2048 bits proves nothing."""
+    """An RSA key under 2048 bits is left out."""
     world = World()
     world.issuer.publish({"kty": "RSA", "kid": "a", "n": "0" * 171 + "w", "e": "AQAB"})
     assert await world.known("a") == 0
@@ -266,7 +266,7 @@ async def test_a_short_rsa_key_is_left_out() -> None:
 async def test_which_algorithms_a_key_may_be_used_for(
     jwk: Make, algorithms: Sequence[str] | None, members: Any, expected: set[str] | None
 ) -> None:
-    """The one it names, of those that are accepted; never one of another kind."""
+    """A key gets its own `alg`, or the suitable ones of the accepted algorithms."""
     issuer = Issuer()
     issuer.publish(jwk("a", "RS256", **members))
     keys = JwksKeys(
@@ -283,7 +283,7 @@ async def test_which_algorithms_a_key_may_be_used_for(
 
 
 async def test_fetches_are_counted(jwk: Make) -> None:
-    """Those that went well and those that did not."""
+    """Fetches are counted by outcome."""
     world = World()
     world.issuer.publish(jwk("a", "RS256"))
     await world.keys.refresh()

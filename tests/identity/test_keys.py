@@ -32,7 +32,7 @@ FITTING = {
     "ES512": {"ES512"},
     "EdDSA": {"EdDSA"},
 }
-"""What the key whose default is the name on the left may be used for."""
+"""The algorithms that suit a key, by its default."""
 
 NOT_ALGORITHMS = ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "ES256K", "RSA-OAEP"]
 CANARY = b"canary0123456789canary0123456789"
@@ -42,7 +42,7 @@ CANARY = b"canary0123456789canary0123456789"
 def test_default_algorithm(
     keys: Mapping[str, Key], pems: Mapping[str, bytes], default: str
 ) -> None:
-    """Without a choice, a key serves exactly the usual algorithm of its kind."""
+    """A key without chosen algorithms gets exactly its type's default."""
     key = public_key(pems[default]) if default in pems else hmac_key(CANARY)
     assert key.algorithms == {default}
     assert type(key.material) is type(keys[default].material)
@@ -54,7 +54,7 @@ def test_default_algorithm(
 def test_only_fitting_algorithms(
     signing_keys: Mapping[str, Any], pems: Mapping[str, bytes], default: str, chosen: set[str]
 ) -> None:
-    """A key is made exactly for a non-empty choice out of what fits its kind."""
+    """A key can be made exactly for a non-empty set of algorithms that suit its type."""
     fits = bool(chosen) and chosen <= FITTING[default]
     try:
         key = (
@@ -71,14 +71,14 @@ def test_only_fitting_algorithms(
 
 @pytest.mark.parametrize("default", sorted(FITTING.keys() - {"HS256"}))
 def test_symmetric_beside_asymmetric(pems: Mapping[str, bytes], default: str) -> None:
-    """A symmetric algorithm beside a public key is refused, and the sentence says why."""
+    """A symmetric algorithm with a public key is refused with the danger named."""
     with pytest.raises(ValueError, match="With HS256 and a public key anyone could sign"):
         public_key(pems[default], [default, "HS256"])
 
 
 @pytest.mark.parametrize("name", NOT_ALGORITHMS)
 def test_unknown_algorithm(pems: Mapping[str, bytes], name: str) -> None:
-    """`none` and everything else unknown is refused for every key, and the known are listed."""
+    """An unknown algorithm, `none` included, is refused with the known ones listed."""
     with pytest.raises(ValueError, match="The algorithm is unknown; use ES256, "):
         hmac_key(CANARY * 2, ["HS256", name])
     with pytest.raises(ValueError, match="The algorithm is unknown; use ES256, "):
@@ -97,7 +97,7 @@ def test_unknown_algorithm(pems: Mapping[str, bytes], name: str) -> None:
     ],
 )
 def test_secret_length(algorithms: list[str] | None, least: int) -> None:
-    """A secret has at least as many bytes as the longest hash listed."""
+    """A secret needs at least as many bytes as the longest hash chosen."""
     hmac_key(b"x" * least, algorithms)
     with pytest.raises(ValueError, match=f"too short; use at least {least} random bytes"):
         hmac_key(b"x" * (least - 1), algorithms)
@@ -105,7 +105,7 @@ def test_secret_length(algorithms: list[str] | None, least: int) -> None:
 
 @pytest.mark.parametrize("form", ["pem", "der", "jwk"])
 def test_secret_that_is_a_key_file(signing_keys: Mapping[str, Any], form: str) -> None:
-    """What PyJWT would refuse at every token is refused at start instead."""
+    """A secret that PyJWT would refuse at every token is refused at startup."""
     public = signing_keys["RS256"].public_key()
     info = PublicFormat.SubjectPublicKeyInfo
     secret = {
@@ -118,7 +118,7 @@ def test_secret_that_is_a_key_file(signing_keys: Mapping[str, Any], form: str) -
 
 
 def test_private_key(signing_keys: Mapping[str, Any]) -> None:
-    """A private key in place of the public one is refused with the way out."""
+    """A private key in place of the public one is refused with advice."""
     for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
         pem = signing_keys["RS256"].private_bytes(Encoding.PEM, form, NoEncryption())
         with pytest.raises(ValueError, match="private key; use its public part: openssl pkey"):
@@ -126,7 +126,7 @@ def test_private_key(signing_keys: Mapping[str, Any]) -> None:
 
 
 def test_certificate(signing_keys: Mapping[str, Any], pems: Mapping[str, bytes]) -> None:
-    """A certificate in place of the public key is refused, alone or in front of one."""
+    """A certificate in place of the public key is refused, also with a key behind it."""
     pem = _certificate(signing_keys["ES256"])
     for text in (pem, pem + pems["ES256"]):
         with pytest.raises(ValueError, match="certificate; use its public key: openssl x509"):
@@ -147,32 +147,32 @@ def test_certificate(signing_keys: Mapping[str, Any], pems: Mapping[str, bytes])
     ],
 )
 def test_unreadable_pem(pem: bytes, reason: str) -> None:
-    """Text that is no public key is refused."""
+    """Text without a public key is refused."""
     with pytest.raises(ValueError, match=reason):
         public_key(pem)
 
 
 def test_two_pems(pems: Mapping[str, bytes]) -> None:
-    """Of two keys in one text the second would be ignored in silence: refused."""
+    """A text with two keys is refused, since the second would be ignored."""
     with pytest.raises(ValueError, match="Give one public key as PEM"):
         public_key(pems["RS256"] + pems["ES256"])
 
 
 def test_short_rsa() -> None:
-    """RSA under 2048 bits is refused."""
+    """An RSA key under 2048 bits is refused."""
     with pytest.raises(ValueError, match="RSA key is too short; use one of at least 2048 bits"):
         public_key(_pem(rsa.generate_private_key(65537, 1024)))  # noqa: S505  # weak on purpose
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.SECP224R1(), ec.BrainpoolP256R1()])
 def test_unsupported_curve(curve: ec.EllipticCurve) -> None:
-    """A curve without an algorithm here is refused, P-256's lookalike secp256k1 too."""
+    """An unsupported curve is refused, P-256's lookalike secp256k1 too."""
     with pytest.raises(ValueError, match="curve is not supported"):
         public_key(_pem(ec.generate_private_key(curve)))
 
 
 def test_unknown_curve(signing_keys: Mapping[str, Any]) -> None:
-    """A curve that cryptography itself does not know is refused as well."""
+    """A curve unknown to cryptography is refused too."""
     public = signing_keys["ES256"].public_key()
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     p256, prime239v3 = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030106")
@@ -182,7 +182,7 @@ def test_unknown_curve(signing_keys: Mapping[str, Any]) -> None:
 
 
 def test_unsupported_kind() -> None:
-    """A key that is neither RSA, EC nor Ed25519 is refused."""
+    """A key other than RSA, EC or Ed25519 is refused."""
     for key in (ed448.Ed448PrivateKey.generate(), x25519.X25519PrivateKey.generate()):
         with pytest.raises(ValueError, match="type is not supported"):
             public_key(_pem(key))
@@ -199,7 +199,7 @@ def test_unsupported_kind() -> None:
     ],
 )
 def test_errors_hold_no_key(secret: bytes, algorithms: list[str] | None) -> None:
-    """No sentence quotes the secret, not even one pasted as an algorithm."""
+    """No message quotes the secret, not even one pasted as an algorithm."""
     with pytest.raises(ValueError, match=r"^(?!.*canary).+\.$"):
         hmac_key(secret, algorithms)
 
@@ -212,21 +212,21 @@ def test_key_is_not_shown(keys: Mapping[str, Key], show: Any) -> None:
 
 
 def test_key_is_not_pickled() -> None:
-    """A key cannot end in a pickle, by itself or inside a source."""
+    """A key cannot be pickled, alone or inside a source."""
     for holder in (hmac_key(CANARY), StaticKeys([hmac_key(CANARY)])):
         with pytest.raises(TypeError, match="never pickled"):
             pickle.dumps(holder)
 
 
 def test_key_is_checked_however_it_is_made(keys: Mapping[str, Key]) -> None:
-    """A key made without a builder meets the same rules."""
+    """A key made by its constructor meets the same rules."""
     with pytest.raises(ValueError, match="cannot be used with this type of key"):
         Key(frozenset({"RS256"}), keys["ES256"].material)
 
 
 @pytest.mark.parametrize("kid", [None, "any"])
 def test_static_keys(kid: str | None) -> None:
-    """Static keys are all candidates, in the order given, whatever the id."""
+    """Static keys are all candidates, in the order given, for any `kid`."""
     first, second = hmac_key(CANARY), hmac_key(CANARY[::-1])
     assert asyncio.run(StaticKeys([first, second]).candidates(kid)) == (first, second)
 

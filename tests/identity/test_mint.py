@@ -1,4 +1,4 @@
-"""Tokens of ours are those that we accept."""
+"""Minted tokens must be accepted by the verifier."""
 
 from itertools import product
 
@@ -19,7 +19,7 @@ NOW = 1_800_000_000
 def test_what_the_rules_ask_for_is_in_it(
     issuer: str | None, audience: str | None, user_claim: str
 ) -> None:
-    """Issuer and audience where they are required, the user in the claim where it is looked for."""
+    """A minted token has the required issuer, audience and user claim."""
     rules = ClaimRules(issuer, audience, leeway=0, user_claim=user_claim)
     token = mint(SECRET, "alice", rules, scopes=["a", "b"], now=NOW + 0.9, ttl=60)
     claims = jwt.decode(token, options={"verify_signature": False})

@@ -1,4 +1,4 @@
-"""Threats T7 to T9: claims that must not be believed, in tokens that are well signed."""
+"""Threats T7 to T9: bad claims in well-signed tokens."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -106,7 +106,7 @@ def test_missing_claim(
     name: str,
     reason: str,
 ) -> None:
-    """T7-T9: nor may one that is asked for be absent."""
+    """T7-T9: a token without a required claim is refused."""
     payload = {key: value for key, value in claims.items() if key != name}
     assert refusal(sign(algorithm, {"alg": algorithm}, payload), keys[algorithm]) == reason
 
@@ -116,7 +116,7 @@ def test_missing_claim(
 def test_past(
     keys: Mapping[str, Key], sign: Sign, claims: Claims, verify: Verify, algorithm: str, exp: float
 ) -> None:
-    """T7: a token whose `exp` is past by the leeway has expired."""
+    """T7: a token has expired once its `exp` is past by the leeway."""
     with pytest.raises(TokenExpired):
         verify(sign(algorithm, {"alg": algorithm}, {**claims, "exp": exp}), keys[algorithm])
 
@@ -142,7 +142,7 @@ def test_exp_beyond_json_numbers(
     number: bytes,
     reason: str,
 ) -> None:
-    """T7: an `exp` that overflows, or is a number to Python's JSON alone, is refused."""
+    """T7: an `exp` that overflows or is no JSON number is refused."""
     payload = b'{"iss":"https://accounts.example","aud":"live-app","sub":"alice","exp":%b}'
     token = sign(algorithm, {"alg": algorithm}, payload % number)
     assert refusal(token, keys[algorithm]) == reason

@@ -1,7 +1,7 @@
-"""Threats T1 and T3 to T6: what a header may ask for.
+"""Threats T1 and T3 to T6: bad headers.
 
-Unless the signature is the point, every token is well signed with a key the verifier holds, so that
-what refuses it is the check under test. Reasons are compared whole: they are constants.
+Tokens are well signed with a key of the verifier, except where the signature is the point, so only
+the check under test can refuse them. Reasons are compared whole: they are constants.
 """
 
 import json
@@ -37,14 +37,14 @@ TYP = "typ is not a JWT"
     ],
 )
 def test_alg(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str, alg: object) -> None:
-    """T1: an `alg` that is not the name of a known algorithm is refused, however well signed."""
+    """T1: an unknown `alg` is refused, however well signed."""
     token = sign(algorithm, {"typ": "JWT", "alg": alg}, claims)
     assert refusal(token) == ALG
 
 
 @pytest.mark.parametrize("algorithm", KINDS)
 def test_no_alg(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str) -> None:
-    """T1: so is a header without one."""
+    """T1: a header without `alg` is refused."""
     assert refusal(sign(algorithm, {"typ": "JWT"}, claims)) == ALG
 
 
@@ -52,7 +52,7 @@ def test_no_alg(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str) ->
 def test_unsigned(
     keys: Mapping[str, Key], claims: Claims, segment: Segment, refusal: Refusal, alg: str
 ) -> None:
-    """T1: a token without a signature is not in the form at all."""
+    """T1: a token without a signature is not in compact form."""
     token = f"{segment({'alg': alg})}.{segment(claims)}."
     assert refusal(token, *keys.values()) == COMPACT
 
@@ -61,7 +61,7 @@ def test_unsigned(
 def test_none_with_a_signature(
     keys: Mapping[str, Key], claims: Claims, segment: Segment, refusal: Refusal, algorithm: str
 ) -> None:
-    """T1: `none` with some signature is refused as well."""
+    """T1: `none` with any signature is refused."""
     token = f"{segment({'alg': 'none'})}.{segment(claims)}.{segment('x')}"
     assert refusal(token, keys[algorithm]) == ALG
 
@@ -77,13 +77,13 @@ def test_none_with_a_signature(
 )
 @pytest.mark.parametrize("algorithm", KINDS)
 def test_kid(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str, kid: object) -> None:
-    """T3: a `kid` that is not a plain id never reaches the key source."""
+    """T3: a malformed `kid` never reaches the key source."""
     assert refusal(sign(algorithm, {"alg": algorithm, "kid": kid}, claims)) == KID
 
 
 @pytest.mark.parametrize("algorithm", KINDS)
 def test_long_kid(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str) -> None:
-    """T3: a `kid` of 10 KB makes the token too long to look at."""
+    """T3: a `kid` of 10 KB makes the token too long."""
     assert refusal(sign(algorithm, {"alg": algorithm, "kid": "k" * 10_240}, claims)) == LONG
 
 
@@ -113,7 +113,7 @@ def test_long_kid(sign: Sign, claims: Claims, refusal: Refusal, algorithm: str) 
 def test_parameter(
     sign: Sign, claims: Claims, refusal: Refusal, algorithm: str, header: Mapping[str, Any]
 ) -> None:
-    """T4-T6: what would fetch, carry or rename keys, or change the reading, ends it at once."""
+    """T4-T6: a parameter that fetches, carries or renames keys, or changes parsing, is refused."""
     assert refusal(sign(algorithm, {"alg": algorithm, **header}, claims)) == PARAMETER
 
 

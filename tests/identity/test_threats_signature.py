@@ -1,4 +1,4 @@
-"""Threats T2 and T14: signatures that should prove nothing."""
+"""Threats T2 and T14: forged signatures."""
 
 import hmac
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ def test_public_key_as_secret(
     alg: str,
     form: str,
 ) -> None:
-    """T2: HMAC over any text of the public key is refused, also where HMAC keys are known too."""
+    """T2: HMAC with any text of the public key is refused, with HMAC keys configured too."""
     text = f"{segment({'alg': alg})}.{segment(claims)}"
     secret = _public_text(pems[algorithm], algorithm, form)
     token = f"{text}.{segment(hmac.digest(secret, text.encode(), DIGESTS[alg]))}"
@@ -53,7 +53,7 @@ def test_public_key_as_secret(
 def test_asymmetric_alg_for_a_secret(
     keys: Mapping[str, Key], sign: Sign, claims: Claims, refusal: Refusal, algorithm: str
 ) -> None:
-    """T2, the other way: a well-signed asymmetric token does nothing where a secret is known."""
+    """T2, reversed: a well-signed asymmetric token is refused if only a secret is known."""
     assert refusal(sign(algorithm, {"alg": algorithm}, claims), keys["HS256"]) == NO_KEY
 
 
@@ -67,7 +67,7 @@ def test_degenerate_ecdsa(
     algorithm: str,
     size: int,
 ) -> None:
-    """T14: r or s of 0, of 1, or beyond every order, and wrong lengths, are no signature."""
+    """T14: ECDSA signatures with r or s of 0, 1 or too large, or of wrong length, are refused."""
     token = sign(algorithm, {"alg": algorithm}, claims)
     text = token.rpartition(".")[0]
     zero, one, most = bytes(size), bytes(size - 1) + b"\x01", b"\xff" * size
@@ -85,7 +85,7 @@ def test_degenerate_signature(
     refusal: Refusal,
     algorithm: str,
 ) -> None:
-    """T14: zeros, a single byte, and another token's signature are none either."""
+    """T14: zeros, a single byte and another token's signature are refused."""
     text = sign(algorithm, {"alg": algorithm}, claims).rpartition(".")[0]
     other = sign(algorithm, {"alg": algorithm}, {}).rpartition(".")[2]
     for signature in (other, *(segment(bytes(size)) for size in (1, 32, 64, 256, 512))):

@@ -1,4 +1,4 @@
-"""Threats T10 to T12: text that readers disagree on, and too much of it, well signed."""
+"""Threats T10 to T12: ambiguous and oversized text in well-signed tokens."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -57,7 +57,7 @@ def test_payload_text(
     spoil: Callable[[str], bytes],
     reason: str,
 ) -> None:
-    """T10: a payload that two readers could read differently is refused."""
+    """T10: an ambiguous payload is refused."""
     token = sign(algorithm, {"alg": algorithm}, spoil(json.dumps(claims)))
     assert refusal(token, keys[algorithm]) == reason.format("payload")
 
@@ -72,7 +72,7 @@ def test_header_text(
     spoil: Callable[[str], bytes],
     reason: str,
 ) -> None:
-    """T10: so is such a header."""
+    """T10: an ambiguous header is refused."""
     header = json.dumps({"alg": algorithm, "sub": "alice", "exp": 1})
     assert refusal(sign(algorithm, spoil(header), claims)) == reason.format("header")
 
@@ -97,7 +97,7 @@ def test_segment_with_unused_bits(
     algorithm: str,
     respelled: int,
 ) -> None:
-    """T10: a segment that is not spelled the one right way is refused, be it well signed."""
+    """T10: a segment in non-canonical base64url is refused, even if well signed."""
     texts = [json.dumps(part) for part in ({"alg": algorithm}, claims)]
     padded = [text.ljust(len(text) + (1 - len(text)) % 3).encode() for text in texts]
     segments = [urlsafe_b64encode(text).decode().rstrip("=") for text in padded]
@@ -123,7 +123,7 @@ def test_length(
     refusal: Refusal,
     algorithm: str,
 ) -> None:
-    """T11: a well-signed token of 8,192 bytes is read, a longer one is not."""
+    """T11: a well-signed token of 8,192 bytes is read; a longer one is refused."""
     header, payload = b'{"alg":"%b"}' % algorithm.encode(), json.dumps(claims).encode()
     around = len(sign(algorithm, header, b""))
     size = (8192 - around) * 3 // 4
@@ -135,7 +135,7 @@ def test_length(
 
 @pytest.mark.parametrize("token", ["." * 8193, "=" * 8193, "\u00e9" * 8193, "\ud800" * 8193])
 def test_length_comes_first(refusal: Refusal, token: str) -> None:
-    """T11: what is too long is refused for that, whatever else is wrong with it."""
+    """T11: an oversized token is refused for its length, whatever else is wrong."""
     assert refusal(token) == LONG
 
 
@@ -147,7 +147,7 @@ NESTED = [b"[" * 5000, b'{"a":' * 1100, b"[" * 2500 + b"]" * 2500]
 def test_nesting(
     keys: Mapping[str, Key], sign: Sign, refusal: Refusal, algorithm: str, nested: bytes
 ) -> None:
-    """T12: nesting as deep as the length allows is refused, in the header and in the payload."""
+    """T12: nesting as deep as the length allows is refused, in header and payload."""
     assert refusal(sign(algorithm, nested, {})).startswith("header is not ")
     token = sign(algorithm, {"alg": algorithm}, nested)
     assert refusal(token, keys[algorithm]).startswith("payload is not ")
@@ -155,6 +155,6 @@ def test_nesting(
 
 @pytest.mark.parametrize("algorithm", KINDS)
 def test_nesting_100k(sign: Sign, refusal: Refusal, algorithm: str) -> None:
-    """T12: 100,000 levels are too long to be looked at."""
+    """T12: a token with 100,000 levels of nesting is refused for its length."""
     assert refusal(sign(algorithm, {"alg": algorithm}, b"[" * 100_000)) == LONG
     assert refusal(sign(algorithm, b"[" * 100_000, {})) == LONG

@@ -1,4 +1,4 @@
-"""Remembered tokens: verified once, refused the second they expire, bounded, forgettable."""
+"""The token cache: verified once, expired on time, bounded, cleared."""
 
 import time
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ class Counting(TokenVerifier):
         return await super().verify(token)
 
 
-class Remembering:
-    """A memory over a counting verifier, at a time of one's own."""
+class World:
+    """A cache over a counting verifier, with a clock moved by hand."""
 
     def __init__(self, size: int = 100) -> None:
         self.now = 1_800_000_000.0
@@ -59,113 +59,113 @@ class Remembering:
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """asyncio, the loop the gateway runs in."""
+    """The event loop of the gateway."""
     return "asyncio"
 
 
 async def test_verified_once() -> None:
     """A polling client's token is verified once."""
-    memory = Remembering()
-    token = memory.token()
-    assert memory.tokens.peek(token) is None
-    callers = [await memory.tokens.verify(token) for _ in range(10)]
+    world = World()
+    token = world.token()
+    assert world.tokens.peek(token) is None
+    callers = [await world.tokens.verify(token) for _ in range(10)]
     assert {caller.user_id for caller in callers} == {"alice"}
-    assert memory.tokens.peek(token) == callers[0]
-    assert memory.verifier.verified == 1
+    assert world.tokens.peek(token) == callers[0]
+    assert world.verifier.verified == 1
 
 
 @pytest.mark.parametrize("late", [0.0, 0.001, 5.0])
 async def test_refused_the_second_it_expires(late: float) -> None:
-    """A remembered token ends exactly where a verification would end it."""
-    memory = Remembering()
-    token = memory.token(ttl=60)
-    await memory.tokens.verify(token)
-    memory.now += 60 + RULES.leeway - 0.001
-    assert memory.tokens.peek(token) is not None
-    memory.now += 0.001 + late
-    assert memory.tokens.peek(token) is None
+    """A cached token expires exactly when the verifier would refuse it."""
+    world = World()
+    token = world.token(ttl=60)
+    await world.tokens.verify(token)
+    world.now += 60 + RULES.leeway - 0.001
+    assert world.tokens.peek(token) is not None
+    world.now += 0.001 + late
+    assert world.tokens.peek(token) is None
     with pytest.raises(TokenExpired):
-        await memory.tokens.verify(token)
+        await world.tokens.verify(token)
 
 
 async def test_only_this_very_token() -> None:
-    """A token that differs by one character is verified, and refused."""
-    memory = Remembering()
-    token = memory.token()
-    await memory.tokens.verify(token)
+    """A token that differs by one character is verified and refused."""
+    world = World()
+    token = world.token()
+    await world.tokens.verify(token)
     other = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
-    assert memory.tokens.peek(other) is None
+    assert world.tokens.peek(other) is None
     with pytest.raises(TokenInvalid):
-        await memory.tokens.verify(other)
+        await world.tokens.verify(other)
 
 
-async def test_bad_tokens_are_not_remembered() -> None:
-    """A refused token is refused again by verification."""
-    memory = Remembering()
+async def test_bad_tokens_are_not_cached() -> None:
+    """A refused token is verified again the next time."""
+    world = World()
     for _ in range(2):
         with pytest.raises(TokenInvalid):
-            await memory.tokens.verify("not.a.token")
-    assert memory.verifier.verified == 2
+            await world.tokens.verify("not.a.token")
+    assert world.verifier.verified == 2
 
 
 async def test_bounded() -> None:
-    """The memory holds so many tokens and none that is long."""
-    memory = Remembering(size=10)
-    tokens = [memory.token(f"user{number}") for number in range(25)]
+    """The cache has a bounded number of tokens, and no long one."""
+    world = World(size=10)
+    tokens = [world.token(f"user{number}") for number in range(25)]
     for token in tokens:
-        await memory.tokens.verify(token)
-    assert sum(memory.tokens.peek(token) is not None for token in tokens) == 10
-    long = memory.token(scopes=("x" * 3000,))
-    await memory.tokens.verify(long)
-    assert memory.tokens.peek(long) is None
+        await world.tokens.verify(token)
+    assert sum(world.tokens.peek(token) is not None for token in tokens) == 10
+    long = world.token(scopes=("x" * 3000,))
+    await world.tokens.verify(long)
+    assert world.tokens.peek(long) is None
 
 
-async def test_forgotten_when_keys_change() -> None:
-    """After `forget`, every token is verified anew."""
-    memory = Remembering()
-    token = memory.token()
-    await memory.tokens.verify(token)
-    memory.tokens.clear()
-    assert memory.tokens.peek(token) is None
-    await memory.tokens.verify(token)
-    assert memory.verifier.verified == 2
+async def test_clear() -> None:
+    """After `clear` every token is verified again."""
+    world = World()
+    token = world.token()
+    await world.tokens.verify(token)
+    world.tokens.clear()
+    assert world.tokens.peek(token) is None
+    await world.tokens.verify(token)
+    assert world.verifier.verified == 2
 
 
 class NoKeys:
-    """An issuer that has not published anything yet."""
+    """An issuer without a published set yet."""
 
     state = "missing"
 
     async def candidates(self, _kid: str | None, /) -> Sequence[Key]:
-        """Find none."""
+        """Raise UpstreamUnavailable."""
         raise UpstreamUnavailable("no keys", retry_after=1)
 
     async def keep_fresh(self) -> None:
-        """Do nothing."""
+        """Return at once."""
 
 
 async def test_verifications_are_counted_by_outcome() -> None:
-    """Each token that is looked at once, whether it had to be verified or not."""
-    memory = Remembering()
-    token = memory.token()
-    await memory.tokens.verify(token)
-    await memory.tokens.verify(token)
-    memory.tokens.peek(token)
-    memory.tokens.peek("another")
+    """Every check of a token is counted once by outcome, cached or not."""
+    world = World()
+    token = world.token()
+    await world.tokens.verify(token)
+    await world.tokens.verify(token)
+    world.tokens.peek(token)
+    world.tokens.peek("another")
     with suppress(TokenInvalid):
-        await memory.tokens.verify("no token")
+        await world.tokens.verify("no token")
     with suppress(TokenExpired):
-        await memory.tokens.verify(memory.token(ttl=-60))
+        await world.tokens.verify(world.token(ttl=-60))
     without = CachingVerifier(
         TokenVerifier(NoKeys(), RULES),
         leeway=0,
         clock=time.time,
         size=1,
-        verifications=Metrics(memory.block).verifications,
+        verifications=Metrics(world.block).verifications,
     )
     with suppress(UpstreamUnavailable):
         await without.verify(token)
-    assert nonzero(memory.block, families.VERIFICATIONS) == {
+    assert nonzero(world.block, families.VERIFICATIONS) == {
         ("verified",): 1,
         ("remembered",): 2,
         ("invalid",): 1,

@@ -29,7 +29,7 @@ JSON = st.recursive(
 
 @dataclass
 class Asked:
-    """A key source that remembers the ids it was asked for."""
+    """A key source that records the requested ids."""
 
     keys: Sequence[Key]
     ids: list[str | None] = field(default_factory=list)
@@ -48,7 +48,7 @@ def test_good_token(
     verify: Verify,
     algorithm: str,
 ) -> None:
-    """A good token of every algorithm is accepted, as PyJWT makes it."""
+    """A good token of every algorithm, made by PyJWT, is accepted."""
     token = jwt.encode({**claims, "scope": "a b"}, signing_keys[algorithm], algorithm)
     expected = Identity(Caller("alice", frozenset({"a", "b"})), claims["exp"])
     assert verify(token, keys[algorithm]) == expected
@@ -58,7 +58,7 @@ def test_good_token(
 def test_every_other_algorithm_is_refused(
     keys: Mapping[str, Key], sign: Sign, claims: Mapping[str, Any], verify: Verify, algorithm: str
 ) -> None:
-    """A key verifies its own algorithm alone, also beside another of the same material."""
+    """A key verifies its own algorithm alone, also beside another key of the same material."""
     token = sign(algorithm, {"alg": algorithm}, claims)
     others = [key for name, key in keys.items() if name != algorithm]
     with pytest.raises(TokenInvalid, match=r"^no key for this alg and kid$"):
@@ -68,7 +68,7 @@ def test_every_other_algorithm_is_refused(
 def test_one_clock(
     keys: Mapping[str, Key], sign: Sign, claims: Mapping[str, Any], rules: ClaimRules
 ) -> None:
-    """One verifier accepts a token until its leeway is over, by the clock it was given."""
+    """A verifier accepts a token until the leeway is over, by its own clock."""
     token = sign("HS256", {"alg": "HS256"}, claims)
     times = iter([claims["exp"] - 1.0, claims["exp"] + 9.5, claims["exp"] + 10.0])
     verifier = TokenVerifier(StaticKeys([keys["HS256"]]), rules, lambda: next(times))
@@ -80,7 +80,7 @@ def test_one_clock(
 def test_real_clock_by_default(
     keys: Mapping[str, Key], sign: Sign, claims: Mapping[str, Any], rules: ClaimRules
 ) -> None:
-    """Without a clock it is the machine's: the epoch's first minute is long over."""
+    """The default clock is the machine's."""
     token = sign("HS256", {"alg": "HS256"}, {**claims, "iat": 0, "exp": 60})
     with pytest.raises(TokenExpired):
         asyncio.run(TokenVerifier(StaticKeys([keys["HS256"]]), rules).verify(token))
@@ -108,7 +108,7 @@ def test_good_header(
     verify: Verify,
     header: Mapping[str, Any],
 ) -> None:
-    """Usual headers pass, unknown parameters that change nothing too (RFC 7515 §4)."""
+    """Usual headers pass, and so do unknown harmless parameters (RFC 7515 §4)."""
     token = sign("ES256", {"alg": "ES256", **header}, claims)
     source = Asked([keys["ES256"]])
     assert verify(token, source=source).caller.user_id == "alice"
@@ -116,7 +116,7 @@ def test_good_header(
 
 
 def test_previous_secret(sign: Sign, signing_keys: Mapping[str, Any], verify: Verify) -> None:
-    """While two secrets are known tokens of both are accepted; of the dropped one no more."""
+    """Tokens of both configured secrets are accepted; those of a dropped one are not."""
     current, previous = hmac_key(b"n" * 32), hmac_key(signing_keys["HS256"])
     claims = {"iss": "https://accounts.example", "aud": ["live-app"], "sub": "bob", "exp": 2e9}
     token = sign("HS256", {"alg": "HS256"}, claims)
@@ -126,7 +126,7 @@ def test_previous_secret(sign: Sign, signing_keys: Mapping[str, Any], verify: Ve
 
 
 def test_no_keys(sign: Sign, claims: Mapping[str, Any], verify: Verify) -> None:
-    """A source that knows no key makes every token invalid, not an error."""
+    """A source without keys makes every token invalid."""
     with pytest.raises(TokenInvalid, match=r"^no key for this alg and kid$"):
         verify(sign("ES256", {"alg": "ES256", "kid": "gone"}, claims))
 
@@ -156,7 +156,7 @@ def test_mutated_token(
     algorithm: str,
     edits: list[tuple[int, int, str]],
 ) -> None:
-    """A token with anything cut, replaced or put in is refused."""
+    """A token with a part cut, replaced or inserted is refused."""
     token = sign(algorithm, {"alg": algorithm}, claims)
     mutated = token
     for start, removed, inserted in edits:
@@ -178,7 +178,7 @@ def test_one_character_changed(
     at: int,
     character: str,
 ) -> None:
-    """A token with one character changed is accepted exactly when the character is the same."""
+    """A token with one character replaced is accepted only if the character is the same."""
     token = sign(algorithm, {"alg": algorithm}, claims)
     at %= len(token)
     mutated = token[:at] + character + token[at + 1 :]
@@ -210,7 +210,7 @@ def test_any_signed_segments(
     payload: object,
     named: bool,  # noqa: FBT001  # drawn
 ) -> None:
-    """Signing nonsense well does not make it more than invalid."""
+    """A well-signed token of arbitrary segments is refused as invalid."""
     token = sign("HS256", {**header, "alg": "HS256"} if named else header, payload)
     assert _outcome(verify, token, keys["HS256"]) is None
 
@@ -218,7 +218,7 @@ def test_any_signed_segments(
 def test_verify_waits_for_keys_alone(
     keys: Mapping[str, Key], sign: Sign, claims: Mapping[str, Any], rules: ClaimRules
 ) -> None:
-    """With keys at hand verification never suspends: there is nothing else it waits for."""
+    """Verification with keys at hand never suspends."""
     verifier = TokenVerifier(StaticKeys([keys["EdDSA"]]), rules, itertools.repeat(1.8e9).__next__)
     coroutine = verifier.verify(sign("EdDSA", {"alg": "EdDSA"}, claims))
     assert inspect.iscoroutine(coroutine)
@@ -228,7 +228,7 @@ def test_verify_waits_for_keys_alone(
 
 
 def _outcome(verify: Verify, token: str, *keys: Key) -> Identity | None:
-    """Return None for a refusal; anything else that is raised fails the test."""
+    """Return None for a refusal; any other error fails the test."""
     try:
         return verify(token, *keys)
     except (TokenInvalid, TokenExpired):

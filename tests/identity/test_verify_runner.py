@@ -1,4 +1,4 @@
-"""The runner for outside vectors, as the real process that an outsider starts."""
+"""The runner for test vectors, as a real process."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ SIGNATURE = "reject signature does not match"
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
-    """Return what runs the runner with a key, or its file's bytes, and some lines."""
+    """Return a function that runs the runner with a key, or a file's bytes, and lines."""
 
     def judged(key: Jwk | bytes, *lines: str | bytes) -> Sequence[str]:
         file = tmp_path / "key.json"
@@ -54,7 +54,7 @@ def run(file: str, sent: bytes) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"])
 def test_public_keys(judge: Judge, jwks: Jwks, sign: Sign, alg: str) -> None:
-    """The key's own signature is accepted, over any payload; every other line says why not."""
+    """The key's own signature is accepted, over any payload; other lines get a reason."""
     good = sign(alg, {"alg": alg, "kid": "any"}, b"not claims")
     other = sign(alg, {"alg": alg}, b"other").rpartition(".")[2]
     assert judge(
@@ -70,7 +70,7 @@ def test_public_keys(judge: Judge, jwks: Jwks, sign: Sign, alg: str) -> None:
 
 
 def test_secret(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
-    """A secret is a key here, for HMAC alone, and not any secret."""
+    """A symmetric key verifies HMAC alone, and must be strong."""
     key = {**SECRET, "alg": "HS256"}
     tokens = [sign(alg, {"alg": alg}, {}) for alg in ("HS256", "HS384", "RS256")]
     assert judge({**key, "k": text_of(signing_keys["HS256"])}, *tokens) == ["accept", *[NO_KEY] * 2]
@@ -78,7 +78,7 @@ def test_secret(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> No
 
 
 def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """An algorithm that the key does not name is refused, be it of the same kind."""
+    """An algorithm that the key does not name is refused, even of the same family."""
     assert judge({**jwks["RS256"], "alg": "PS256"}, sign("RS256", {"alg": "RS256"}, {})) == [NO_KEY]
     assert judge(jwks["PS256"], sign("PS256", {"alg": "PS256"}, {})) == [NO_KEY]
 
@@ -100,13 +100,13 @@ def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 def test_bad_key(
     judge: Judge, jwks: Jwks, sign: Sign, changes: Mapping[str, Any], reason: str
 ) -> None:
-    """With a key that cannot be used every line is rejected for that, the well signed too."""
+    """With an unusable key every line is rejected for that reason."""
     good = sign("ES256", {"alg": "ES256"}, {})
     assert judge({**jwks["ES256"], **changes}, good, "", "x") == [f"reject {reason}"] * 3
 
 
 def test_weak_key(judge: Judge) -> None:
-    """So it is with one that is too weak, RSA or secret."""
+    """With a weak key, RSA or symmetric, every line is rejected for that reason."""
     short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505  # weak on purpose
     [verdict] = judge(short, "x")
     assert verdict.startswith("reject The RSA key is too short")
@@ -124,19 +124,19 @@ def test_weak_key(judge: Judge) -> None:
     ],
 )
 def test_file_that_is_no_key(judge: Judge, text: bytes, reason: str) -> None:
-    """A file that holds no key accepts nothing, and is not a crash."""
+    """A file without a key rejects every line and does not crash."""
     assert judge(text, "a.b.c", "") == [f"reject {reason}"] * 2
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there ends it with 2 and a line that says so, nothing on the output."""
+    """A missing file ends the runner with 2, a message and no output."""
     done = run(str(tmp_path / "none.json"), b"x\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"No such file" in done.stderr
 
 
 def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """Of a set the key is taken that `kid` names, any for a token without one."""
+    """A `kid` selects the key of a set; a token without one is tried with all."""
     keys = as_set(
         {**jwks["RS256"], "kid": "a"}, {**jwks["ES256"], "kid": "b"}, {**SECRET, "kid": "c"}
     )
@@ -151,7 +151,7 @@ def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 
 
 def test_set_of_secrets(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
-    """Secrets by themselves may be in a set; one `kid` for two of them names neither."""
+    """A set of symmetric keys alone is accepted; a `kid` of two keys selects neither."""
     ours = {**SECRET, "k": text_of(signing_keys["HS256"])}
     token = sign("HS256", {"alg": "HS256", "kid": "a"}, {})
     assert judge(as_set({**ours, "kid": "a"}, {**SECRET, "kid": "b"}), token) == ["accept"]
@@ -160,7 +160,7 @@ def test_set_of_secrets(judge: Judge, signing_keys: Mapping[str, Any], sign: Sig
 
 
 def test_lines_that_are_not_text(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """Bytes of any kind are a line, and a verdict each; a carriage return at the end is not."""
+    """Every line gets a verdict, whatever its bytes; a trailing carriage return is ignored."""
     good = sign("EdDSA", {"alg": "EdDSA"}, {})
     assert judge(
         jwks["EdDSA"],
@@ -170,7 +170,7 @@ def test_lines_that_are_not_text(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 
 
 def test_last_line_without_an_end(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
-    """A last line need not be ended, and no lines are no verdicts."""
+    """A last line without a newline gets a verdict; empty input gets none."""
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     good = sign("EdDSA", {"alg": "EdDSA"}, {}).encode()
@@ -179,7 +179,7 @@ def test_last_line_without_an_end(jwks: Jwks, sign: Sign, tmp_path: Path) -> Non
 
 
 def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
-    """Who sends one token and waits is told, before the next is sent."""
+    """Each verdict is printed before the next token is sent."""
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     with subprocess.Popen(  # noqa: S603  # our own command
@@ -200,7 +200,7 @@ def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
 
 
 def test_many_lines(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """100,000 lines, a tenth of them to be verified, are a matter of seconds."""
+    """100,000 lines, a tenth of them verified, take seconds."""
     good = sign("RS256", {"alg": "RS256"}, {})
     started = time.monotonic()
     verdicts = judge(jwks["RS256"], *[good, *["x.y.z"] * 9] * 10_000)

@@ -1,4 +1,4 @@
-"""The simulated vendor, a client that signs with the vendor's own SDK, and the table of answers."""
+"""The simulated vendor, a client signing with the vendor's SDK, and the table of replies."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass
 class Clock:
-    """A clock that moves only when told to. Epoch seconds."""
+    """A clock moved by hand, in epoch seconds."""
 
     now: float = NOW
 
@@ -32,13 +32,13 @@ class Clock:
 
 @dataclass
 class Client:
-    """Calls a vendor in-process; `sign` off leaves the Authorization header away."""
+    """An in-process client of the vendor; `sign` off omits the Authorization header."""
 
     vendor: Vendor
     clock: Clock
 
     def send(self, method: str, path: str, *, sign: bool = True, **parts: Any) -> httpx.Response:
-        """Send one request and return the whole answer. `parts` are httpx.Request's."""
+        """Send one request and return the whole answer. `parts` are those of httpx.Request."""
         request = httpx.Request(method, f"http://vendor.test:8081{path}", **parts)
         if sign:
             request.headers["authorization"] = signed(request)
@@ -49,11 +49,11 @@ class Client:
             return await client.send(request)
 
     def create(self, **fields: Any) -> httpx.Response:
-        """Create a room of alice's, or as `fields` say."""
+        """Create a room as alice, changed by `fields`."""
         return self.send("POST", "/server/live", json={"anchor_id": "alice"} | fields)
 
     def new_room(self, **fields: Any) -> dict[str, Any]:
-        """Create a room and return what the vendor said of it."""
+        """Create a room and return the vendor's data."""
         room: dict[str, Any] = self.create(**fields).json()["data"]
         return room
 
@@ -76,7 +76,7 @@ class Client:
 
 
 def signed(request: httpx.Request) -> str:
-    """Return the Authorization value that the vendor's SDK makes for `request`."""
+    """Return the Authorization value for `request`, made by the vendor's SDK."""
     mac = QiniuMacAuth(AK, SK)
     headers = {canonical_mime_header_key(name): value for name, value in request.headers.items()}
     token = mac.token_of_request(
@@ -92,14 +92,14 @@ def signed(request: httpx.Request) -> str:
 
 @pytest.fixture(params=get_args(DialectName))
 def dialect(request: pytest.FixtureRequest) -> DialectName:
-    """Each of the two dialects."""
+    """Each of the two dialects in turn."""
     name: DialectName = request.param
     return name
 
 
 @pytest.fixture
 def client(dialect: DialectName) -> Client:
-    """Make a vendor of each dialect that knows alice and bob, and its client."""
+    """Return a client of a vendor of each dialect, with alice and bob registered."""
     clock = Clock()
     vendor = Vendor(AK, SK, dialect=dialect, anchors=["alice", "bob"], clock=clock)
     return Client(vendor, clock)
@@ -107,7 +107,7 @@ def client(dialect: DialectName) -> Client:
 
 @dataclass(frozen=True)
 class Row:
-    """One case of the vendor's table: how to provoke it and what must come back."""
+    """One case of the vendor's table: its request and the expected reply."""
 
     case: str
     operation: tuple[str, str]
@@ -117,7 +117,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Played:
-    """A row played against a vendor of one dialect."""
+    """A row sent to a vendor of one dialect."""
 
     row: Row
     dialect: DialectName
@@ -171,7 +171,7 @@ def _after(
     change: Callable[[Client, str], httpx.Response],
     act: Callable[[Client, str], httpx.Response],
 ) -> Callable[[Client], httpx.Response]:
-    """Make a room, change it, then act on it."""
+    """Return a step that makes a room, changes it, then acts on it."""
 
     def provoke(client: Client) -> httpx.Response:
         live_id = client.new_room()["live_id"]
@@ -226,6 +226,6 @@ ROWS = [
 
 @pytest.fixture(params=ROWS, ids=lambda row: row.case.replace(" ", "-"))
 def played(request: pytest.FixtureRequest, client: Client, dialect: DialectName) -> Played:
-    """Every row of the table, played in each dialect."""
+    """Each row of the table, in each dialect."""
     row: Row = request.param
     return Played(row, dialect, row.provoke(client))

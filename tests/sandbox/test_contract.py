@@ -1,4 +1,4 @@
-"""The simulated vendor and openapi/upstream.yaml say the same."""
+"""The simulated vendor and openapi/upstream.yaml must agree."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ REGISTRY: Registry[Any] = Registry().with_resource(BASE, DRAFT202012.create_reso
 
 
 def pointer(*keys: str) -> str:
-    """Return the reference to the document's node under `keys`."""
+    """Return a reference to the document's node under `keys`."""
     escaped = (key.replace("~", "~0").replace("/", "~1") for key in keys)
     return f"{BASE}#/{'/'.join(escaped)}"
 
 
 def validator(operation: tuple[str, str], status: int, content_type: str) -> Validator:
-    """Return the validator of one operation's answer; LookupError if it is not described."""
+    """Return the validator of one operation's answer; raise LookupError if undescribed."""
     method, path = operation
     where = pointer("paths", path, method, "responses", str(status))
     resolved = REGISTRY.resolver().lookup(where)
@@ -50,13 +50,13 @@ def validator_of(played: Played) -> Validator:
 
 
 def test_the_document_is_openapi() -> None:
-    """It is a valid OpenAPI 3.1 document."""
+    """The document is valid OpenAPI 3.1."""
     assert DOCUMENT["openapi"].startswith("3.1")
     validate(DOCUMENT)
 
 
 def test_every_answer_is_described(played: Played) -> None:
-    """Each row of the table, in each dialect, is an answer the document allows."""
+    """The document allows every row of the table in each dialect."""
     validator_of(played).validate(played.response.json())
 
 
@@ -74,7 +74,7 @@ BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_broken_envelopes_are_refused(
     played: Played, broken: Callable[[dict[str, Any]], object]
 ) -> None:
-    """The document refuses every answer once its envelope is damaged."""
+    """The document refuses every answer with a damaged envelope."""
     envelope = played.response.json()
     broken(envelope)
     assert not validator_of(played).is_valid(envelope)
@@ -116,7 +116,7 @@ def test_every_documented_field_is_required(client: Client) -> None:
 
 
 def test_fields_of_later_services_are_allowed(client: Client) -> None:
-    """A room may carry what the document does not know."""
+    """The document allows unknown fields in a room."""
     read = validator(("get", "/server/live/{live_id}"), 200, "application/json")
     envelope = client.get(client.new_room()["live_id"]).json()
     envelope["data"]["added_later"] = {"x": 1}

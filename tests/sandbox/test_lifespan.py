@@ -1,4 +1,4 @@
-"""The vendor speaks the ASGI lifespan protocol and reads bodies in pieces."""
+"""The vendor speaks the ASGI lifespan protocol and reads bodies in several messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.sandbox.vendor import Vendor
 
 
 def drive(scope: dict[str, Any], *messages: dict[str, Any]) -> list[Any]:
-    """Feed `messages` to a vendor and return what it sent; it must ask for no more."""
+    """Feed `messages` to a vendor and return its own; it must not ask for more."""
     incoming, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def test_lifespan() -> None:
 
 
 def test_a_body_in_pieces() -> None:
-    """Header names come in any case, the client's port as text, the body in several messages."""
+    """The vendor takes header names in any case, the client's port as text, and a split body."""
     scope = {
         "type": "http",
         "method": "POST",

@@ -1,4 +1,4 @@
-"""The simulated vendor answers as the vendor's table says, and keeps rooms as the vendor does."""
+"""The simulated vendor answers by the vendor's table and keeps rooms like the vendor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_TEXT = "2027-01-15 16:30:00"
 
 
 def test_every_row_of_the_table(played: Played) -> None:
-    """Status, code, message and content type are those of the dialect's column."""
+    """Status, code, message and content type are those of the dialect."""
     status, code, message, content_type = played.row.answers[played.dialect]
     envelope = played.response.json()
     assert played.response.status_code == status
@@ -29,7 +29,7 @@ def test_every_row_of_the_table(played: Played) -> None:
 
 
 def test_only_rooms_come_with_data(played: Played) -> None:
-    """Successful creates and reads carry `data`; no other answer has the key."""
+    """Only successful creates and reads have `data`."""
     success = played.response.json()["message"] == "success"
     carries_room = played.row.operation[1:] != ("/server/live/{live_id}/stop",)
     carries_room &= played.row.operation[0] != "delete"
@@ -37,7 +37,7 @@ def test_only_rooms_come_with_data(played: Played) -> None:
 
 
 def test_a_new_room(client: Client) -> None:
-    """A create answers with the room as created: nothing set, nothing started."""
+    """A create reply shows the room as created, with every other field unset."""
     room = client.new_room()
     assert room["live_status"] == room["anchor_status"] == 0
     assert room["start_time"] == room["end_time"] == GO_ZERO_TIME
@@ -58,7 +58,7 @@ def test_what_was_asked_is_kept(client: Client) -> None:
 
 
 def test_a_room_lives_from_its_creation(client: Client) -> None:
-    """The simulated anchor pushes at once."""
+    """A room without `start_at` is live at once."""
     live_id = client.new_room()["live_id"]
     client.clock.now += 60
     room = client.room(live_id)
@@ -67,13 +67,13 @@ def test_a_room_lives_from_its_creation(client: Client) -> None:
 
 
 def test_a_room_created_with_a_past_start_lives(client: Client) -> None:
-    """A `start_at` gone by changes nothing."""
+    """A room with a past `start_at` is live at once."""
     room = client.room(client.new_room(start_at="2020-01-01 00:00:00")["live_id"])
     assert (room["live_status"], room["start_time"]) == (1, 1_800_000_000)
 
 
 def test_a_scheduled_room_lives_from_its_start(client: Client) -> None:
-    """Until `start_at` the room is created, with `start_time` 0 on reads."""
+    """A room stays created, with `start_time` 0 on reads, until its `start_at`."""
     created = client.new_room(start_at=START_TEXT)
     assert created["start_time"] == GO_ZERO_TIME
     client.clock.now = START - 0.001
@@ -85,7 +85,7 @@ def test_a_scheduled_room_lives_from_its_start(client: Client) -> None:
 
 
 def test_a_stopped_room(client: Client) -> None:
-    """A stop ends the room at that moment, says who and why, and keeps `push_url`."""
+    """A stop ends the room at that moment, with user and reason, and keeps `push_url`."""
     created = client.new_room()
     client.clock.now += 60
     client.stop(created["live_id"])
@@ -100,7 +100,7 @@ def test_a_stopped_room(client: Client) -> None:
 
 
 def test_a_delete_is_soft(client: Client) -> None:
-    """The record stays in the store though nothing finds it."""
+    """A deleted room stays in the store but is never found."""
     live_id = client.new_room()["live_id"]
     before = len(client.vendor.rooms)
     client.delete(live_id)
@@ -109,7 +109,7 @@ def test_a_delete_is_soft(client: Client) -> None:
 
 
 def test_rooms_do_not_share_their_fate(client: Client) -> None:
-    """GracefulShutdown one room and deleting another leaves a third alone."""
+    """Stopping one room and deleting another leaves a third alone."""
     stopped, deleted, other = (client.new_room()["live_id"] for _ in range(3))
     client.stop(stopped)
     client.delete(deleted)
@@ -117,7 +117,7 @@ def test_rooms_do_not_share_their_fate(client: Client) -> None:
 
 
 def test_ids(client: Client) -> None:
-    """Live ids are 19-digit strings, unique and increasing; the numbers are beyond 2**53."""
+    """Live ids are unique, increasing strings of 19 digits; numeric ids are beyond 2**53."""
     rooms = [client.new_room() for _ in range(20)]
     ids = [room["live_id"] for room in rooms]
     assert all(isinstance(live_id, str) and len(live_id) == 19 for live_id in ids)
@@ -130,14 +130,14 @@ def test_ids(client: Client) -> None:
     ("fields", "expires"), [({}, 1_800_086_400), ({"publish_expire_at": START_TEXT}, START)]
 )
 def test_the_push_url_expires(client: Client, fields: dict[str, Any], expires: int) -> None:
-    """Its query holds a token and when it expires: as asked, or a day from now."""
+    """A push URL has a token and an expiry, as requested or a day ahead."""
     query = parse_qs(urlsplit(client.new_room(**fields)["push_url"]).query)
     assert query["e"] == [str(expires)]
     assert query["token"][0]
 
 
 def test_play_urls_are_distinct_and_without_the_push_token(client: Client) -> None:
-    """No play URL tells how to push."""
+    """Play URLs are distinct and hold nothing of the push URL."""
     room, other = client.new_room(), client.new_room()
     play = [room[name] for name in ("hls_url", "rtmp_url", "flv_url")]
     token = parse_qs(urlsplit(room["push_url"]).query)["token"][0]
@@ -170,7 +170,7 @@ def test_play_urls_are_distinct_and_without_the_push_token(client: Client) -> No
     ],
 )
 def test_wrong_types_and_times_are_bad_requests(client: Client, fields: dict[str, Any]) -> None:
-    """A field of the wrong type or a time of another form is refused and creates nothing."""
+    """A field of the wrong type, or a time of another form, is refused."""
     assert client.create(**fields).status_code == 400
     assert len(client.vendor.rooms) == 0
 
@@ -188,14 +188,14 @@ def test_wrong_types_and_times_are_bad_requests(client: Client, fields: dict[str
     ],
 )
 def test_malformed_bodies_are_bad_requests(client: Client, body: bytes) -> None:
-    """What is not a JSON object with an anchor is refused."""
+    """A body that is not a JSON object with an anchor is refused."""
     answer = client.send("POST", "/server/live", content=body)
     assert answer.status_code == 400
     assert answer.json()["message"]
 
 
 def test_unknown_fields_are_ignored(client: Client) -> None:
-    """The service takes what it knows."""
+    """Unknown fields of a create are ignored."""
     assert client.create(colour="red").json()["message"] == "success"
 
 
@@ -213,7 +213,7 @@ def test_unknown_fields_are_ignored(client: Client) -> None:
     ],
 )
 def test_unknown_calls(client: Client, method: str, path: str) -> None:
-    """Any other path or method is a plain 404 without an envelope."""
+    """An unknown path or method gets a plain 404 without an envelope."""
     answer = client.send(method, path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/plain")
@@ -221,7 +221,7 @@ def test_unknown_calls(client: Client, method: str, path: str) -> None:
 
 
 def test_an_unsigned_call_changes_nothing(client: Client) -> None:
-    """Writes without a signature are refused before they act."""
+    """A write without a signature changes nothing."""
     live_id = client.new_room()["live_id"]
     client.send("POST", f"/server/live/{live_id}/stop", sign=False)
     client.send("DELETE", f"/server/live/{live_id}", sign=False)
@@ -231,7 +231,7 @@ def test_an_unsigned_call_changes_nothing(client: Client) -> None:
 
 
 def test_a_registered_user_may_be_an_anchor(client: Client) -> None:
-    """Registering is what makes a user known; twice changes nothing."""
+    """A user may have rooms once registered; registering twice changes nothing."""
     assert client.create(anchor_id="late").json()["code"] == 404
     client.vendor.register("late")
     first = client.new_room(anchor_id="late")["anchor_info"]
@@ -241,19 +241,19 @@ def test_a_registered_user_may_be_an_anchor(client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["X-Reqid", "x-reqid", "X-REQID"])
 def test_the_request_id_is_echoed(client: Client, name: str) -> None:
-    """`X-Reqid` in any case comes back, in refusals too."""
+    """`X-Reqid`, in any case, comes back in every answer."""
     assert client.send("GET", "/server/live/1", headers={name: "r-1"}).json()["request_id"] == "r-1"
 
 
 def test_a_request_id_is_made_up(client: Client) -> None:
-    """Without `X-Reqid` each answer has an id of its own."""
+    """Each answer to a call without `X-Reqid` has an id of its own."""
     ids = {client.get("1").json()["request_id"] for _ in range(5)}
     assert len(ids) == 5
     assert all(ids)
 
 
 def test_calls_are_recorded(client: Client) -> None:
-    """What arrived can be inspected: refused calls too, bytes as sent, a bounded number."""
+    """The last calls are recorded with their bytes, refused ones too."""
     client.send("POST", "/server/live?q=%20", content=b"{ ", headers={"X-Reqid": "r"}, sign=False)
     call = client.vendor.calls[-1]
     assert (call.method, call.target, call.body) == ("POST", "/server/live?q=%20", b"{ ")
@@ -263,12 +263,12 @@ def test_calls_are_recorded(client: Client) -> None:
 
 
 def test_date_follows_the_clock(client: Client) -> None:
-    """The Date header is the vendor's own time."""
+    """The Date header follows the vendor's own clock."""
     assert client.get("1").headers["date"] == "Fri, 15 Jan 2027 08:00:00 GMT"
 
 
 def test_the_oldest_rooms_are_dropped() -> None:
-    """The store keeps its newest rooms, up to its limit."""
+    """The store evicts its oldest rooms beyond its limit."""
     rooms = Rooms("sk", lambda: 0.0, limit=3)
     rooms.register("alice")
     made = [rooms.create(Create(anchor_id="alice")) for _ in range(5)]

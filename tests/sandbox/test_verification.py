@@ -1,4 +1,4 @@
-"""The vendor's signature check against its published vectors and against its own SDK."""
+"""The vendor's signature check agrees with the published vectors and the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ X = {"X-Qiniu-Bbb": "BBB", "X-Qiniu-Aaa": "DDD"}
 
 
 def call(request_line: str, host: str, content_type: str, body: str, extra: dict[str, str]) -> Call:
-    """Return an unsigned call with these parts; an empty content type is not sent."""
+    """Return an unsigned call with these parts; an empty content type is omitted."""
     method, _, target = request_line.partition(" ")
     headers = {"host": host, "accept": "*/*"} | {k.lower(): v for k, v in extra.items()}
     if content_type:
@@ -87,7 +87,7 @@ def signed_by_sdk(plain: Call, keys: tuple[str, str] = ("ak", "sk")) -> Call:
 
 
 def with_header(call: Call, name: str, value: str | None) -> Call:
-    """Return `call` with the header `name` replaced, added, or (None) taken away."""
+    """Return `call` with the header `name` replaced, added or, for None, removed."""
     headers = [pair for pair in call.headers if pair[0] != name]
     return replace(call, headers=(*headers, *([] if value is None else [(name, value)])))
 
@@ -97,7 +97,7 @@ SIGNED = signed_by_sdk(call("POST /server/live?a=1", "h:8081", JSON, N, X))
 
 @pytest.mark.parametrize(("plain", "sign"), VECTORS)
 def test_published_vectors(plain: Call, sign: str) -> None:
-    """Every published vector is accepted, and with its sign cut or altered it is refused."""
+    """Every published vector is accepted; with a cut or altered sign it is refused."""
     assert is_authentic(signed_as(plain, f"Qiniu ak:{sign}"), "ak", "sk")
     assert not is_authentic(signed_as(plain, f"Qiniu ak:{sign[:-1]}"), "ak", "sk")
     assert not is_authentic(signed_as(plain, f"Qiniu ak:{sign.swapcase()}"), "ak", "sk")
@@ -105,7 +105,7 @@ def test_published_vectors(plain: Call, sign: str) -> None:
 
 @given(CALLS)
 def test_agrees_with_the_vendors_sdk(plain: Call) -> None:
-    """Whatever the vendor's SDK signs is accepted."""
+    """Every signature made by the vendor's SDK is accepted."""
     assert is_authentic(signed_by_sdk(plain), "ak", "sk")
 
 
@@ -134,14 +134,14 @@ def test_agrees_with_the_vendors_sdk(plain: Call) -> None:
     ],
 )
 def test_any_single_change_is_refused(changed: Call) -> None:
-    """One signed part altered, added, repeated or taken away makes the signature wrong."""
+    """A change to any signed part makes the signature wrong."""
     assert is_authentic(SIGNED, "ak", "sk")
     assert not is_authentic(changed, "ak", "sk")
 
 
 @given(body=st.text(), other=st.text())
 def test_any_other_body_is_refused(body: str, other: str) -> None:
-    """A signature is good for its own body only."""
+    """A signature is valid for its own body only."""
     assume(body != other)
     signed = signed_by_sdk(call("POST /", "h", JSON, body, {}))
     assert not is_authentic(replace(signed, body=other.encode()), "ak", "sk")
@@ -149,32 +149,32 @@ def test_any_other_body_is_refused(body: str, other: str) -> None:
 
 @pytest.mark.parametrize("keys", [("ak2", "sk"), ("ak", "sk2"), ("", "sk")])
 def test_other_keys_are_refused(keys: tuple[str, str]) -> None:
-    """Both keys must be the expected ones."""
+    """A signature with another AK or SK is refused."""
     assert not is_authentic(SIGNED, *keys)
 
 
 @pytest.mark.parametrize("scheme", ["QBox", "qiniu", "Bearer", ""])
 def test_other_schemes_are_refused(scheme: str) -> None:
-    """The right sign under another scheme's name is refused."""
+    """A correct sign under another scheme's name is refused."""
     token = SIGNED.values("authorization")[0].removeprefix("Qiniu ")
     assert not is_authentic(with_header(SIGNED, "authorization", f"{scheme} {token}"), "ak", "sk")
 
 
 @pytest.mark.parametrize("content_type", ["", OCTETS])
 def test_an_uncovered_body_may_change(content_type: str) -> None:
-    """Without a content type, or as octets, the body is not part of the signature."""
+    """A body without a content type, or as octets, is not signed."""
     signed = signed_by_sdk(call("POST /", "h", content_type, N, {}))
     assert is_authentic(replace(signed, body=b"another"), "ak", "sk")
 
 
 def test_the_path_is_signed_decoded_and_the_query_raw() -> None:
-    """Percent-encoding is undone in the path only."""
+    """The path is signed percent-decoded and the query raw."""
     text = text_to_sign(call("GET /a%20b/%E7%9B%B4?c=%20", "h", "", "", {}))
     assert text == b"GET /a b/\xe7\x9b\xb4?c=%20\nHost: h\n\n"
 
 
 def test_qiniu_headers_are_canonical_and_sorted_by_name() -> None:
-    """A name that is a prefix of another comes first; the bare prefix is not signed."""
+    """Signed headers are sorted by canonical name; a bare prefix is not signed."""
     headers = {"x-qiniu-b-c": "1", "x-qiniu-b": "2", "x-qiniu-a": "3", "x-qiniu-": "4"}
     text = text_to_sign(call("GET /", "h", "", "", headers))
     assert text == b"GET /\nHost: h\nX-Qiniu-A: 3\nX-Qiniu-B: 2\nX-Qiniu-B-C: 1\n\n"

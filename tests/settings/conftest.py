@@ -1,4 +1,4 @@
-"""The least that makes a configuration valid."""
+"""A minimal valid environment."""
 
 import pytest
 

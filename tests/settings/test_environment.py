@@ -1,4 +1,4 @@
-"""The environment as a whole: problems together, files, unknown names, secrets unseen."""
+"""The environment as a whole: all problems, files, unknown names, hidden secrets."""
 
 import dataclasses
 import pickle
@@ -27,7 +27,7 @@ SECRETS = [each for each in variables(Settings) if each.file]
 
 
 def test_every_problem_is_reported_at_once_and_in_order() -> None:
-    """One run names all that is wrong: missing, bad, together, unknown."""
+    """One load reports every problem: missing, bad, conflicting and unknown variables."""
     problems = _problems(
         {
             "GATEWAY_TYPO": "1",
@@ -53,7 +53,7 @@ def test_every_problem_is_reported_at_once_and_in_order() -> None:
 
 
 def test_the_error_reads_as_a_table() -> None:
-    """As text it is a line a problem, the messages in one column."""
+    """The error's text has one line a problem, with the messages in one column."""
     error = SettingsError(Problem("GATEWAY_HOST", "must be X"), Problem("GATEWAY_A", "must be Y"))
     assert str(error) == "GATEWAY_HOST  must be X\nGATEWAY_A     must be Y"
 
@@ -66,7 +66,7 @@ def test_settings_are_frozen(minimal: dict[str, str]) -> None:
 
 
 def test_the_environment_is_not_changed(minimal: dict[str, str]) -> None:
-    """Loading twice from one mapping gives equal settings and leaves it as it was."""
+    """Two loads of one mapping give equal settings and do not change it."""
     before = dict(minimal)
     assert load(minimal) == load(minimal)
     assert minimal == before
@@ -76,7 +76,7 @@ def test_the_environment_is_not_changed(minimal: dict[str, str]) -> None:
 def test_a_file_gives_the_value_without_its_last_newlines(
     minimal: dict[str, str], tmp_path: Path, ending: str
 ) -> None:
-    """Newlines at the end of a secret's file are not part of it."""
+    """Trailing newlines of a secret's file are stripped."""
     del minimal["GATEWAY_SECRET_KEY"]
     settings = load(minimal | _file(tmp_path, "GATEWAY_SECRET_KEY", f"sk{ending}".encode()))
     assert settings.secret_key.reveal() == "sk"
@@ -85,7 +85,7 @@ def test_a_file_gives_the_value_without_its_last_newlines(
 def test_a_file_keeps_everything_but_its_last_newlines(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """Blanks, and newlines inside, belong to the value."""
+    """Blanks and inner newlines of a secret's file are kept."""
     del minimal["GATEWAY_JWT_SECRET"]
     content = f"\n a\nb{LONG} \t\n"
     settings = load(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", content.encode()))
@@ -97,7 +97,7 @@ def test_a_file_keeps_everything_but_its_last_newlines(
 def test_every_marked_variable_reads_its_file(
     minimal: dict[str, str], tmp_path: Path, variable: Variable
 ) -> None:
-    """Each NAME_FILE is opened: a file that is not there is that variable's problem."""
+    """A missing file is a problem of its NAME_FILE variable."""
     minimal.pop(variable.name, None)
     problems = _problems(minimal | {variable.file_name: str(tmp_path / "absent")})
     assert variable.file_name in [problem.variable for problem in problems]
@@ -109,7 +109,7 @@ def test_every_marked_variable_reads_its_file(
 def test_a_file_without_a_usable_text(
     minimal: dict[str, str], tmp_path: Path, content: bytes
 ) -> None:
-    """A file that is not text, or holds nothing, is a problem of the file variable."""
+    """An empty file, or one that is not text, is a problem of the file variable."""
     del minimal["GATEWAY_ACCESS_KEY"]
     [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", content))
     assert problem.variable == "GATEWAY_ACCESS_KEY_FILE"
@@ -117,7 +117,7 @@ def test_a_file_without_a_usable_text(
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", ".", "a\0b", "x" * 5000, "\udcff"])
 def test_a_file_that_cannot_be_read(minimal: dict[str, str], path: str) -> None:
-    """A path that leads nowhere is a problem of the file variable, and is not repeated in it."""
+    """An unreadable path is a problem of the file variable and is not quoted."""
     del minimal["GATEWAY_ACCESS_KEY"]
     [problem] = _problems(minimal | {"GATEWAY_ACCESS_KEY_FILE": path})
     assert problem.variable == "GATEWAY_ACCESS_KEY_FILE"
@@ -127,14 +127,14 @@ def test_a_file_that_cannot_be_read(minimal: dict[str, str], path: str) -> None:
 def test_a_bad_value_in_a_file_is_the_file_variables_problem(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """The operator is told where the value came from."""
+    """A bad value in a file is a problem of the file variable."""
     del minimal["GATEWAY_JWT_SECRET"]
     [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", b"short"))
     assert problem.variable == "GATEWAY_JWT_SECRET_FILE"
 
 
 def test_a_value_and_a_file_at_once(minimal: dict[str, str], tmp_path: Path) -> None:
-    """Giving both is a problem, even when they agree."""
+    """A value and a file for one variable are a problem, even with equal content."""
     [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"ak"))
     assert problem.variable == "GATEWAY_ACCESS_KEY"
     assert "GATEWAY_ACCESS_KEY_FILE" in problem.message
@@ -143,7 +143,7 @@ def test_a_value_and_a_file_at_once(minimal: dict[str, str], tmp_path: Path) -> 
 def test_an_empty_value_does_not_conflict_with_a_file(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """Set to nothing is not set, on either side."""
+    """An empty value counts as unset, for the value and for the file."""
     minimal["GATEWAY_ACCESS_KEY"] = ""
     minimal["GATEWAY_SECRET_KEY_FILE"] = ""
     settings = load(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"from-a-file"))
@@ -152,7 +152,7 @@ def test_an_empty_value_does_not_conflict_with_a_file(
 
 
 def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
-    """The reader of files is the caller's."""
+    """Files are read with the caller's reader."""
     del minimal["GATEWAY_ACCESS_KEY"]
     files = {Path("/run/ak"): b"from-a-map"}
     settings = load({**minimal, "GATEWAY_ACCESS_KEY_FILE": "/run/ak"}, files.__getitem__)
@@ -175,7 +175,7 @@ def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
 def test_an_unknown_name_is_told_the_nearest(
     minimal: dict[str, str], name: str, nearest: str
 ) -> None:
-    """A slip in a name is a problem that says what was probably meant, set or set to nothing."""
+    """An unknown name is a problem that names the nearest known one, even if empty."""
     for value in ("1", ""):
         [problem] = _problems({**minimal, name: value})
         assert problem.variable == name
@@ -186,18 +186,18 @@ def test_an_unknown_name_is_told_the_nearest(
     "name", ["GATEWAY_SERVICE_HOST", "GATEWAY_SERVICE_PORT_HTTP", "GATEWAY_PORT_80_TCP_ADDR"]
 )
 def test_kubernetes_service_variables_are_explained(minimal: dict[str, str], name: str) -> None:
-    """Names that Kubernetes injects for a Service called gateway get the way out."""
+    """Variables of a Kubernetes Service named gateway get advice."""
     [problem] = _problems({**minimal, name: "10.0.0.1"})
     assert "enableServiceLinks" in problem.message
 
 
 def test_other_variables_are_left_alone(minimal: dict[str, str]) -> None:
-    """Only names with our prefix are looked at."""
+    """Variables without our prefix are ignored."""
     load({**minimal, "MY_GATEWAY_PORT": "x", "GATEWAY": "x", "gateway_port": "x"})
 
 
 def test_tokens_need_only_their_own_part() -> None:
-    """The part for tokens loads without upstream keys, whatever the rest holds."""
+    """The settings for tokens load without upstream keys."""
     settings = load_jwt({"GATEWAY_JWT_SECRET": LONG, "GATEWAY_PORT": "x"})
     assert settings.jwt_secret is not None
     assert settings.jwt_secret.reveal() == LONG
@@ -205,7 +205,7 @@ def test_tokens_need_only_their_own_part() -> None:
 
 
 def test_the_part_for_tokens_is_checked_as_the_whole_is() -> None:
-    """Its own rules and the unknown names are reported."""
+    """The settings for tokens are checked for their own rules and unknown names."""
     with pytest.raises(SettingsError) as refused:
         load_jwt({"GATEWAY_JWT_SECERT": LONG, "GATEWAY_JWT_LEEWAY": "x"})
     assert [problem.variable for problem in refused.value.problems] == [
@@ -216,7 +216,7 @@ def test_the_part_for_tokens_is_checked_as_the_whole_is() -> None:
 
 
 def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
-    """Neither repr nor str of the settings holds a secret, and a pickle cannot be made."""
+    """Neither repr nor str of the settings shows a secret, and they cannot be pickled."""
     secret = CANARY + LONG
     minimal |= {
         "GATEWAY_ACCESS_KEY": secret,
@@ -234,7 +234,7 @@ def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", ["{}", "{} ", "{}\n\0密", "https://u:{}@h\udcff", "{}=" * 2000])
 def test_errors_show_no_value(name: str, shape: str) -> None:
-    """Whatever variable a secret lands in, no message and no traceback repeats it."""
+    """No message and no traceback quotes a secret, whatever variable it is in."""
     with pytest.raises(SettingsError) as refused:
         load({name: shape.format(*[CANARY] * 2000), "GATEWAY_X": CANARY})
     shown = "".join(traceback.format_exception(refused.value))
@@ -252,7 +252,7 @@ def test_errors_show_no_value(name: str, shape: str) -> None:
     suppress_health_check=[HealthCheck.too_slow]
 )  # at first it makes a table of Unicode
 def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> None:
-    """No text in any variable makes loading fail in another way."""
+    """Any text in any variable gives settings or SettingsError."""
 
     def absent(path: Path) -> bytes:
         raise FileNotFoundError(path)

@@ -1,4 +1,4 @@
-"""What must hold between variables."""
+"""Rules between variables."""
 
 import pytest
 
@@ -17,12 +17,12 @@ SOURCES = {
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_one_key_source_is_enough(source: str) -> None:
-    """Each of the three alone makes a valid configuration."""
+    """Each of the three key sources alone is valid."""
     load(_keys() | {source: SOURCES[source]})
 
 
 def test_no_key_source() -> None:
-    """None at all is one problem, and it names the three."""
+    """No key source at all is one problem that names the three."""
     [(variable, message)] = _problems({})
     assert all(name in variable + message for name in SOURCES)
 
@@ -37,14 +37,14 @@ def test_no_key_source() -> None:
     ],
 )
 def test_several_key_sources(given: list[str], reported: list[str]) -> None:
-    """Every source beside the first is a problem that names the first."""
+    """Every further key source is a problem that names the first."""
     problems = _problems({name: SOURCES[name] for name in given})
     assert [variable for variable, _ in problems] == reported
     assert all(given[0] in message for _, message in problems)
 
 
 def test_a_bad_key_source_still_counts_as_one() -> None:
-    """A source that cannot be parsed is reported for that, not as missing."""
+    """An unparsable key source is reported as bad, not as missing."""
     [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": "short"})
     assert variable == "GATEWAY_JWT_SECRET"
     assert "32 bytes" in message
@@ -52,7 +52,7 @@ def test_a_bad_key_source_still_counts_as_one() -> None:
 
 @pytest.mark.parametrize("algorithms", ["HS256", "HS256,HS384,HS512"])
 def test_symmetric_algorithms_go_with_a_secret(algorithms: str) -> None:
-    """HMAC algorithms are accepted beside a shared secret."""
+    """HMAC algorithms are accepted with a shared secret."""
     settings = load(_keys() | {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_JWT_ALGORITHMS": algorithms})
     assert settings.jwt_algorithms == tuple(algorithms.split(","))
 
@@ -62,7 +62,7 @@ def test_symmetric_algorithms_go_with_a_secret(algorithms: str) -> None:
     "algorithms", ["RS256,RS384,RS512,PS256,PS384,PS512", "ES256,ES384,ES512", "EdDSA"]
 )
 def test_asymmetric_algorithms_go_with_public_keys(source: str, algorithms: str) -> None:
-    """Signature algorithms are accepted beside a public key or a key set."""
+    """Asymmetric algorithms are accepted with a public key or a JWK set."""
     settings = load(_keys() | {source: SOURCES[source], "GATEWAY_JWT_ALGORITHMS": algorithms})
     assert settings.jwt_algorithms == tuple(algorithms.split(","))
 
@@ -78,7 +78,7 @@ def test_asymmetric_algorithms_go_with_public_keys(source: str, algorithms: str)
     ],
 )
 def test_algorithms_of_the_other_kind(source: str, algorithms: str) -> None:
-    """A symmetric algorithm never goes with an asymmetric key, nor the other way round."""
+    """A symmetric algorithm with an asymmetric key, or the reverse, is refused."""
     [(variable, message)] = _problems(
         {source: SOURCES[source], "GATEWAY_JWT_ALGORITHMS": algorithms}
     )
@@ -87,7 +87,7 @@ def test_algorithms_of_the_other_kind(source: str, algorithms: str) -> None:
 
 
 def test_a_previous_secret_needs_a_secret() -> None:
-    """Beside a public key there is nothing it could precede."""
+    """A previous secret without a current one is refused."""
     [(variable, message)] = _problems(
         {"GATEWAY_JWT_PUBLIC_KEY": PEM, "GATEWAY_JWT_SECRET_PREVIOUS": LONG}
     )
@@ -98,7 +98,7 @@ def test_a_previous_secret_needs_a_secret() -> None:
 @pytest.mark.parametrize("cookie", [None, "session"])
 @pytest.mark.parametrize("origins", ["https://app.example.com", "*"])
 def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
-    """`*` is for tokens in a header only: credentials never go to any page that asks."""
+    """A cookie with `*` as the origins is refused."""
     variables = {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_CORS_ORIGINS": origins}
     if cookie is not None:
         variables["GATEWAY_JWT_COOKIE"] = cookie
@@ -128,7 +128,7 @@ def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
     ],
 )
 def test_listeners_do_not_share_a_port(variables: dict[str, str], wrong: str, other: str) -> None:
-    """Where both want the same port of an address, a variable that is set is named first."""
+    """Two listeners on one address and port are a problem of the variable that is set."""
     given = {f"GATEWAY_{name}": text for name, text in variables.items()}
     [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": LONG, **given})
     assert variable == f"GATEWAY_{wrong}"
@@ -146,20 +146,20 @@ def test_listeners_do_not_share_a_port(variables: dict[str, str], wrong: str, ot
     ],
 )
 def test_listeners_that_do_not_meet(variables: dict[str, str]) -> None:
-    """The same port of another address is free, and no metrics listener needs none."""
+    """Listeners may share a port on different addresses; port 0 means no metrics listener."""
     given = {f"GATEWAY_{name}": text for name, text in variables.items()}
     load(_keys() | {"GATEWAY_JWT_SECRET": LONG, **given})
 
 
 def test_a_bad_port_is_reported_for_itself_alone() -> None:
-    """What would be its default is not compared."""
+    """A bad port is reported once and is not compared as its default."""
     variables = {"GATEWAY_PORT": "9090", "GATEWAY_METRICS_PORT": "ninety"}
     [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, **variables})
     assert variable == "GATEWAY_METRICS_PORT"
 
 
 def test_an_unknown_name_can_be_printed() -> None:
-    """Also one of bytes that are not text."""
+    """An unknown name is printable, even if it is not text."""
     name = b"GATEWAY_PORT\xff".decode(errors="surrogateescape")
     [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, name: "1"})
     assert variable == r"GATEWAY_PORT\udcff"

@@ -1,4 +1,4 @@
-"""The table of variables: names, order, defaults, and what is in effect."""
+"""The table of variables: names, order, defaults and those not in effect yet."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from gateway.settings import (
 
 REQUIRED = "required"
 
-# name -> the default as written, and the value it means. Order, names and defaults: the contract.
+# name → (default as written, parsed value), in the documented order
 CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_ACCESS_KEY": (REQUIRED, Secret("ak")),
     "GATEWAY_SECRET_KEY": (REQUIRED, Secret("sk")),
@@ -33,7 +33,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_JWT_SECRET": (None, None),
     "GATEWAY_JWT_PUBLIC_KEY": (None, None),
     "GATEWAY_JWT_JWKS_URL": (None, None),
-    "GATEWAY_JWT_JWKS_REFRESH": ("300", 300.0),  # ours: what a refresh interval is measured by
+    "GATEWAY_JWT_JWKS_REFRESH": ("300", 300.0),
     "GATEWAY_JWT_ALGORITHMS": (None, None),
     "GATEWAY_JWT_SECRET_PREVIOUS": (None, None),
     "GATEWAY_JWT_COOKIE": (None, None),
@@ -63,7 +63,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_LOG_LEVEL": ("info", LogLevel.INFO),
     "GATEWAY_LOG_FORMAT": ("json", LogFormat.JSON),
     "GATEWAY_ACCESS_LOG": ("on", True),
-    "GATEWAY_LOG_CALLER": ("hash", LogCaller.HASH),  # ours: whom the access log tells of
+    "GATEWAY_LOG_CALLER": ("hash", LogCaller.HASH),
     "GATEWAY_SHUTDOWN_GRACE": ("10", 10.0),
 }
 
@@ -83,7 +83,7 @@ PEM = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
 
 
 def test_the_variables_are_the_contracts() -> None:
-    """Names, their order, defaults and which are required are exactly the contract's."""
+    """Names, order, defaults and required variables are exactly those promised."""
     declared = {
         each.name: REQUIRED if each.required else each.default for each in variables(Settings)
     }
@@ -91,12 +91,12 @@ def test_the_variables_are_the_contracts() -> None:
 
 
 def test_only_the_contracts_variables_may_come_from_files() -> None:
-    """The variables with a NAME_FILE are the marked ones."""
+    """Exactly the marked variables have a NAME_FILE."""
     assert {each.name for each in variables(Settings) if each.file} == FILES
 
 
 def test_every_variable_says_what_it_means_in_a_line() -> None:
-    """Each has a meaning to print, in one line."""
+    """Every variable has a meaning of one line."""
     for each in variables(Settings):
         assert each.about
         assert each.about.isprintable()
@@ -104,14 +104,14 @@ def test_every_variable_says_what_it_means_in_a_line() -> None:
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_default(minimal: dict[str, str], name: str) -> None:
-    """A variable that is not given has the contract's default, parsed."""
+    """A missing variable has its promised default, parsed."""
     given = Secret(minimal[name]) if name in minimal else CONTRACT[name][1]
     assert _field(load(minimal), name) == given
 
 
 @pytest.mark.parametrize("name", [name for name in CONTRACT if CONTRACT[name][0] != REQUIRED])
 def test_empty_is_unset(minimal: dict[str, str], name: str) -> None:
-    """Set to nothing, an optional variable has its default."""
+    """An empty optional variable has its default."""
     minimal["GATEWAY_JWT_SECRET"] = ""
     minimal["GATEWAY_JWT_PUBLIC_KEY"] = PEM
     if name == "GATEWAY_JWT_PUBLIC_KEY":
@@ -122,7 +122,7 @@ def test_empty_is_unset(minimal: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CONTRACT if CONTRACT[name][0] == REQUIRED])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "empty"])
 def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    """Missing or set to nothing, a required variable is a problem that says so."""
+    """A required variable that is missing or empty is a problem."""
     minimal[name] = ""
     if absent:
         del minimal[name]
@@ -134,12 +134,12 @@ def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # 
 
 
 def test_not_in_effect() -> None:
-    """The variables whose feature comes later are known."""
+    """The variables without effect are known."""
     assert [each.name for each in not_in_effect()] == LATER
 
 
 def test_pending_lists_what_was_given_and_does_nothing(minimal: dict[str, str]) -> None:
-    """Of those, only the ones that are set are worth a warning, by the name they are set by."""
+    """Variables without effect are listed by the name they were set by."""
     minimal |= {"GATEWAY_REDIS_URL_FILE": "redis", "GATEWAY_PORT": "1"}
     assert pending(minimal) == ["GATEWAY_REDIS_URL_FILE"]
     assert pending(minimal | {"GATEWAY_REDIS_URL_FILE": ""}) == []

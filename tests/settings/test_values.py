@@ -1,4 +1,4 @@
-"""Each variable alone: what it takes, and what it refuses."""
+"""Each variable alone: accepted and refused values."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -179,7 +179,7 @@ def test_good_value(minimal: dict[str, str], name: str, text: str, value: object
 
 @pytest.mark.parametrize(("name", "text", "value"), GOOD_WITHOUT_SECRET)
 def test_good_key_source(minimal: dict[str, str], name: str, text: str, value: str) -> None:
-    """The key sources other than a secret are read too."""
+    """Key sources other than a secret are parsed too."""
     del minimal["GATEWAY_JWT_SECRET"]
     assert _field(load({**minimal, f"GATEWAY_{name}": text}), f"GATEWAY_{name}") == value
 
@@ -188,7 +188,7 @@ def test_good_key_source(minimal: dict[str, str], name: str, text: str, value: s
     ("name", "text"), [(name, text) for name, texts in BAD.items() for text in texts]
 )
 def test_bad_value(minimal: dict[str, str], name: str, text: str) -> None:
-    """A bad value is a problem of its variable, and of no other."""
+    """A bad value is a problem of its own variable and of no other."""
     if name in {"JWT_PUBLIC_KEY", "JWT_JWKS_URL"}:
         del minimal["GATEWAY_JWT_SECRET"]
     with pytest.raises(SettingsError) as refused:
@@ -198,7 +198,7 @@ def test_bad_value(minimal: dict[str, str], name: str, text: str) -> None:
 
 
 def test_every_variable_is_tried_with_bad_values() -> None:
-    """The table above leaves out none."""
+    """The table of bad values has every variable."""
     assert {f"GATEWAY_{name}" for name in BAD} == {each.name for each in variables(Settings)}
 
 
