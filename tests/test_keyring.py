@@ -22,7 +22,7 @@ SECRETS = [f"a token secret of more than 32 bytes, number {number}" for number i
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The event loop of the gateway."""
+    """What the gateway runs on."""
     return "asyncio"
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The event loop of the gateway."""
+    """What the gateway runs on."""
     return "asyncio"
 
 

@@ -21,7 +21,7 @@ REFRESH = 100.0
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The event loop of the gateway."""
+    """What the gateway runs on."""
     return "asyncio"
 
 

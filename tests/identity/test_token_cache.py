@@ -59,7 +59,7 @@ class World:
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The event loop of the gateway."""
+    """asyncio, the loop the gateway runs in."""
     return "asyncio"
 
 
