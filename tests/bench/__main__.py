@@ -1,8 +1,8 @@
-"""Measure the gateway against its peers: `python -m tests.bench`.
+"""The gateway's benchmark against its peers: `python -m tests.bench`.
 
-Each server runs alone on one core, the load generator on another (with the upstream, where a row
-has one). Rounds are interleaved, so a machine whose speed drifts slows both sides of a ratio; the
-figure of a row is the ratio of the medians. Needs wrk and Node; installs the peers' packages once.
+Each server runs alone on one core, and the load generator on another, with the upstream if a row
+has one. Rounds are interleaved, so a drifting machine slows both sides of a ratio. A row's figure
+is the ratio of the medians. It needs wrk and Node, and installs the peers' packages once.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _CHANGED = "200 to the same request, room changed"
 
 
 class Bench:
-    """The rows, measured with `rounds` rounds of `seconds` each and `readers` in the herd."""
+    """The rows, with `rounds` rounds of `seconds` each and `readers` concurrent readers."""
 
     def __init__(self, *, rounds: int, seconds: float, readers: int, rooms: int) -> None:
         self._rounds = rounds
@@ -38,7 +38,7 @@ class Bench:
         self._bearer = servers.token()
 
     def rows(self) -> Iterator[Row]:
-        """Measure row after row."""
+        """Measure the rows, one after the other."""
         with servers.running(servers.upstream(), self._bearer, servers.LOAD_CORE) as upstream:
             yield from self._cached(upstream)
             yield from self._missed(upstream)
@@ -141,7 +141,7 @@ class Bench:
         )
 
     def _conditional(self, server: Server, etag: str) -> dict[str, list[float]]:
-        """Return requests per second with a condition that holds, one that does not, and none."""
+        """Return requests per second with a matching condition, another one, and none."""
         conditions = {
             "304": [f"If-None-Match: {etag}"],
             "200": [],
@@ -159,7 +159,7 @@ class Bench:
     def _measure(
         self, compared: dict[str, Server], *, distinct: bool = False
     ) -> dict[str, list[float]]:
-        """Return requests per second of each server, a figure a round."""
+        """Return requests per second of each server, one figure per round."""
         figures: dict[str, list[float]] = {name: [] for name in compared}
         for _ in range(self._rounds):
             for name, server in compared.items():
@@ -217,7 +217,7 @@ def _ratio(
 
 
 def main() -> None:
-    """Print the table; write it as JSON where asked."""
+    """Print the table; write it as JSON on request."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds a server (default 5)")
     parser.add_argument("--seconds", type=float, default=5, help="seconds a round (default 5)")

@@ -1,4 +1,4 @@
-"""How a visitor asks: signed in, under a request id of its own, and with each answer checked."""
+"""Requests of a visitor: signed in, with its own request ids, each answer checked."""
 
 import itertools
 import random
@@ -12,11 +12,11 @@ from .faulty import anchor_of
 from .tally import Tally, fault_in, room_in
 
 _PAUSE = 0.2
-"""Seconds between the pieces of a request that comes in pieces."""
+"""Seconds between the pieces of a request."""
 
 
 class World(Struct):
-    """What visitors share. `alone`: one worker answers, so that what it remembers is all."""
+    """State shared by visitors. `alone`: one worker answers, so its own state is all there is."""
 
     port: int
     tally: Tally
@@ -27,7 +27,7 @@ class World(Struct):
 
 
 class Asker:
-    """Asks as `user_id` on one connection, from the address `source`; `name` is in its ids."""
+    """Requests of `user_id` on one connection, from the address `source`, with ids from `name`."""
 
     def __init__(
         self, world: World, user_id: str, name: str, chance: random.Random, source: str
@@ -43,7 +43,7 @@ class Asker:
         self._connection.drop()
 
     async def create(self, what: str, headers: dict[str, str], pieces: int = 1) -> str | None:
-        """Create a room and check it; return its id if it was made."""
+        """Create a room and check it; return its id on success."""
         body = body_of(headers.get("Idempotency-Key", what))
         allowed = {201, 409} if headers else {201}
         answer = await self.ask(
@@ -70,7 +70,7 @@ class Asker:
         return answer
 
     def check(self, what: str, room: Mapping[str, object], live_id: str, user: str | None) -> None:
-        """Check a room that `user` was given, None in a batch."""
+        """Check a room given to `user`; None means a batch."""
         fault = fault_in(room, live_id, user)
         if fault is not None:
             self._world.tally.breach(what, f"{user} asked for {live_id}: {fault}")
@@ -87,9 +87,9 @@ class Asker:
         bearer: str | None = None,
         pieces: int = 1,
     ) -> Answer | None:
-        """Ask and count; None where no answer came.
+        """Send a request and count its answer; return None without one.
 
-        A status that is neither `allowed` nor one of a limit or a failing upstream is a breach.
+        A status outside `allowed` that is no limit and no upstream failure counts as a breach.
         """
         sent, request_id = self._request(method, path, headers or {}, body, bearer)
         size = -(-len(sent) // pieces)
@@ -107,7 +107,7 @@ class Asker:
     async def leave(
         self, method: str, path: str, body: bytes = b"", *, share: float = 1.0, after: float
     ) -> None:
-        """Send a share of a request and go away so many seconds after."""
+        """Send a part of a request and disconnect some seconds later."""
         sent, _ = self._request(method, path, {}, body)
         await self._connection.abandon(sent[: round(len(sent) * share)], after=after)
 

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client for the soak that can also behave badly; one request at a time."""
+"""An HTTP/1.1 client for the soak, able to misbehave; one request at a time."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from contextlib import suppress
 from msgspec import Struct
 
 _PATIENCE = 10.0
-"""Seconds in which a whole answer must be there."""
+"""Seconds for a whole answer."""
 
 _BODILESS = frozenset({204, 304})
 
 
 class Answer(Struct, frozen=True):
-    """A whole answer; header names in small letters."""
+    """A whole answer; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -21,11 +21,11 @@ class Answer(Struct, frozen=True):
 
 
 class NoAnswer(Exception):
-    """The connection ended, or time was up, before the whole answer was there."""
+    """The connection ended, or time ran out, before the whole answer came."""
 
 
 class Connection:
-    """Keeps one connection to a server alive, from the address `source`."""
+    """A kept connection to a server, from the address `source`."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self._port = port
@@ -43,14 +43,14 @@ class Connection:
             raise NoAnswer(repr(error)) from error
 
     async def abandon(self, *pieces: bytes, after: float) -> None:
-        """Send a request, or a part of one, and go away `after` seconds, whatever has come."""
+        """Send a request or a part of one, and disconnect `after` seconds in any case."""
         with suppress(OSError):
             await self._send(pieces, 0)
             await asyncio.sleep(after)
         self.drop()
 
     def drop(self) -> None:
-        """Go away without a word."""
+        """Disconnect."""
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None
@@ -84,7 +84,7 @@ class Connection:
 def request(
     method: str, path: str, bearer: str, headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> bytes:
-    """Return the bytes of a request; a body is JSON unless a header says otherwise."""
+    """Return the bytes of a request; the body is JSON unless a header says otherwise."""
     lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
     if bearer:
         lines.append(f"Authorization: Bearer {bearer}")

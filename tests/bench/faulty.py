@@ -1,10 +1,10 @@
-"""A vendor that misbehaves, for the soak: `python -m tests.bench.faulty PORT`.
+"""A misbehaving vendor for the soak: `python -m tests.bench.faulty PORT`.
 
-- Rooms need no store: an id of digits that starts with 1 is a room, whose anchor follows from its
-  number, and every text in it says whose it is. Only what was stopped or deleted is remembered.
-- After `/storm` one call in sixteen goes wrong, each in one of the ways of `_SHARES`, and every 45
-  seconds all calls do for 4; `/calm` ends it. `/served` tells the calls by the way they went.
-- The signature is not looked at.
+- Rooms need no store. An id of digits that starts with 1 is a room; its anchor and its texts follow
+  from the number. Only stopped and deleted rooms are stored.
+- After `/storm`, one call in sixteen fails in one of the ways of `_SHARES`, and every 45 seconds
+  all calls fail for 4. `/calm` ends this. `/served` counts the calls by way.
+- Signatures are not checked.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from types import MappingProxyType
 import msgspec
 
 USERS = 50
-"""Anchors there are: user0, user1 …"""
+"""The number of anchors: user0, user1 …"""
 
 _SHARES = MappingProxyType(
     {
@@ -38,21 +38,21 @@ _SHARES = MappingProxyType(
 _OUTAGE = MappingProxyType({"reset": 0.5, "broken": 0.3, "silent": 0.2})
 _EVERY, _LASTS = 45.0, 4.0
 _FOR_EVER = 60.0
-"""Seconds that a silent call is held; everyone has given up by then."""
+"""Seconds that a silent call is held, longer than any timeout."""
 
 
 def anchor_of(live_id: str) -> str:
-    """Return the user whose room this is."""
+    """Return the anchor of this room."""
     return f"user{int(live_id) % USERS}"
 
 
 def push_url_of(live_id: str) -> str:
-    """Return the address at which the anchor of a room pushes."""
+    """Return the push address of a room."""
     return f"rtmp://push.bench.invalid/live/{live_id}?token=secret"
 
 
 class Vendor:
-    """The rooms, and the weather."""
+    """The rooms and the current faults."""
 
     def __init__(self) -> None:
         self._chance = random.Random(7)  # noqa: S311  # the same faults in each run
@@ -83,7 +83,7 @@ class Vendor:
         way = self._way()
         self._served[way] += 1
         if way in {"silent", "reset", "broken", "throttled", "page"}:
-            await _refuse(way, writer)  # nothing is done upstream
+            await _refuse(way, writer)  # without effect
             return
         whole = self._carry_out(method, path.removeprefix("/server/live").strip("/"), body)
         await _deliver(way, whole, self._chance.uniform(0.1, 1.5), writer)
@@ -93,7 +93,7 @@ class Vendor:
             self._storm_since = time.monotonic()
         elif path == "/calm":
             self._storm_since = None
-        elif path != "/served":  # the probe of whoever started it
+        elif path != "/served":  # the starter's probe
             return _envelope(data=_room(path.rpartition("/")[2], ended=False))
         return _http(msgspec.json.encode(self._served))
 

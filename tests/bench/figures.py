@@ -1,4 +1,4 @@
-"""The arithmetic of the figures. Pure."""
+"""Statistics for the figures. Pure."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,30 +8,30 @@ from math import ceil, sqrt
 from msgspec import Struct
 
 _MEMORY = 0.99
-"""The most that a residual is taken to say about the next one."""
+"""The highest correlation assumed between neighbouring residuals."""
 
 
 class Slope(Struct, frozen=True):
-    """A rise per unit of x, and the standard error of that."""
+    """A rise per unit of x, and its standard error."""
 
     rise: float
     error: float
 
     def is_over(self, limit: float) -> bool:
-        """Whether the rise is above `limit` beyond doubt, by two standard errors."""
+        """Return true if the rise is above `limit` by two standard errors."""
         return self.rise - 2 * self.error > limit
 
     def is_under(self, limit: float) -> bool:
-        """Whether the rise is below `limit` beyond doubt, by two standard errors."""
+        """Return true if the rise is below `limit` by two standard errors."""
         return self.rise + 2 * self.error < limit
 
 
 def slope(points: Sequence[tuple[float, float]]) -> Slope:
     """Return the least-squares slope through at least three (x, y).
 
-    Memory goes in steps: neighbouring samples say nearly the same, and the textbook's error would
-    be far too small. It is widened as for a series in which each residual carries over a part of
-    the one before, by sqrt((1 + r) / (1 - r)) with r their lag-1 correlation.
+    Memory grows in steps, so neighbouring samples are correlated and the textbook's error is far
+    too small. It is multiplied by sqrt((1 + r) / (1 - r)), with r the lag-1 correlation of the
+    residuals.
     """
     xs, ys = zip(*points, strict=True)
     rise, start = statistics.linear_regression(xs, ys)
@@ -48,7 +48,7 @@ def slope(points: Sequence[tuple[float, float]]) -> Slope:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the least of `values` that `percent` of them do not exceed; 0 for none."""
+    """Return the smallest of `values` not exceeded by `percent` of them; 0 for none."""
     if not values:
         return 0.0
     return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]

@@ -1,7 +1,7 @@
-"""What metrics cost a cached read: `python -m tests.bench.instruments`.
+"""The cost of metrics in a cached read: `python -m tests.bench.instruments`.
 
-Prints microseconds: all that one read has its instruments do, done again on its own, many times;
-and the whole read, in this process.
+Prints microseconds for the calls on instruments that one read makes, repeated alone, and for the
+whole read, both in this process.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _READS, _ROUNDS = 5_000, 21
 
 
 class _Recording:
-    """Metrics that note what they are told to do; `done` has it, to be done again."""
+    """Metrics that record their calls in `done`, to be repeated."""
 
     def __init__(self) -> None:
         self._metrics = Metrics()
@@ -50,7 +50,7 @@ class _Instrument:
 
 
 class _Gateway:
-    """A gateway and a read of a room that it has in memory."""
+    """A gateway and a read of a cached room."""
 
     def __init__(self, vendor: Vendor, metrics: Metrics) -> None:
         settings = load(
@@ -82,7 +82,7 @@ class _Gateway:
         return sent
 
     async def seconds(self, path: str) -> float:
-        """Return how long a read of the room at `path` takes, on average."""
+        """Return the mean duration of a read of the room at `path`."""
         scopes = [cast("Any", dict(_scope("GET", path, "bob"))) for _ in range(_READS)]
         began = time.perf_counter()
         for scope in scopes:

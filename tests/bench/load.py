@@ -1,4 +1,4 @@
-"""The load: wrk for throughput; paced and simultaneous requests over plain sockets."""
+"""Load: wrk for throughput; paced and simultaneous requests over plain sockets."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ _DISTINCT = Path(__file__).parent / "distinct.lua"
 
 
 class Herd(Struct, frozen=True):
-    """What came of many simultaneous readers: answers that were not a 200, and seconds in all."""
+    """The result of many simultaneous readers: answers other than 200, and total seconds."""
 
     errors: int
     seconds: float
@@ -32,7 +32,7 @@ def throughput(
     distinct: bool = False,
     headers: Sequence[str] = (),
 ) -> float:
-    """Return requests per second from 32 connections; `distinct` asks for a new room each time."""
+    """Return requests per second on 32 connections; `distinct` reads a new room each time."""
     given = (f"Authorization: Bearer {bearer}", *headers)
     printed = _wrk(server, seconds, connections=32, distinct=distinct, headers=given)
     broken = re.search(r"Socket errors: (?!connect 0, read 0, write 0,)", printed)
@@ -44,7 +44,7 @@ def throughput(
 def goodput(
     server: Server, bearer: str, seconds: float, *, connections: int, distinct: bool = False
 ) -> float:
-    """Return good answers per second from that many connections, each waiting for its answers."""
+    """Return good answers per second on so many connections, each waiting for its answers."""
     given = (f"Authorization: Bearer {bearer}",)
     printed = _wrk(server, seconds, connections=connections, distinct=distinct, headers=given)
     total = _figure(r"(\d+) requests in", printed)
@@ -78,9 +78,9 @@ def _figure(pattern: str, printed: str) -> float:
 async def latencies(
     server: Server, path: str, bearer: str, *, rate: int, seconds: float
 ) -> list[float]:
-    """Return the seconds each request took, sent at a fixed `rate` whatever comes back.
+    """Return the duration of each request in seconds, sent at a fixed `rate`.
 
-    `path` ends in `{}`, which becomes a number of its own in each request.
+    `path` ends in `{}`, replaced by a new number in each request.
     """
     connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(50):
@@ -106,7 +106,7 @@ async def latencies(
 
 
 async def herd(server: Server, path: str, bearer: str, readers: int) -> Herd:
-    """Open `readers` connections, ask for `path` on all of them at once."""
+    """Open `readers` connections and request `path` on all of them at once."""
     connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(readers)]
     request = request_for(path, bearer)
     started = time.perf_counter()
@@ -118,7 +118,7 @@ async def herd(server: Server, path: str, bearer: str, readers: int) -> Herd:
 
 
 def allow_descriptors(count: int) -> None:
-    """Raise this process's limit, which the servers inherit, so that `count` sockets fit."""
+    """Raise the limit of this process, inherited by servers, to `count` sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:
         sys.exit(f"the limit of open files is {hard}; raise it to {count} with `ulimit -n`")

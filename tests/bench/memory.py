@@ -1,4 +1,4 @@
-"""What a cached room costs beyond its encoded body: `python -m tests.bench.memory ROOMS`."""
+"""The memory of a cached room beyond its encoded body: `python -m tests.bench.memory ROOMS`."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ from gateway.telemetry import Metrics
 
 
 async def _fill(rooms: int) -> float:
-    """Return the bytes a room takes beyond its body."""
+    """Return the bytes of a room beyond its body."""
     lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, unknown=1)
     bodies = 0
 

@@ -1,8 +1,8 @@
-"""Open load: requests leave on a schedule, whatever comes back.
+"""Open load: requests leave on a schedule, independent of answers.
 
-A client that waits for its answer slows down with the server and hides what overload does. Here
-each arrival takes a connection that is free; one that finds none is counted, and is not a request
-that the server saw. Cheap enough for some 15,000 requests a second on a core of its own.
+A client that waits for answers slows down with the server and hides overload. Here each arrival
+takes a free connection. An arrival without one is counted, and not as a request to the server. One
+core is enough for some 15,000 requests a second.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ _TICK = 0.001
 _CODE = re.compile(rb'"code":"(\w+)"')
 _LENGTH = b"content-length: "
 _PATIENCE = 4.0
-"""Seconds in which the last answers come, more than any the gateway waits."""
+"""Seconds for the last answers, more than any timeout of the gateway."""
 
 
 class Outcome(Struct):
-    """What came of the arrivals between the ramp and the end; durations in seconds.
+    """The results of the arrivals between the ramp and the end; durations in seconds.
 
-    `refused` are 503s, told apart by code in `refusals`; `others` any other status but 200, with 0
-    for a connection that ended. `late` is by how much arrivals left after their time.
+    `refused` are 503s, by code in `refusals`. `others` are other statuses than 200, 0 for a
+    connection that ended. `late` is the delay of arrivals behind their schedule.
     """
 
     seconds: float
@@ -43,7 +43,7 @@ class Outcome(Struct):
 def open_load(
     server: Server, bearer: str, *, rate: float, seconds: float, ramp: float, lanes: int
 ) -> Outcome:
-    """Ask for `rate` new rooms a second, `ramp` seconds unmeasured and then `seconds` measured."""
+    """Read `rate` new rooms a second, `ramp` seconds unmeasured and then `seconds` measured."""
     return uvloop.run(_Load(server, bearer, rate, Outcome(seconds), ramp).run(lanes))
 
 
@@ -60,10 +60,10 @@ class _Load:
         self._began = 0.0
         self._asked = 0
         self._lanes: set[_Lane] = set()
-        self._free: deque[_Lane] = deque()  # in turn: an idle connection is closed after a while
+        self._free: deque[_Lane] = deque()  # in turn, as idle connections are closed
 
     async def run(self, lanes: int) -> Outcome:
-        """Open the lanes, keep to the schedule, wait for the last answers."""
+        """Open the connections, keep to the schedule, wait for the last answers."""
         for _ in range(lanes):
             self._free.append(await self._lane())
         self._lanes.update(self._free)
@@ -82,7 +82,7 @@ class _Load:
         return self._outcome
 
     def landed(self, lane: "_Lane", asked: float, status: int, body: bytes) -> None:
-        """Take an answer in, and the lane back."""
+        """Record an answer and free its connection."""
         self._free.append(lane)
         if not self._measured(asked):
             return
@@ -97,7 +97,7 @@ class _Load:
             self._outcome.others[status] += 1
 
     def lost(self, lane: "_Lane", asked: float | None) -> None:
-        """Count a request whose connection ended, and do without the lane."""
+        """Count a request whose connection ended, and drop the connection."""
         if lane in self._lanes:
             self._lanes.remove(lane)
             if asked is None:
@@ -139,7 +139,7 @@ class _Lane(asyncio.Protocol):
         self._asked: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not one by type
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has another type
 
     def ask(self, request: bytes) -> None:
         self._asked = time.perf_counter()

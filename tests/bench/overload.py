@@ -1,18 +1,16 @@
-"""Three times what it can take: `python -m tests.bench.overload --minutes N`.
+"""Three times the capacity: `python -m tests.bench.overload --minutes N`.
 
-First the peak: good answers per second with as many waiting clients as do best. Then three times
+First the peak: good answers per second with the best number of waiting clients. Then three times
 that, for `--minutes` in all:
 
-- reads that miss, with an upstream of which 100 calls at a time take 100 ms each: it is what
-  saturates. Arrivals keep to a schedule (`open_load`).
-- reads that miss, with an upstream that costs nothing: the gateway's core saturates. The same, and
-  only told: to refuse a request costs the server's part of answering it, so what is left for good
-  answers is arithmetic.
-- cached reads, with three times the connections of wrk, which wait for their answers: no schedule
-  can be kept at that rate by anything on one core.
+- Misses with an upstream of 100 concurrent calls of 100 ms each, which saturates. Arrivals keep to
+  a schedule (`open_load`).
+- Misses with an upstream that costs nothing, so that the gateway's core saturates. The row has no
+  bound: a refusal costs the server's part of an answer, so the rest is arithmetic.
+- Cached reads, with three times the connections of wrk and waiting clients. Nothing on one core can
+  keep a schedule at that rate.
 
-Of the limits only those per user are out of the way: there is one user. Ends with 1 if a bound is
-broken.
+The limits per user are out of the way, since there is one user. Exits with 1 if a bound is broken.
 """
 
 import argparse
@@ -32,13 +30,13 @@ from .servers import Server
 _TIMES = 3
 _KEPT = 0.9
 _SOON = 0.05
-"""Seconds within which a refusal must be there."""
+"""Seconds for a refusal."""
 
 _CROWDS = (32, 64, 128, 200)
-"""Waiting clients; one of these numbers finds the peak."""
+"""Numbers of waiting clients to try for the peak."""
 
 _LOOK, _RAMP = 5.0, 5.0
-"""Seconds of each look for the peak, and until the load is taken as steady."""
+"""Seconds of each trial for the peak, and until the load counts as steady."""
 
 _LANES = 6_000
 _SCENES = 3
@@ -48,7 +46,7 @@ _CONCURRENCY = {"GATEWAY_MAX_CONCURRENCY": "1000"}
 
 
 def _rows(seconds: float, bearer: str) -> Iterator[Row]:
-    """Play the scenes, each with `seconds` of overload."""
+    """Run the scenes, each with `seconds` of overload."""
     yield from _missed("the upstream saturated", 0.1, seconds, bearer)
     for row in _missed("the core saturated", 0.0, seconds, bearer):
         yield structs.replace(row, must_reach="–", reached=True)
@@ -111,7 +109,7 @@ def _gateway(upstream: Server, cache: Mapping[str, str]) -> Server:
 
 
 def _peak(gateway: Server, bearer: str) -> tuple[float, int]:
-    """Return the most good answers per second, and the number of clients that got them."""
+    """Return the highest rate of good answers, and its number of clients."""
     return max(
         (goodput(gateway, bearer, _LOOK, connections=crowd, distinct=True), crowd)
         for crowd in _CROWDS
@@ -125,7 +123,7 @@ def _kept(row: str, good: float, peak: float, more: str = "") -> Row:
 
 
 def main() -> None:
-    """Print the table; write it into RESULTS.md where asked."""
+    """Print the table; write it into RESULTS.md on request."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.overload", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="of overload in all (default 10)")
     parser.add_argument("--record", action="store_true", help="write the table to RESULTS.md")

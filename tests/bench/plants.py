@@ -1,6 +1,6 @@
-"""Faults to plant in the gateway, so that the soak can show that it finds each.
+"""Faults to plant in the gateway, to show that the soak finds each.
 
-A plant is a step: a function from the application to the one with the fault.
+A plant is a step: a function from the application to one with the fault.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ def _task(app: Application) -> Application:
 
 
 def _coroutine(app: Application) -> Application:
-    """Leave a call unfinished that is no task: a handler that hangs."""
+    """Leave a call unfinished that is no task, like a handler that hangs."""
     kept: list[object] = []
 
     def begin() -> None:
@@ -60,7 +60,7 @@ def _descriptor(app: Application) -> Application:
 
 
 def _crossed(app: Application) -> Application:
-    """Answer a read with the room that was asked for before."""
+    """Answer a read with the room of the previous read."""
     counter = itertools.count(1)
     last = ""
 

@@ -1,7 +1,7 @@
-"""The tables: a row, how it is printed, and where in RESULTS.md a script's own table stands.
+"""Tables of results: a row, its printed form, and its place in RESULTS.md.
 
-Each script owns the lines between `<!-- its name -->` and `<!-- end of its name -->`, so that none
-erases what another found, nor the notes around them.
+Each script owns the lines between `<!-- its name -->` and `<!-- end of its name -->`. So none
+erases another's results or the notes around them.
 """
 
 import os
@@ -19,7 +19,7 @@ HEAD = "| row | compared with | figure | must reach | |\n| --- | --- | --- | ---
 
 
 class Row(Struct, frozen=True):
-    """One line of a table; nothing need be reached where `must_reach` is a dash."""
+    """One line of a table; a dash as `must_reach` means no bound."""
 
     row: str
     compared_with: str
@@ -35,12 +35,12 @@ class Row(Struct, frozen=True):
 
 
 def told(row: str, figure: str, detail: str = "", compared_with: str = "–") -> Row:
-    """Return a row that has nothing to reach."""
+    """Return a row without a bound."""
     return Row(row, compared_with, figure, "–", reached=True, detail=detail)
 
 
 def printed(rows: Iterable[Row]) -> list[Row]:
-    """Print a table as its rows come; return them."""
+    """Print a table row by row, and return the rows."""
     print(HEAD)
     kept = []
     for row in rows:
@@ -50,14 +50,14 @@ def printed(rows: Iterable[Row]) -> list[Row]:
 
 
 def record(name: str, rows: Iterable[Row]) -> None:
-    """Write a table into RESULTS.md, with the date, the machine and the command."""
+    """Write a table into RESULTS.md, with date, machine and command."""
     command = " ".join(["python -m", _module(), *sys.argv[1:]])
     lines = [f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, `{command}`.\n", HEAD, *map(str, rows)]
     FILE.write_text(replaced(FILE.read_text("utf-8"), name, "\n".join(lines)), "utf-8")
 
 
 def replaced(text: str, name: str, table: str) -> str:
-    """Return `text` with the section of `name` replaced; raise ValueError if it has none."""
+    """Return `text` with the section of `name` replaced; raise ValueError without one."""
     section = re.compile(f"(?<=<!-- {name} -->\n).*(?=<!-- end of {name} -->)", re.DOTALL)
     if section.search(text) is None:
         raise ValueError(f"RESULTS.md has no section {name}")

@@ -1,4 +1,4 @@
-"""The servers of the benchmark: how each is started, and pinned to a core of its own."""
+"""The servers of the benchmark, each pinned to a core."""
 
 import os
 import secrets
@@ -28,7 +28,7 @@ JWT_SECRET = secrets.token_urlsafe(32)
 ROOM = "/v1/rooms/1882578996483325952"
 
 LOGGING = {"GATEWAY_ACCESS_LOG": "on"}
-"""A line a request."""
+"""One line per request."""
 
 NO_CACHE = {
     "GATEWAY_CACHE_TTL": "0",
@@ -43,7 +43,7 @@ _NOT_IN_THE_WAY = {
     "GATEWAY_RATE_LIMIT_WRITES": "999999999/minute",
     "GATEWAY_MAX_CONCURRENCY": "20000",
 }
-"""Limits that count each request and refuse none."""
+"""Limits that count every request and refuse none."""
 
 _PYTHON_PEERS = ("fastapi==0.128.0", "uvicorn[standard]==0.54.0", "pyjwt==2.15.1", "httpx==0.28.1")
 
@@ -58,12 +58,12 @@ class Server(Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
 
 def token(user_id: str = "bob", scopes: Sequence[str] = (), ttl: int = 86400) -> str:
-    """Return a token that every server accepts."""
+    """Return a token accepted by every server."""
     rules = ClaimRules(issuer=None, audience=None, leeway=10)
     return mint(JWT_SECRET, user_id, rules, scopes=scopes, now=time.time(), ttl=ttl)
 
@@ -75,14 +75,14 @@ def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Se
         ["taskset", "-c", core, *server.command],
         env=os.environ | server.env,
         cwd=ROOT,
-        stdout=subprocess.DEVNULL,  # some log every request
+        stdout=subprocess.DEVNULL,  # some log each request
         start_new_session=True,
     )
     try:
         _wait(server, bearer, process)
         yield server
     finally:
-        process.terminate()  # and not the group: workers are the server's own affair
+        process.terminate()  # not the group: the server ends its workers
         try:
             process.wait(timeout=15)  # more than the gateway's grace
         except subprocess.TimeoutExpired:
@@ -91,7 +91,7 @@ def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Se
 
 
 def upstream(delay: float = 0) -> Server:
-    """Return the upstream that costs next to nothing and answers after `delay` seconds."""
+    """Return an upstream of almost no cost that answers after `delay` seconds."""
     return _bare("upstream", {"BENCH_DELAY": str(delay)})
 
 
@@ -103,7 +103,7 @@ def floor(body: str) -> Server:
 def gateway(
     upstream_url: str, *, factory: str | None = None, extra: Mapping[str, str] | None = None
 ) -> Server:
-    """Return the gateway as `gateway serve` runs it, or from another application factory."""
+    """Return the gateway as run by `gateway serve`, or from another application factory."""
     port = free_port()
     env = {**_gateway(upstream_url, port), **_NOT_IN_THE_WAY, **(extra or {})}
     if factory is None:
@@ -113,20 +113,20 @@ def gateway(
 
 
 def watched(upstream_url: str, extra: Mapping[str, str]) -> Server:
-    """Return the gateway with the limits it has by default, watching itself."""
+    """Return the gateway with its default limits, watching itself."""
     port = free_port()
     command = (sys.executable, "-m", "tests.bench.watched")
     return Server("gateway, watched", port, command, {**_gateway(upstream_url, port), **extra})
 
 
 def faulty() -> Server:
-    """Return the upstream that misbehaves when told to."""
+    """Return the misbehaving upstream."""
     port = free_port()
     return Server("faulty", port, (sys.executable, "-m", "tests.bench.faulty", str(port)), {})
 
 
 def fastify(upstream_url: str, *, cache: bool, metrics: bool = True, log: bool = False) -> Server:
-    """Return the Node peer, with its rate limiter on as the gateway's is."""
+    """Return the Node peer, with a rate limiter like the gateway's."""
     port = free_port()
     env = {
         **_peer(upstream_url, port),
@@ -154,7 +154,7 @@ def fastapi(upstream_url: str) -> Server:
 
 
 def install_peers() -> None:
-    """Install what the peers need under `.cache`, once."""
+    """Install the peers' packages under `.cache`, once."""
     node, python = CACHE / "node", CACHE / "python"
     if not (node / "node_modules").is_dir():
         node.mkdir(parents=True, exist_ok=True)

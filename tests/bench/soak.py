@@ -1,9 +1,9 @@
-"""Mixed traffic and a misbehaving upstream for a while: `python -m tests.bench.soak --minutes N`.
+"""Mixed traffic with a misbehaving upstream: `python -m tests.bench.soak --minutes N`.
 
-The gateway runs alone on one core, upstream and visitors on another. After the traffic the
-upstream is calm again: then reads must go well within seconds, and what the gateway holds must be
-back where it was before. `--plant` shows that the soak finds what it looks for. Ends with 1 if a
-bound is broken.
+The gateway runs alone on one core, upstream and visitors on another. After the traffic the upstream
+is calm again. Then reads must succeed within seconds, and the gateway's resources must be back at
+their baseline. `--plant` shows that the soak finds planted faults. Exits with 1 if a bound is
+broken.
 """
 
 import argparse
@@ -32,28 +32,28 @@ from .watched import Moment
 
 _VISITORS = 80
 _IDLE = 8.0
-"""Seconds without a request, after which it is at rest."""
+"""Seconds without a request until it is at rest."""
 
 _SETTLE = 200.0
 """Seconds after the traffic in which everything must be back. The upstream client's pool closes a
 connection that was idle for 90 s when it next looks, which it does every 90."""
 
 _WORKERS = 2
-"""Where one is killed."""
+"""Workers in a run with a kill."""
 
 _MINUTE = 60.0
 _READS, _WITHIN = 100, 5.0
-"""Reads that must all go well, and the seconds they have from the moment the upstream is calm."""
+"""Reads that must all succeed, and their seconds from the moment the upstream is calm."""
 
 _ENVIRONMENT = {
     "GATEWAY_UPSTREAM_TIMEOUT": "1",  # seconds: more silent calls end in a run
     "GATEWAY_CACHE_SIZE": "1000",  # rooms: full before the warm-up ends
-    "GATEWAY_LOG_LEVEL": "error",  # what the upstream does is meant; a traceback is not
+    "GATEWAY_LOG_LEVEL": "error",  # upstream faults are intended, tracebacks are not
 }
 
 
 class Plan(Struct, frozen=True):
-    """What to do, in seconds; `kill` a worker, one of two, half-way."""
+    """The run in seconds; `kill` ends one of two workers half-way."""
 
     traffic: float
     warm_up: float
@@ -62,7 +62,7 @@ class Plan(Struct, frozen=True):
 
 
 class Soak:
-    """One run against a gateway that writes its moments into `folder`."""
+    """One run against a gateway that writes its samples into `folder`."""
 
     def __init__(self, plan: Plan, upstream: Server, gateway: Server, folder: Path) -> None:
         self._plan = plan
@@ -74,7 +74,7 @@ class Soak:
         self._killed: int | None = None
 
     def rows(self) -> Iterator[Row]:
-        """Run it and tell what was seen."""
+        """Run it and return the results."""
         time.sleep(_IDLE)
         before = {pid: at_rest(moments) for pid, moments in self._moments().items()}
         self._weather("storm")
@@ -107,7 +107,7 @@ class Soak:
         await visits
 
     async def _recovery(self) -> tuple[int, float]:
-        """Return how many of the last reads went well, and seconds until they all did."""
+        """Return how many of the last reads succeeded, and seconds until they all did."""
         started, fine = time.monotonic(), 0
         while fine < _READS and time.monotonic() - started < _WITHIN:
             fine = sum(await asyncio.gather(*(self._is_fine(each) for each in range(_READS))))
@@ -125,7 +125,7 @@ class Soak:
         return answer.status == 200
 
     def _settled(self, before: dict[int, Moment]) -> float:
-        """Return the seconds until every worker was back where it had been, or it is too late."""
+        """Return the seconds until every worker is back at its baseline, or the time limit."""
         started, settled = time.monotonic(), False
         while not settled and time.monotonic() - started < _SETTLE:
             time.sleep(_IDLE)
@@ -158,7 +158,7 @@ class Soak:
         yield Row("reads once the upstream is well", "–", figure, limit, fine == _READS, detail)
 
     def _moments(self) -> dict[int, list[Moment]]:
-        """Return what each worker that lives has written so far, by its process id."""
+        """Return the samples of each living worker, by process id."""
         decoder = msgspec.json.Decoder(Moment)
         written = {int(file.stem): file for file in sorted(self._folder.glob("*.jsonl"))}
         return {
@@ -173,7 +173,7 @@ class Soak:
             return msgspec.json.decode(reply.read(), type=dict[str, int])
 
     def report(self) -> None:
-        """Print what stands behind the table, for whoever looks for a fault."""
+        """Print the data behind the table."""
         for line in [*self._tally.by_request(), *self._tally.last_breaches]:
             print(line, file=sys.stderr)
 
@@ -183,7 +183,7 @@ def _none(row: str, number: int) -> Row:
 
 
 def main() -> None:
-    """Print the table; write it into RESULTS.md where asked."""
+    """Print the table; write it into RESULTS.md on request."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="minutes of traffic (default 10)")
     parser.add_argument("--warm-up", type=float, help="of these (default a fifth, at least 3)")

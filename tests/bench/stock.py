@@ -1,4 +1,4 @@
-"""The gateway on httpx's stock transport, to show what the other one is worth."""
+"""The gateway on httpx's stock transport, for comparison."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from gateway.telemetry import Metrics
 
 
 def build() -> ASGIApp:
-    """Return it, from the environment."""
+    """Build it from the environment."""
     settings = load(os.environ)
     limits = httpx.Limits(max_connections=settings.upstream_connections, keepalive_expiry=60)
     transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)

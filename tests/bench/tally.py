@@ -1,7 +1,7 @@
-"""What came of the traffic: answers counted, each checked to be the right one's.
+"""The tally of the traffic: answers counted and checked.
 
-A breach is an answer that must never be given: another room's body, a `push_url` to anybody but
-the anchor, a status that the request cannot have, a room after its delete, a create done twice.
+A breach is a forbidden answer: another room's body, a `push_url` to anybody but the anchor, an
+impossible status, a room after its delete, a duplicate create.
 """
 
 from collections import Counter, deque
@@ -20,7 +20,7 @@ _SHOWN = 10
 
 
 class Tally:
-    """Counts answers by what was asked and how it ended; keeps the last breaches."""
+    """Counts of answers by request and result, and the last breaches."""
 
     def __init__(self) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -29,25 +29,25 @@ class Tally:
         self.last_breaches: deque[str] = deque(maxlen=_SHOWN)
 
     def count(self, what: str, answer: Answer, allowed: frozenset[int]) -> None:
-        """Count an answer; a status that is not `allowed`, limited or failed is a breach."""
+        """Count an answer; an unexpected status is a breach."""
         self.answers[what, answer.status] += 1
         if answer.status not in allowed | LIMITED | UPSTREAM_FAILED:
             self.breach(what, f"{answer.status} {answer.body[:300]!r}")
 
     def breach(self, what: str, text: str) -> None:
-        """Note an answer that must never be given."""
+        """Record a forbidden answer."""
         self.breaches[what] += 1
         self.last_breaches.append(f"{what}: {text}")
 
     def by_status(self) -> str:
-        """Return how often each status came."""
+        """Return the count of each status."""
         statuses: Counter[int] = Counter()
         for (_, status), number in self.answers.items():
             statuses[status] += number
         return ", ".join(f"{status}: {number:,}" for status, number in sorted(statuses.items()))
 
     def by_request(self) -> list[str]:
-        """Return a line for each kind of request: its statuses, and how many went wrong."""
+        """Return a line for each kind of request: its statuses and its failures."""
         lines = []
         for what in sorted({each for each, _ in self.answers} | self.unanswered.keys()):
             statuses = {
@@ -60,7 +60,7 @@ class Tally:
 
 
 def fault_in(room: Mapping[str, Any], live_id: str, user_id: str | None) -> str | None:
-    """Return what is wrong with a room for `user_id`, None in a batch, or None if it is right."""
+    """Return the fault of a room for `user_id` (None: a batch), or None."""
     expected = {
         "live_id": live_id,
         "title": f"Room {live_id}",
@@ -82,7 +82,7 @@ def fault_in(room: Mapping[str, Any], live_id: str, user_id: str | None) -> str 
 
 
 def room_in(answer: Answer) -> dict[str, Any]:
-    """Return the room of an answer, empty where the body is none."""
+    """Return the room of an answer, or an empty one."""
     try:
         room = msgspec.json.decode(answer.body)
     except msgspec.MsgspecError:

@@ -14,14 +14,14 @@ from tests.bench.figures import Slope, milliseconds, percentile, slope
     st.lists(st.integers(0, 10_000), min_size=3, unique=True),
 )
 def test_a_straight_line_is_found(rise: float, start: float, xs: list[int]) -> None:
-    """Points on a line give its rise, with next to no error."""
+    """Points on a line give its slope with almost no error."""
     found = slope([(x, start + rise * x) for x in xs])
     assert found.rise == pytest.approx(rise, abs=1e-6)
     assert found.error < 1e-3
 
 
 def test_the_error_tells_how_far_off_it_is() -> None:
-    """Of many noisy lines, the true rise is within two errors in 19 of 20, about."""
+    """The true slope of noisy lines is within two errors in about 19 of 20."""
     chance = random.Random(1)  # noqa: S311  # the same lines in each run
     near = 0
     for _ in range(300):
@@ -31,7 +31,7 @@ def test_the_error_tells_how_far_off_it_is() -> None:
 
 
 def test_steps_make_it_less_certain() -> None:
-    """Where each value carries over most of the last, as memory does, the error is still honest."""
+    """The error is also right for correlated values, as memory has them."""
     chance = random.Random(2)  # noqa: S311  # the same lines in each run
     near = 0
     for _ in range(200):
@@ -53,13 +53,13 @@ def test_steps_make_it_less_certain() -> None:
     ],
 )
 def test_a_limit_is_judged_by_two_errors(found: Slope, over_and_under: tuple[bool, bool]) -> None:
-    """A rise is over or under a limit only beyond doubt."""
+    """A rise is over or under a limit only by two standard errors."""
     assert (found.is_over(1), found.is_under(1)) == over_and_under
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2), st.integers(1, 100))
 def test_a_percentile_is_one_of_the_values(values: list[float], percent: int) -> None:
-    """At least that share of the values is no greater, and with one less it would not be."""
+    """A percentile is the smallest value not exceeded by that share."""
     found = percentile(values, percent)
     share = len(values) * percent / 100
     assert found in values
@@ -68,7 +68,7 @@ def test_a_percentile_is_one_of_the_values(values: list[float], percent: int) ->
 
 
 def test_percentiles_of_a_hundred() -> None:
-    """The figures everybody expects."""
+    """The percentiles of 1 to 100 are the numbers themselves."""
     values = [float(each) for each in range(100, 0, -1)]
     assert (percentile(values, 50), percentile(values, 99)) == (50, 99)
     assert abs(percentile(values, 50) - statistics.median(values)) <= 1
@@ -76,5 +76,5 @@ def test_percentiles_of_a_hundred() -> None:
 
 
 def test_durations_are_shown_in_milliseconds() -> None:
-    """p50, p99 and the greatest."""
+    """Durations are shown as p50, p99 and maximum in milliseconds."""
     assert milliseconds([0.001, 0.002, 0.0305]) == "2.0 / 30.5 / 30.5 ms"

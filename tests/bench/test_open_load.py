@@ -14,7 +14,7 @@ REFUSAL = b'{"code":"overloaded"}'
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server that in turn answers well, refuses, answers 504 and hangs up."""
+    """A server that in turn answers 200, refuses, answers 504 and hangs up."""
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(started)))
     thread.start()
@@ -48,7 +48,7 @@ async def _serve(started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.E
 
 
 def test_arrivals_keep_to_the_schedule_and_are_told_apart(server: Server) -> None:
-    """Each arrival is counted once, by the way it ended."""
+    """Each arrival is counted once, by its result."""
     seen = open_load(server, "token", rate=400, seconds=0.5, ramp=0, lanes=100)
     counted = len(seen.good) + len(seen.refused) + seen.others.total() + seen.starved
     assert 190 <= seen.arrivals <= 200
@@ -59,6 +59,6 @@ def test_arrivals_keep_to_the_schedule_and_are_told_apart(server: Server) -> Non
 
 
 def test_arrivals_without_a_connection_are_counted(server: Server) -> None:
-    """Where every connection has ended, the rest is not offered."""
+    """Arrivals without any connection left are counted as not offered."""
     seen = open_load(server, "token", rate=400, seconds=0.5, ramp=0, lanes=4)
     assert seen.starved > seen.arrivals / 2

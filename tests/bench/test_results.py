@@ -16,7 +16,7 @@ A note.
 
 
 def test_a_table_replaces_its_own_section_only() -> None:
-    """What others wrote stays."""
+    """A new table leaves other sections as they are."""
     once = replaced(_TEXT, "one", "| new \\1 |\n| row |")
     assert once == _TEXT.replace("old\n", "| new \\1 |\n| row |\n")
     assert "row" in once.partition("A note.")[0]
@@ -24,18 +24,18 @@ def test_a_table_replaces_its_own_section_only() -> None:
 
 
 def test_a_table_without_a_section_is_refused() -> None:
-    """Nothing is written anywhere else."""
+    """A table without a section is refused."""
     with pytest.raises(ValueError, match="three"):
         replaced(_TEXT, "three", "")
 
 
 @pytest.mark.parametrize("name", ["benchmark", "soak", "overload"])
 def test_each_script_has_its_section(name: str) -> None:
-    """RESULTS.md has a place for each of the three."""
+    """RESULTS.md has a section for each of the three scripts."""
     assert "| x |" in replaced(FILE.read_text("utf-8"), name, "| x |")
 
 
 def test_a_missed_row_says_so() -> None:
-    """A row that missed its bound is marked, one that has none is not."""
+    """A row that missed its bound is marked; a row without one is not."""
     assert "**missed**" in str(Row("a", "b", "1", "≥ 2", reached=False, detail=""))
     assert str(told("a", "1")) == "| a | – | 1 | – |  |"

@@ -21,7 +21,7 @@ PUSHED = ROOM | {"push_url": push_url_of(LIVE_ID)}
 
 
 def test_a_right_room_has_no_fault() -> None:
-    """The anchor's has the push_url, a viewer's and a batch's have none."""
+    """A correct room, with `push_url` for its anchor only, has no fault."""
     assert anchor_of(LIVE_ID) == "user3"
     assert fault_in(PUSHED, LIVE_ID, "user3") is None
     assert fault_in(ROOM, LIVE_ID, "user4") is None
@@ -30,24 +30,24 @@ def test_a_right_room_has_no_fault() -> None:
 
 @pytest.mark.parametrize("name", [name for name in ROOM if name != "anchor_info"])
 def test_a_field_of_another_room_is_found(name: str) -> None:
-    """Whichever field it is."""
+    """Any field of another room is a fault."""
     assert name in str(fault_in(ROOM | {name: "another's"}, LIVE_ID, "user4"))
 
 
 @pytest.mark.parametrize(("room", "user"), [(PUSHED, "user4"), (PUSHED, None), (ROOM, "user3")])
 def test_a_push_url_for_the_wrong_user_is_found(room: dict[str, object], user: str | None) -> None:
-    """Too much for a viewer or a batch, too little for the anchor."""
+    """A `push_url` for a viewer or in a batch, or none for the anchor, is a fault."""
     assert "push_url" in str(fault_in(room, LIVE_ID, user))
 
 
 def test_another_anchor_is_found() -> None:
-    """A room belongs to the user its number says."""
+    """An anchor that does not match the room's number is a fault."""
     room = ROOM | {"anchor_info": {"user_id": "user4"}}
     assert "anchor" in str(fault_in(room, LIVE_ID, "user9"))
 
 
 def test_statuses_are_counted_and_judged() -> None:
-    """A failing upstream and a limit may answer anything; what is left must be expected."""
+    """An unexpected status is a breach, but for limits and upstream failures."""
     tally = Tally()
     for status in (200, 404, 429, 502, 503, 504, 500):
         tally.count("read", Answer(status, {}, msgspec.json.encode({})), frozenset({200}))

@@ -1,4 +1,4 @@
-"""Mixed traffic for the soak: visitors who behave, who err, and who are hostile."""
+"""Mixed traffic for the soak: well-behaved, mistaken and hostile visitors."""
 
 import asyncio
 import random
@@ -11,14 +11,14 @@ from .servers import token
 from .tally import room_in
 
 POPULAR, WIDE = 20, 2_000
-"""Rooms that everyone polls, and rooms of which a read usually misses."""
+"""Rooms that everyone polls, and rooms that usually miss."""
 
 _FIRST = 10**18
 _KEYS = 5
-"""Idempotency keys a user has; few, so that what is remembered of them stops growing."""
+"""Idempotency keys per user, few enough that the store stops growing."""
 
 _THINK = 0.2
-"""Mean seconds between a visitor's requests, within the default limits of both kinds."""
+"""Mean seconds between a visitor's requests, within both default limits."""
 
 
 def room_id(number: int) -> str:
@@ -37,7 +37,7 @@ def tokens() -> dict[str, list[str]]:
 
 
 async def run(world: World, visitors: int) -> None:
-    """Let everyone visit until the world ends."""
+    """Run all visitors until the end."""
     crowd = [Visitor(world, f"user{number % USERS}", number) for number in range(visitors)]
     greedy = Visitor(world, "greedy", visitors)
     forger = Visitor(world, "user0", visitors + 1, source="127.0.0.2")
@@ -62,7 +62,7 @@ class Visitor:
         self._etags: dict[str, str] = {}
 
     def mix(self) -> list[tuple[float, Deed]]:
-        """Return what a visitor of the crowd does, and how often in a hundred."""
+        """Return the actions of an ordinary visitor with their weights in percent."""
         return [
             (54, self.read_popular),
             (14, self.read_wide),
@@ -79,7 +79,7 @@ class Visitor:
         ]
 
     async def visit(self, mix: Sequence[tuple[float, Deed]], think: float) -> None:
-        """Do this and that until the world ends."""
+        """Repeat random actions until the end."""
         weights, deeds = zip(*mix, strict=True)
         while time.monotonic() < self._world.until:
             await asyncio.sleep(self._chance.expovariate(1 / think))
@@ -87,7 +87,7 @@ class Visitor:
         self._asker.drop()
 
     async def read_popular(self) -> None:
-        """Poll a room as apps should, with its last ETag."""
+        """Poll a popular room with its last ETag, as apps should."""
         live_id = room_id(self._chance.randrange(POPULAR))
         known = self._etags.get(live_id)
         answer = await self._asker.read("poll", live_id, {"If-None-Match": known} if known else {})
@@ -95,7 +95,7 @@ class Visitor:
             self._etags[live_id] = answer.headers["etag"]
 
     async def read_wide(self) -> None:
-        """Read a room that few ask for."""
+        """Read a room that is rarely read."""
         await self._asker.read("read", room_id(self._chance.randrange(POPULAR, WIDE)))
 
     async def read_own(self) -> None:
@@ -104,7 +104,7 @@ class Visitor:
         await self._asker.read("own room", room_id(number + USERS * self._chance.randrange(5)))
 
     async def read_batch(self) -> None:
-        """Read several rooms, one of which there is not."""
+        """Read several rooms, one of them unknown."""
         numbers = self._chance.sample(range(WIDE), self._chance.randint(2, 20))
         live_ids = [room_id(number) for number in numbers]
         path = "?" + "&".join(f"id={each}" for each in [*live_ids, f"9{live_ids[0]}"])
@@ -119,11 +119,11 @@ class Visitor:
             self._world.tally.breach("batch", f"of {live_ids} came {seen}")
 
     async def read_unknown(self) -> None:
-        """Read a room that there is not."""
+        """Read an unknown room."""
         await self._asker.ask("unknown", "GET", f"/9{self._chance.randrange(10**6)}", {404})
 
     async def run_a_room(self) -> None:
-        """Create a room, read it, end it, delete it and see that it is gone."""
+        """Create a room, read, end and delete it, and see that it is gone."""
         created = await self._asker.create("create", {})
         if created is None:
             return
@@ -138,7 +138,7 @@ class Visitor:
             )
 
     async def create_with_key(self) -> None:
-        """Create a room with a key that was perhaps used before."""
+        """Create a room with a key that may have been used before."""
         key = f"key-{self._chance.randrange(_KEYS)}"
         made = self._world.by_key.get((self._user_id, key))
         live_id = await self._asker.create("create with key", {"Idempotency-Key": key})
@@ -151,38 +151,38 @@ class Visitor:
         self._world.by_key[self._user_id, key] = live_id
 
     async def touch_anothers(self) -> None:
-        """Stop and delete what is not one's own."""
+        """Stop and delete another user's room."""
         number = int(self._user_id.removeprefix("user"))
         path = f"/{room_id(number + 1)}"
         await self._asker.ask("stop another's", "POST", f"{path}/stop", {403})
         await self._asker.ask("delete another's", "DELETE", path, {403})
 
     async def read_unauthorized(self) -> None:
-        """Read with a token that is not one."""
+        """Read with a bad token."""
         real = self._chance.choice(self._world.tokens["user0"])
         for bearer in ("", "nonsense", real[:-8] + "AAAAAAAA", f"{real}x"):
             await self._asker.ask("bad token", "GET", f"/{room_id(1)}", {401}, bearer=bearer)
 
     async def send_nonsense(self) -> None:
-        """Send what cannot be understood."""
+        """Send invalid requests."""
         await self._asker.ask("bad body", "POST", "", {400}, body=b'{"title": 5}')
         await self._asker.ask("large body", "POST", "", {413}, body=b'"%s"' % (b"x" * 70_000))
-        self._asker.drop()  # the server closes it where it did not read all
+        self._asker.drop()  # the server closes it after an unread body
         await self._asker.ask("bad id", "GET", "/%ff", {400, 404})
         await self._asker.ask("bad method", "PATCH", f"/{room_id(1)}", {405})
         text = {"Content-Type": "text/plain"}
         await self._asker.ask("bad type", "POST", "", {415}, headers=text, body=b"x")
 
     async def leave_early(self) -> None:
-        """Ask and go away before the answer."""
+        """Send a request and disconnect before the answer."""
         path = f"/{room_id(self._chance.randrange(WIDE))}"
         await self._asker.leave("GET", path, after=self._chance.uniform(0, 0.03))
 
     async def leave_half_said(self) -> None:
-        """Go away in the middle of a request."""
+        """Disconnect in the middle of a request."""
         share = self._chance.uniform(0.1, 0.99)
         await self._asker.leave("POST", "", body_of("abandoned"), share=share, after=0.1)
 
     async def create_slowly(self) -> None:
-        """Create a room on a bad line."""
+        """Create a room over a slow connection."""
         await self._asker.create("create slowly", {}, pieces=6)

@@ -1,4 +1,4 @@
-"""What the moments of a worker say: what it holds at rest, how its memory rises, how late it is."""
+"""Verdicts on a worker's samples: resources at rest, rise of memory, lateness."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,22 +9,22 @@ from .results import Row, told
 from .watched import Moment
 
 _SLOPE = 1.0
-"""Megabytes an hour that memory may rise."""
+"""Allowed rise of memory in megabytes an hour."""
 
 _BLOCKED = 0.05
-"""Seconds that the event loop may be blocked at most."""
+"""Allowed seconds of a blocked event loop."""
 
 _REST = 5
-"""Moments that tell how a worker is at rest."""
+"""Samples of a worker at rest."""
 
 _ENOUGH = 30
-"""Moments of which a slope is made at least."""
+"""Samples needed for a slope."""
 
 _MEGABYTE, _HOUR = 1e6, 3600.0
 
 
 def at_rest(moments: Sequence[Moment]) -> Moment:
-    """Return the last moment in which everything was counted, with the lags of the last few."""
+    """Return the last complete sample, with the lags of the last few."""
     last = moments[-_REST:]
     counted = [each for each in last if each.coroutines is not None]
     lags = [lag for each in last for lag in each.lags]
@@ -32,14 +32,14 @@ def at_rest(moments: Sequence[Moment]) -> Moment:
 
 
 def is_back(before: Moment, after: Moment) -> bool:
-    """Whether a worker at rest holds no more than one did before."""
+    """Return true if a worker at rest holds no more than one did before."""
     return after.descriptors <= before.descriptors and after.tasks <= before.tasks
 
 
 def worker_rows(
     of: str, before: Moment, busy: Sequence[Moment], after: Moment, *, warm_up: float
 ) -> Iterator[Row]:
-    """Judge a worker `of` which this is by its moments at rest, under the traffic and at rest."""
+    """Judge a worker by its samples before, during and after the traffic."""
     warm = [each for each in busy if each.at >= busy[0].at + warm_up]
     yield _memory(f"memory slope after warm-up{of}", warm)
     sizes = f"{before.resident / _MEGABYTE:.1f} → {after.resident / _MEGABYTE:.1f} MB"
@@ -54,7 +54,7 @@ def worker_rows(
 
 
 def newborn(of: str, after: Moment) -> Row:
-    """Tell what a worker holds that took another's place, of which nothing was seen before."""
+    """Report the resources of a replacement worker without earlier samples."""
     held = f"{after.descriptors} descriptors, {after.tasks} tasks, {after.in_flight} in flight"
     return told(f"at rest{of}", held, "born after the kill")
 

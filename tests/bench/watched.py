@@ -1,8 +1,8 @@
-"""The gateway as `gateway serve` runs it, each worker watching itself for the soak.
+"""The gateway as run by `gateway serve`, with workers that sample themselves for the soak.
 
-`python -m tests.bench.watched`, with the gateway's own variables, and BENCH_WATCH naming a folder:
-each worker appends one `Moment` a second to `<pid>.jsonl` there. A file, and not a route, because
-it also tells of a worker that is overloaded, and of each of several. BENCH_PLANT plants a fault.
+`python -m tests.bench.watched` takes the gateway's own variables and BENCH_WATCH, a folder. Each
+worker appends one `Moment` a second to `<pid>.jsonl` there. A file also works for an overloaded
+worker and for several workers, unlike a route. BENCH_PLANT plants a fault.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ Send = Callable[[Scope], Awaitable[None]]
 Application = Callable[..., Awaitable[None]]
 
 _TICK = 0.02
-"""Seconds between two looks at the event loop's lag; a block of less may go unseen."""
+"""Seconds between samples of the event loop's lag; shorter blocks may go unseen."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Moment(Struct):
-    """What a worker saw of itself in one second; `at` is the system's monotonic clock.
+    """A worker's sample of one second; `at` is the system's monotonic clock.
 
-    `lags` are the seconds by which the loop was late. `blocked` is the longest of them without the
-    time in which its thread could have run and the core was another's, so that a busy machine is
-    not taken for a blocked loop. `pauses` are the seconds that garbage collections took.
+    `lags` are the delays of the loop in seconds. `blocked` is the longest of them without the time
+    in which the core was busy with other threads, so a busy machine does not count as a blocked
+    loop. `pauses` are the seconds of garbage collections.
 
-    `coroutines`, in any state, are counted after a second without a request, and after a
-    collection: it takes too long for any other.
+    `coroutines`, in any state, are counted only after a second without a request, and after a
+    collection, since counting takes long.
     """
 
     at: float
@@ -58,7 +58,7 @@ class Moment(Struct):
 
 
 class Watched:
-    """Wraps `inner`; writes its moments to `file`."""
+    """The application `inner`, with its samples written to `file`."""
 
     def __init__(self, inner: Application, file: Path) -> None:
         self._inner = inner
@@ -69,7 +69,7 @@ class Watched:
         self._collection = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection; the lifespan lasts as long as the watch."""
+        """Serve one ASGI connection; the sampling lasts as long as the lifespan."""
         if scope["type"] != "http":
             watch = asyncio.create_task(self._watch())
             await self._inner(scope, receive, send)
@@ -121,7 +121,7 @@ class Watched:
 
 
 async def _lateness() -> tuple[float, float]:
-    """Return by how many seconds the loop is late, and how many of them it did not wait itself."""
+    """Return the loop's delay in seconds, and the part of it not spent waiting for a core."""
     due, waited = time.perf_counter() + _TICK, _waited()
     await asyncio.sleep(_TICK)
     lag = max(0.0, time.perf_counter() - due)
@@ -129,19 +129,19 @@ async def _lateness() -> tuple[float, float]:
 
 
 def _waited() -> float:
-    """Return the seconds that this thread has been waiting for a core in its life."""
+    """Return the seconds that this thread has waited for a core so far."""
     return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
 
 
 def build(_worker: int) -> Application:
-    """Return the gateway that the environment describes, under watch."""
+    """Build the gateway from the environment, with sampling."""
     gateway = processes.worker(load(os.environ), [SharedMetrics()], 0)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 
 
 def main() -> None:
-    """Serve it as `gateway serve` does."""
+    """Serve it like `gateway serve`."""
     settings = load(os.environ)
     serving.serve(
         build,

@@ -1,8 +1,8 @@
-"""The floor and the far end: a bare ASGI application, and an upstream that costs next to nothing.
+"""The two ends of the benchmark: a bare ASGI application and an upstream of almost no cost.
 
-`floor` answers everything with the bytes in BENCH_BODY and the headers a cached room has;
-`upstream` answers a room read with a room of that id, without looking at the signature, after
-BENCH_DELAY seconds; `/calls` tells how many it has answered.
+`floor` answers everything with the bytes in BENCH_BODY and the headers of a cached room. `upstream`
+answers a room read after BENCH_DELAY seconds, without checking the signature. `/calls` returns the
+number of answers.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ ROOM = (
 
 
 async def floor(_scope: Message, _receive: Receive, send: Send) -> None:
-    """Answer with the same bytes whatever is asked."""
+    """Answer every request with the same bytes."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     await send({"type": "http.response.body", "body": _BODY})
 
 
 async def upstream(scope: Message, _receive: Receive, send: Send) -> None:
-    """Answer with the room whose id ends the path."""
+    """Answer with the room named at the end of the path."""
     if scope["path"] == "/calls":
         body = b"%d" % next(_calls)
     else:

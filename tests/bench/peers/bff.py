@@ -1,6 +1,6 @@
-"""The same gateway as it is usually written with FastAPI: PyJWT in a dependency, a dict, a model.
+"""The same gateway in usual FastAPI style: PyJWT in a dependency, a dict, a model.
 
-Run by uvicorn; its settings are BFF_… variables.
+It runs on uvicorn, with BFF_… variables as settings.
 """
 
 import base64
@@ -28,7 +28,7 @@ rooms: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 class Anchor(BaseModel):
-    """The anchor as clients see them."""
+    """The anchor in client shape."""
 
     user_id: str
     im_userid: int
@@ -38,7 +38,7 @@ class Anchor(BaseModel):
 
 
 class Room(BaseModel):
-    """A room as clients see it."""
+    """A room in client shape."""
 
     live_id: str
     title: str
