@@ -44,7 +44,7 @@ def token(key: Any, algorithm: str = "HS256") -> str:
     return jwt.encode({"sub": "bob", "exp": time.time() + 60}, key, algorithm=algorithm)
 
 
-async def accepts(credentials: Keyring, text: str) -> bool:
+async def believes(credentials: Keyring, text: str) -> bool:
     """Return true if the token is accepted."""
     try:
         await credentials.tokens.verify(text)
@@ -54,31 +54,31 @@ async def accepts(credentials: Keyring, text: str) -> bool:
 
 
 def signature(credentials: Keyring) -> str:
-    """Return the signature of a request."""
+    """Return what signs a request."""
     request = httpx.Request("GET", "http://upstream.invalid/server/live/1")
     return str(next(credentials.auth.auth_flow(request)).headers["Authorization"])
 
 
 async def test_another_secret() -> None:
-    """The new secret and the previous one are accepted after a rotation, and no older one."""
+    """The new one at once; the previous one as long as it is given; no older one."""
     credentials = Keyring(settings(), CapturingLogger(), Metrics())
     tokens = [token(secret) for secret in SECRETS]
-    assert [await accepts(credentials, each) for each in tokens] == [True, False, False]
+    assert [await believes(credentials, each) for each in tokens] == [True, False, False]
     credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]))
-    assert [await accepts(credentials, each) for each in tokens] == [True, True, False]
+    assert [await believes(credentials, each) for each in tokens] == [True, True, False]
     credentials.adopt(settings(JWT_SECRET=SECRETS[2], JWT_SECRET_PREVIOUS=SECRETS[1]))
-    assert [await accepts(credentials, each) for each in tokens] == [False, True, True]
+    assert [await believes(credentials, each) for each in tokens] == [False, True, True]
 
 
 async def test_another_public_key() -> None:
     """A token cached under the old public key is refused after a rotation."""
     old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     credentials = Keyring(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger(), Metrics())
-    cached = token(old, "ES256")
-    assert await accepts(credentials, cached)
+    remembered = token(old, "ES256")
+    assert await believes(credentials, remembered)
     credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)))
-    assert not await accepts(credentials, cached)
-    assert await accepts(credentials, token(new, "ES256"))
+    assert not await believes(credentials, remembered)
+    assert await believes(credentials, token(new, "ES256"))
 
 
 def test_another_pair_signs() -> None:
@@ -92,11 +92,11 @@ def test_another_pair_signs() -> None:
 
 
 async def test_a_key_that_cannot_be_used_changes_nothing() -> None:
-    """An unusable key leaves the verifier and the signer unchanged."""
+    """Neither what verifies nor what signs."""
     credentials = Keyring(settings(), CapturingLogger(), Metrics())
     before = signature(credentials)
     weak = pem(ec.generate_private_key(ec.SECP256K1()))
     with pytest.raises(SettingsError):
         credentials.adopt(settings(ACCESS_KEY="ak-2", JWT_PUBLIC_KEY=weak))
     assert signature(credentials) == before
-    assert await accepts(credentials, token(SECRETS[0]))
+    assert await believes(credentials, token(SECRETS[0]))

@@ -134,7 +134,7 @@ def _waited() -> float:
 
 
 def build(_worker: int) -> Application:
-    """Build the gateway from the environment, with sampling."""
+    """Return the gateway that the environment describes, under watch."""
     gateway = processes.worker(load(os.environ), [SharedMetrics()], 0)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))

@@ -1,4 +1,4 @@
-"""The runner for test vectors, as a real process."""
+"""The runner for outside vectors, as the real process that an outsider starts."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ SIGNATURE = "reject signature does not match"
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
-    """Return a function that runs the runner with a key, or a file's bytes, and lines."""
+    """Return what runs the runner with a key, or its file's bytes, and some lines."""
 
     def judged(key: Jwk | bytes, *lines: str | bytes) -> Sequence[str]:
         file = tmp_path / "key.json"
@@ -100,13 +100,13 @@ def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 def test_bad_key(
     judge: Judge, jwks: Jwks, sign: Sign, changes: Mapping[str, Any], reason: str
 ) -> None:
-    """With an unusable key every line is rejected for that reason."""
+    """With a key that cannot be used every line is rejected for that, the well signed too."""
     good = sign("ES256", {"alg": "ES256"}, {})
     assert judge({**jwks["ES256"], **changes}, good, "", "x") == [f"reject {reason}"] * 3
 
 
 def test_weak_key(judge: Judge) -> None:
-    """With a weak key, RSA or symmetric, every line is rejected for that reason."""
+    """So it is with one that is too weak, RSA or secret."""
     short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505  # weak on purpose
     [verdict] = judge(short, "x")
     assert verdict.startswith("reject The RSA key is too short")
@@ -129,14 +129,14 @@ def test_file_that_is_no_key(judge: Judge, text: bytes, reason: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A missing file ends the runner with 2, a message and no output."""
+    """A file that is not there ends it with 2 and a line that says so, nothing on the output."""
     done = run(str(tmp_path / "none.json"), b"x\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"No such file" in done.stderr
 
 
 def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """A `kid` selects the key of a set; a token without one is tried with all."""
+    """Of a set the key is taken that `kid` names, any for a token without one."""
     keys = as_set(
         {**jwks["RS256"], "kid": "a"}, {**jwks["ES256"], "kid": "b"}, {**SECRET, "kid": "c"}
     )
@@ -151,7 +151,7 @@ def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 
 
 def test_set_of_secrets(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
-    """A set of symmetric keys alone is accepted; a `kid` of two keys selects neither."""
+    """Secrets by themselves may be in a set; one `kid` for two of them names neither."""
     ours = {**SECRET, "k": text_of(signing_keys["HS256"])}
     token = sign("HS256", {"alg": "HS256", "kid": "a"}, {})
     assert judge(as_set({**ours, "kid": "a"}, {**SECRET, "kid": "b"}), token) == ["accept"]
@@ -179,7 +179,7 @@ def test_last_line_without_an_end(jwks: Jwks, sign: Sign, tmp_path: Path) -> Non
 
 
 def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
-    """Each verdict is printed before the next token is sent."""
+    """Who sends one token and waits is told, before the next is sent."""
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     with subprocess.Popen(  # noqa: S603  # our own command
@@ -200,7 +200,7 @@ def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
 
 
 def test_many_lines(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """100,000 lines, a tenth of them verified, take seconds."""
+    """100,000 lines, a tenth of them to be verified, are a matter of seconds."""
     good = sign("RS256", {"alg": "RS256"}, {})
     started = time.monotonic()
     verdicts = judge(jwks["RS256"], *[good, *["x.y.z"] * 9] * 10_000)

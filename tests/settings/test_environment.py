@@ -27,7 +27,7 @@ SECRETS = [each for each in variables(Settings) if each.file]
 
 
 def test_every_problem_is_reported_at_once_and_in_order() -> None:
-    """One load reports every problem: missing, bad, conflicting and unknown variables."""
+    """One run names all that is wrong: missing, bad, together, unknown."""
     problems = _problems(
         {
             "GATEWAY_TYPO": "1",
@@ -53,7 +53,7 @@ def test_every_problem_is_reported_at_once_and_in_order() -> None:
 
 
 def test_the_error_reads_as_a_table() -> None:
-    """The error's text has one line a problem, with the messages in one column."""
+    """As text it is a line a problem, the messages in one column."""
     error = SettingsError(Problem("GATEWAY_HOST", "must be X"), Problem("GATEWAY_A", "must be Y"))
     assert str(error) == "GATEWAY_HOST  must be X\nGATEWAY_A     must be Y"
 
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read(minimal: dict[str, str], path: str) -> None:
 def test_a_bad_value_in_a_file_is_the_file_variables_problem(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """A bad value in a file is a problem of the file variable."""
+    """The operator is told where the value came from."""
     del minimal["GATEWAY_JWT_SECRET"]
     [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", b"short"))
     assert problem.variable == "GATEWAY_JWT_SECRET_FILE"
@@ -143,7 +143,7 @@ def test_a_value_and_a_file_at_once(minimal: dict[str, str], tmp_path: Path) -> 
 def test_an_empty_value_does_not_conflict_with_a_file(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """An empty value counts as unset, for the value and for the file."""
+    """Set to nothing is not set, on either side."""
     minimal["GATEWAY_ACCESS_KEY"] = ""
     minimal["GATEWAY_SECRET_KEY_FILE"] = ""
     settings = load(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"from-a-file"))
@@ -152,7 +152,7 @@ def test_an_empty_value_does_not_conflict_with_a_file(
 
 
 def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
-    """Files are read with the caller's reader."""
+    """The reader of files is the caller's."""
     del minimal["GATEWAY_ACCESS_KEY"]
     files = {Path("/run/ak"): b"from-a-map"}
     settings = load({**minimal, "GATEWAY_ACCESS_KEY_FILE": "/run/ak"}, files.__getitem__)
@@ -175,7 +175,7 @@ def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
 def test_an_unknown_name_is_told_the_nearest(
     minimal: dict[str, str], name: str, nearest: str
 ) -> None:
-    """An unknown name is a problem that names the nearest known one, even if empty."""
+    """A slip in a name is a problem that says what was probably meant, set or set to nothing."""
     for value in ("1", ""):
         [problem] = _problems({**minimal, name: value})
         assert problem.variable == name
@@ -186,13 +186,13 @@ def test_an_unknown_name_is_told_the_nearest(
     "name", ["GATEWAY_SERVICE_HOST", "GATEWAY_SERVICE_PORT_HTTP", "GATEWAY_PORT_80_TCP_ADDR"]
 )
 def test_kubernetes_service_variables_are_explained(minimal: dict[str, str], name: str) -> None:
-    """Variables of a Kubernetes Service named gateway get advice."""
+    """Names that Kubernetes injects for a Service called gateway get the way out."""
     [problem] = _problems({**minimal, name: "10.0.0.1"})
     assert "enableServiceLinks" in problem.message
 
 
 def test_other_variables_are_left_alone(minimal: dict[str, str]) -> None:
-    """Variables without our prefix are ignored."""
+    """Only names with our prefix are looked at."""
     load({**minimal, "MY_GATEWAY_PORT": "x", "GATEWAY": "x", "gateway_port": "x"})
 
 
@@ -216,7 +216,7 @@ def test_the_part_for_tokens_is_checked_as_the_whole_is() -> None:
 
 
 def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
-    """Neither repr nor str of the settings shows a secret, and they cannot be pickled."""
+    """Neither repr nor str of the settings holds a secret, and a pickle cannot be made."""
     secret = CANARY + LONG
     minimal |= {
         "GATEWAY_ACCESS_KEY": secret,
@@ -234,7 +234,7 @@ def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", ["{}", "{} ", "{}\n\0密", "https://u:{}@h\udcff", "{}=" * 2000])
 def test_errors_show_no_value(name: str, shape: str) -> None:
-    """No message and no traceback quotes a secret, whatever variable it is in."""
+    """Whatever variable a secret lands in, no message and no traceback repeats it."""
     with pytest.raises(SettingsError) as refused:
         load({name: shape.format(*[CANARY] * 2000), "GATEWAY_X": CANARY})
     shown = "".join(traceback.format_exception(refused.value))

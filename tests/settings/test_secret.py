@@ -9,7 +9,7 @@ CANARY = "canary-of-a-secret"
 
 
 def test_only_reveal_gives_the_text() -> None:
-    """`reveal` returns the text."""
+    """What was put in comes out of `reveal`."""
     assert Secret(CANARY).reveal() == CANARY
 
 
