@@ -35,7 +35,7 @@ from gateway.settings import (
 )
 from gateway.telemetry import Metrics
 from gateway.threads import drain_native_threads
-from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
+from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 
 TOKENS = 10_000
 """Verified tokens remembered."""
@@ -51,7 +51,7 @@ class Keyring:
     """What signs and what verifies. Raises SettingsError for a key that cannot be used."""
 
     def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
-        self.auth = qiniu_auth(settings)
+        self.signer = qiniu_signer(settings)
         self._static = StaticKeys(verification_keys(settings))
         self._issuer: Transport | None = None
         self._keys: KeySource = self._static
@@ -76,7 +76,7 @@ class Keyring:
     def adopt(self, settings: Settings) -> None:
         """Use the keys in `settings` from now on; raise SettingsError and change nothing."""
         self._static.use(verification_keys(settings))
-        self.auth.use(settings.access_key.reveal(), settings.secret_key.reveal())
+        self.signer.use(settings.access_key.reveal(), settings.secret_key.reveal())
         self.tokens.forget()
 
     @asynccontextmanager
@@ -138,9 +138,9 @@ async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
     return IssuerCheck(len(published.keys), published.left_out, problem)
 
 
-def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:
-    """Return what signs the vendor's calls."""
-    return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
+def qiniu_signer(settings: UpstreamSettings) -> QiniuSigner:
+    """Return the signer of the vendor's calls."""
+    return QiniuSigner(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
 def usable_settings(environ: Mapping[str, str]) -> Settings:

@@ -1,8 +1,8 @@
 """The vendor's JSON, decoded strictly and repaired into the domain's shapes.
 
-Only what names a room is required of it; builds differ in what else they send. Repairs: `extends`
-null → `{}`; `start_time` and `end_time` that mean "unset" (0, and the epoch second of year 1 that
-Go's zero time has, which some builds send in milliseconds) → None.
+Required are only the fields that name a room; builds differ in the others. Repairs: `extends`
+null → `{}`; an unset `start_time` or `end_time` → None. Unset is 0, or Go's zero time (the epoch
+second of year 1), in seconds or, from some builds, in milliseconds.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _UNSET_TIMES = frozenset({0, -62135596800, -62135596800000})
 
 
 class Envelope(Struct, frozen=True):
-    """What every reply is wrapped in; `data` stays encoded until somebody needs it."""
+    """The wrapper of every reply; `data` stays encoded until it is needed."""
 
     code: int
     request_id: str = ""
@@ -67,7 +67,7 @@ class RoomData(Struct, frozen=True):
 
 
 class CreateData(Struct, omit_defaults=True):
-    """The body of a create; what is None is left out."""
+    """The body of a create; None is left out."""
 
     anchor_id: str
     title: str
@@ -90,7 +90,7 @@ _rooms = msgspec.json.Decoder(RoomData, dec_hook=_secret)
 
 
 def decode_envelope(body: bytes) -> Envelope | None:
-    """Return the envelope in `body`, or None where there is none."""
+    """Return the envelope in `body`, or None without one."""
     try:
         return _envelopes.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -114,7 +114,7 @@ def decode_room_of(anchor_id: str, data: Raw) -> AnchorRoom:
 
 
 def decode_room(data: Raw) -> AnchorRoom:
-    """Return the room in an envelope's `data`; raise Broken where there is none."""
+    """Return the room in an envelope's `data`; raise Broken without one."""
     try:
         room = _rooms.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -8,14 +8,13 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 
-import httpx
 import pytest
 
+from gateway.upstream import Call, Reply
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from tests.live.fault_server import Exchange, Script, answering, enveloped, reply, serving
 from tests.live.faults import CHUNKED, GZIP, HEAD, SLOW, dripping
-from tests.upstream.scripted import sending
+from tests.upstream.scripted import call, sending
 
 pytestmark = pytest.mark.anyio
 
@@ -23,25 +22,24 @@ DEADLINE = 0.2
 GENEROUS = 2.0  # far above the deadline, far below what a drip would take
 
 
-def request(url: str, method: str = "POST") -> httpx.Request:
-    """Return a create, or another call, to the server at `url`."""
-    content = b"{}" if method == "POST" else None
-    return httpx.Request(method, f"{url}/server/live", content=content)
+def create(*, seconds: float = 10.0) -> Call:
+    """Return a create."""
+    return call("POST", "/server/live", b"{}", seconds=seconds)
 
 
 async def reply_to(script: Script, *, method: str = "GET", max_body: int = 1_000_000) -> Reply:
     """Make one call to a server with this script."""
-    async with serving(script) as server, sending(max_body=max_body) as send:
-        return await send(request(server.url, method))
+    async with serving(script) as server, sending(server.url, max_body=max_body) as send:
+        return await send(create() if method == "POST" else call(method))
 
 
 @pytest.mark.parametrize("case", SLOW)
 async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
     """However an upstream spends its time, the call ends soon after its deadline."""
-    async with serving(SLOW[case]) as server, sending(seconds=DEADLINE) as send:
+    async with serving(SLOW[case]) as server, sending(server.url) as send:
         started = time.perf_counter()
         with pytest.raises(DeadlineExceeded):
-            await send(request(server.url))
+            await send(create(seconds=DEADLINE))
         assert DEADLINE * 0.9 <= time.perf_counter() - started < GENEROUS
         assert len(server.received) == 1
 
@@ -52,10 +50,10 @@ async def test_waiting_for_a_connection_counts() -> None:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         with socket.create_connection(full.getsockname()):
-            async with sending(seconds=DEADLINE) as send:
+            async with sending(f"http://127.0.0.1:{full.getsockname()[1]}") as send:
                 started = time.perf_counter()
                 with pytest.raises(DeadlineExceeded):
-                    await send(request(f"http://127.0.0.1:{full.getsockname()[1]}"))
+                    await send(create(seconds=DEADLINE))
                 assert time.perf_counter() - started < GENEROUS
 
 
@@ -182,10 +180,10 @@ def unused_port() -> int:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "nope.invalid"])
 async def test_no_connection_is_not_sent(host: str, method: str) -> None:
-    """NotAttempted connections and names that do not resolve prove that nothing was sent."""
-    async with sending() as send:
+    """A refused connection or an unknown name proves that nothing was sent."""
+    async with sending(f"http://{host}:{unused_port()}") as send:
         with pytest.raises(NotSent):
-            await send(request(f"http://{host}:{unused_port()}", method))
+            await send(call(method))
 
 
 @pytest.mark.parametrize("case", ["closed at once", "no HTTP", "a header in Latin-1"])
