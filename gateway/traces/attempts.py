@@ -23,7 +23,10 @@ Attributes = dict[str, str | int]
 def with_span(tracer: Tracer, base_url: str, send: Send) -> Send:
     """Return `send` with a span around each attempt; `base_url` has no path."""
     base = httpx.URL(base_url)
-    server: Attributes = {"server.address": base.host, "server.port": base.port or _PORTS[base.scheme]}
+    server: Attributes = {
+        "server.address": base.host,
+        "server.port": base.port or _PORTS[base.scheme],
+    }
 
     async def spanned(call: Call) -> Reply:
         attributes = {

@@ -7,7 +7,7 @@ import httpx
 
 from .call import deadline_in
 from .faults import Fault
-from .send import exchange
+from .send import round_trip
 from .transport import Transport
 
 _OK = 200
@@ -17,7 +17,7 @@ async def fetch(transport: Transport, url: str, *, seconds: float, accept: str) 
     """Return the body of a 200 within `seconds`. Raises ConnectionError."""
     request = httpx.Request("GET", url, headers={"Accept": accept})
     try:
-        reply = await exchange(transport, request, deadline_in(seconds))
+        reply = await round_trip(transport, request, deadline_in(seconds))
     except Fault as fault:
         raise ConnectionError(f"no answer: {fault}") from fault
     if reply.status != _OK:

@@ -40,12 +40,12 @@ def transmit(transport: Transport, signer: QiniuSigner, base_url: str) -> Send:
             stream=httpx.ByteStream(call.body),  # `content=` would parse the headers again
         )
         request.read()
-        return await exchange(transport, request, call.deadline)
+        return await round_trip(transport, request, call.deadline)
 
     return sign_and_send
 
 
-async def exchange(transport: Transport, request: httpx.Request, deadline: float) -> Reply:
+async def round_trip(transport: Transport, request: httpx.Request, deadline: float) -> Reply:
     """Send `request` and return the whole reply, by `deadline` on the event loop's clock.
 
     The transport is told the seconds left, as the request's extension `deadline`. Raises a Fault:

@@ -36,7 +36,7 @@ def test_off_leaves_everything_as_it_is() -> None:
     wrapped: list[Any] = [
         NO_TRACES.application(thing, LOG),
         NO_TRACES.memory(thing),
-        NO_TRACES.attempts(thing),
+        NO_TRACES.attempts("http://upstream.invalid", thing),
     ]
     assert [each is thing for each in wrapped] == [True, True, True]
     assert NO_TRACES.processors == ()

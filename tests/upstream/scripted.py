@@ -36,9 +36,7 @@ async def sending(url: str, *, max_body: int = 1_000_000) -> AsyncIterator[Send]
         yield sender(transport, url)
 
 
-def call(
-    method: str = "GET", path: str = "/", body: bytes = b"", *, seconds: float = 10.0
-) -> Call:
+def call(method: str = "GET", path: str = "/", body: bytes = b"", *, seconds: float = 10.0) -> Call:
     """Return a call that has so many seconds."""
     return Call(method, path, deadline_in(seconds), "req-1", body)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
 from gateway.telemetry import Metrics, SharedMetrics, families
-from gateway.upstream.breaker import Breaker, guarded
+from gateway.upstream import Call, Reply
+from gateway.upstream.breaker import Breaker, with_breaker
 from gateway.upstream.faults import (
     Broken,
     DeadlineExceeded,
@@ -20,12 +21,11 @@ from gateway.upstream.faults import (
     NotSent,
     Unreadable,
 )
-from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.telemetry.counts import nonzero
 
 PAUSE = 1.0
-REQUEST = httpx.Request("GET", "http://upstream.invalid/")
+CALL = Call("GET", "/", deadline=0)
 
 
 class World:
@@ -38,9 +38,9 @@ class World:
         self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
-        self._guarded = guarded(self.breaker, self._send)
+        self._guarded = with_breaker(self.breaker, self._send)
 
-    async def _send(self, _: httpx.Request) -> Reply:
+    async def _send(self, _: Call) -> Reply:
         self.sent += 1
         await asyncio.sleep(0)
         if isinstance(self.outcome, BaseException):
@@ -51,7 +51,7 @@ class World:
         """Return whether a call with this outcome got as far as the upstream."""
         self.outcome, before = outcome, self.sent
         with suppress(Fault, asyncio.CancelledError):
-            await self._guarded(REQUEST)
+            await self._guarded(CALL)
         return self.sent > before
 
     def calls(self, outcomes: Sequence[Reply | BaseException]) -> list[bool]:
@@ -195,7 +195,7 @@ def test_what_was_sent_before_it_opened_counts_no_more(*, late: bool) -> None:
 
 
 def test_an_operator_sees_it_open_and_close() -> None:
-    """Each turn is one log line, a probe that fails is none."""
+    """Each transition is one log line, a probe that fails is none."""
     world = World()
     world.calls([Broken("reset")] * 9)
     world.now += PAUSE

@@ -30,25 +30,24 @@ from gateway.telemetry import (
     build_logger,
     families,
 )
-from gateway.upstream import QliveClient
+from gateway.upstream import Call, QliveClient, Reply
 from gateway.upstream.dialects import CredentialsRefused
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from gateway.upstream.wire import encode_create
 from tests.live.fault_server import PUSH_URL, ROOM, enveloped
 from tests.telemetry.counts import nonzero, nonzero_series
 
 pytestmark = pytest.mark.anyio
 
-BASE = "https://upstream.test:8443"
+TIMEOUT = 3.0
 ZONE = ZoneInfo("Asia/Shanghai")
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
 SECRET_WORDS = "words of the upstream"
 
 Outcome = tuple[int, bytes] | Fault | asyncio.CancelledError
-Call = Callable[[QliveClient], Awaitable[object]]
+Make = Callable[[QliveClient], Awaitable[object]]
 
-CALLS: dict[str, Call] = {
+CALLS: dict[str, Make] = {
     "create": lambda client: client.create(NEW_ROOM),
     "read": lambda client: client.read("1"),
     "stop": lambda client: client.stop("1"),
@@ -64,15 +63,21 @@ class Upstream:
         self.request.enter()
         self._outcomes = list(outcomes)
         self._log = BytesIO()
-        self.requests: list[httpx.Request] = []
+        self.calls: list[Call] = []
         log = build_logger("debug", "json", self._log)
         self.block = SharedMetrics()
+        metrics = Metrics(self.block)
         self.client = QliveClient(
-            self._send, base_url=BASE, zone=ZONE, log=log, metrics=Metrics(self.block)
+            self._send,
+            timeout=TIMEOUT,
+            zone=ZONE,
+            log=log,
+            calls=metrics.upstream_calls,
+            duration=metrics.upstream_duration,
         )
 
-    async def _send(self, request: httpx.Request) -> Reply:
-        self.requests.append(request)
+    async def _send(self, call: Call) -> Reply:
+        self.calls.append(call)
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -104,18 +109,14 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("name", "method", "path", "body"), REQUESTS)
-async def test_requests(name: str, method: str, path: str, body: bytes) -> None:
-    """Each call is one request with the id, and a type where there is a body."""
+async def test_calls(name: str, method: str, path: str, body: bytes) -> None:
+    """Each operation is one call, with the request's id and the whole timeout ahead."""
     upstream = Upstream(success(ROOM))
     await CALLS[name](upstream.client)
-    (request,) = upstream.requests
-    assert (request.method, str(request.url), request.content) == (method, BASE + path, body)
-    headers = {"host": "upstream.test:8443", "x-reqid": "req-1"}
-    if method == "POST":
-        headers["content-length"] = str(len(body))
-    if body:
-        headers["content-type"] = "application/json"
-    assert dict(request.headers) == headers
+    (call,) = upstream.calls
+    assert (call.method, call.path, call.body) == (method, path, body)
+    assert (call.request_id, call.attempts) == ("req-1", 0)
+    assert 0 < call.time_left() <= TIMEOUT
 
 
 @pytest.mark.parametrize("name", ["create", "read"])
@@ -180,7 +181,7 @@ async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], st
     with pytest.raises(error) as caught:
         await CALLS[name](upstream.client)
     assert type(caught.value) is error
-    assert len(upstream.requests) == 1
+    assert len(upstream.calls) == 1
     assert upstream.client.state == state
     *before, line = upstream.lines
     assert len(before) == (error is CredentialsRefused)

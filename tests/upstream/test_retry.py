@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.upstream import Call, Reply
+from gateway.upstream.call import deadline_in
 from gateway.upstream.faults import (
     Broken,
     DeadlineExceeded,
@@ -16,8 +18,7 @@ from gateway.upstream.faults import (
     NotSent,
     Unreadable,
 )
-from gateway.upstream.retry import RetryBudget, retrying
-from gateway.upstream.send import Reply, within
+from gateway.upstream.retry import RetryBudget, with_retry
 from tests.live.fault_server import enveloped
 
 TIMEOUT = 3.0
@@ -43,10 +44,9 @@ class World:
         self.pauses: list[float] = []
         self.sent = 0
         self.budget = RetryBudget()
-        steps = retrying(self.budget, self._send, sleep=self._sleep, jitter=lambda: jitter)
-        self._call = within(TIMEOUT, steps)
+        self._call = with_retry(self.budget, self._send, sleep=self._sleep, jitter=lambda: jitter)
 
-    async def _send(self, _: httpx.Request) -> Reply:
+    async def _send(self, _: Call) -> Reply:
         self.sent += 1
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Fault):
@@ -61,7 +61,7 @@ class World:
 
         async def one() -> Reply | Fault:
             try:
-                return await self._call(httpx.Request(method, "http://upstream.invalid/"))
+                return await self._call(Call(method, "/", deadline_in(TIMEOUT)))
             except Fault as fault:
                 return fault
 

@@ -52,13 +52,15 @@ Call = Callable[[QliveClient], Awaitable[object]]
 async def sent_by(call: Call) -> Sent:
     """Make one call of the client over real sockets and return what went over the wire."""
     RequestContext("req-1").enter()
-    async with serving(answering(reply(enveloped(ROOM)))) as server, sending() as send:
+    async with serving(answering(reply(enveloped(ROOM)))) as server, sending(server.url) as send:
+        metrics = Metrics()
         client = QliveClient(
             send,
-            base_url=server.url,
+            timeout=10,
             zone=ZoneInfo("Asia/Shanghai"),
             log=build_logger("debug", "json", BytesIO()),
-            metrics=Metrics(),
+            calls=metrics.upstream_calls,
+            duration=metrics.upstream_duration,
         )
         await call(client)
         (exchange,) = server.received
