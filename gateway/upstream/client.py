@@ -23,13 +23,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
     is_request_id,
 )
-from gateway.telemetry import (
-    Counter,
-    Histogram,
-    UpstreamCall,
-    current_request_id,
-    note_call,
-)
+from gateway.telemetry import Counter, Histogram, UpstreamCall, current_request_id, note_call
 
 from .call import Call, Send, deadline_in
 from .dialects import CredentialsRefused, Operation, accept
@@ -74,7 +68,8 @@ class QliveClient:
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
-        call = self._new_call("POST", body=encode_create(room, self._zone))
+        call = self._new_call("POST", "")
+        call.body = encode_create(room, self._zone)
         return await self._make(Operation.CREATE, call, partial(decode_room_of, room.anchor_id))
 
     async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
@@ -82,7 +77,8 @@ class QliveClient:
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        call = self._new_call("GET", f"/{live_id}", on_sent=on_sent)
+        call = self._new_call("GET", f"/{live_id}")
+        call.on_sent = on_sent
         return await self._make(Operation.READ, call, partial(decode_this_room, live_id))
 
     async def stop(self, live_id: str) -> None:
@@ -93,15 +89,8 @@ class QliveClient:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
         await self._make(Operation.DELETE, self._new_call("DELETE", f"/{live_id}"), _nothing)
 
-    def _new_call(
-        self,
-        method: str,
-        path: str = "",
-        body: bytes = b"",
-        on_sent: Callable[[], None] | None = None,
-    ) -> Call:
-        deadline = deadline_in(self._timeout)
-        return Call(method, f"{_ROOMS}{path}", deadline, current_request_id(), body, on_sent)
+    def _new_call(self, method: str, path: str) -> Call:
+        return Call(method, f"{_ROOMS}{path}", deadline_in(self._timeout), current_request_id())
 
     async def _make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
         envelope: Envelope | None = None
@@ -112,11 +101,9 @@ class QliveClient:
             result = decode(accept(operation, reply).data)
         except Fault as fault:
             _forget_frames(fault)
-            read = operation is Operation.READ
-            error = fault.as_read_error() if read else fault.as_write_error()
-            raise self._failed(operation, error, envelope, call) from fault
+            raise self._failed(operation, _meaning(fault, operation), envelope) from fault
         except GatewayError as error:
-            self._failed(operation, error, envelope, call)
+            self._failed(operation, error, envelope)
             raise
         except asyncio.CancelledError:
             self._calls.inc(operation, "abandoned")
@@ -136,11 +123,7 @@ class QliveClient:
             self._log.info("credentials_accepted")
 
     def _failed(
-        self,
-        operation: Operation,
-        error: GatewayError,
-        envelope: Envelope | None,
-        call: Call,
+        self, operation: Operation, error: GatewayError, envelope: Envelope | None
     ) -> GatewayError:
         refused = isinstance(error, CredentialsRefused)
         if isinstance(error, UpstreamFailure):
@@ -154,7 +137,7 @@ class QliveClient:
         self._log.log(
             _severity(error),
             "upstream_call_failed",
-            request_id=call.request_id,
+            request_id=current_request_id(),
             operation=operation.value,
             problem=error.code,
             reason=str(error),
@@ -163,6 +146,11 @@ class QliveClient:
         )
         self._calls.inc(operation, "credentials_refused" if refused else error.code)
         return error
+
+
+def _meaning(fault: Fault, operation: Operation) -> UpstreamFailure:
+    """Return the error for `fault`; a variable for it in the caller would be a reference cycle."""
+    return fault.as_read_error() if operation is Operation.READ else fault.as_write_error()
 
 
 def _forget_frames(fault: BaseException | None) -> None:

@@ -56,13 +56,13 @@ def with_retry(
             return await send(call)
         budget.earn()
         first = await _outcome(send, call)
-        wait = _pause_after(first)
-        if wait is None:
+        pause = _pause_after(first)
+        if pause is None:
             return _unwrap(first)
-        wait += jitter() * _LONGEST_JITTER
-        if wait >= call.time_left() or not budget.spend():
+        pause += jitter() * _LONGEST_JITTER
+        if pause >= call.time_left() or not budget.spend():
             return _unwrap(first)
-        await sleep(wait)
+        await sleep(pause)
         second = await _outcome(send, call)
         return _unwrap(first if isinstance(second, NotAttempted) else second)
 

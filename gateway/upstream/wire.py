@@ -20,6 +20,7 @@ from .faults import Broken
 
 LiveId = Annotated[str, Meta(pattern=rf"\A{LIVE_ID}\Z")]
 
+_TIME = "%Y-%m-%d %H:%M:%S"
 _UNSET_TIMES = frozenset({0, -62135596800, -62135596800000})
 
 
@@ -64,19 +65,6 @@ class RoomData(Struct, frozen=True):
     flv_url: str = ""
     pv: int = 0
     uv: int = 0
-
-
-class CreateData(Struct, omit_defaults=True):
-    """The body of a create; None is left out."""
-
-    anchor_id: str
-    title: str
-    notice: str | None = None
-    cover_url: str | None = None
-    extends: Mapping[str, str] | None = None
-    start_at: str | None = None
-    end_at: str | None = None
-    publish_expire_at: str | None = None
 
 
 def _secret(_: type, text: object) -> Secret:
@@ -150,24 +138,17 @@ def decode_room(data: Raw) -> AnchorRoom:
 
 
 def encode_create(room: NewRoom, zone: ZoneInfo) -> bytes:
-    """Return the JSON body of a create, its times as `YYYY-MM-DD HH:MM:SS` in `zone`."""
-    return msgspec.json.encode(
-        CreateData(
-            anchor_id=room.anchor_id,
-            title=room.title,
-            notice=room.notice,
-            cover_url=room.cover_url,
-            extends=room.extends,
-            start_at=_local_time(room.start_at, zone),
-            end_at=_local_time(room.end_at, zone),
-            publish_expire_at=_local_time(room.publish_expire_at, zone),
-        )
-    )
+    """Return the JSON body of a create, its times as `YYYY-MM-DD HH:MM:SS` in `zone`.
+
+    The upstream takes the fields of a NewRoom by their own names; those that are None are left out.
+    """
+    fields = {
+        name: value.astimezone(zone).strftime(_TIME) if isinstance(value, datetime) else value
+        for name, value in msgspec.structs.asdict(room).items()
+        if value is not None
+    }
+    return msgspec.json.encode(fields)
 
 
 def _set_time(seconds: int) -> int | None:
     return None if seconds in _UNSET_TIMES else seconds
-
-
-def _local_time(moment: datetime | None, zone: ZoneInfo) -> str | None:
-    return None if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
