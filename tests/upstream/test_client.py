@@ -1,4 +1,4 @@
-"""The vendor's four calls as requests, results, errors and log lines."""
+"""The vendor's four calls: results, errors, metrics and log lines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -56,7 +56,7 @@ CALLS: dict[str, Make] = {
 
 
 class Upstream:
-    """A `Send` that ends as told, a client over it, what it was sent and what was logged."""
+    """A client over a scripted `Send`; calls and log lines are kept."""
 
     def __init__(self, *outcomes: Outcome) -> None:
         self.request = RequestContext("req-1")
@@ -133,7 +133,7 @@ async def test_rooms_are_returned_whole(name: str) -> None:
 @pytest.mark.parametrize("name", ["stop", "delete"])
 @pytest.mark.parametrize("body", [b'{"code":0}', enveloped(), enveloped(ROOM), enveloped([1])])
 async def test_stop_and_delete_need_no_data(name: str, body: bytes) -> None:
-    """Whatever `data` is, or is not, a success is a success."""
+    """A stop or delete succeeds with any `data`, or none."""
     assert await CALLS[name](Upstream((200, body)).client) is None
 
 
@@ -194,7 +194,7 @@ async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], st
 
 
 async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
-    """However many calls are refused, an operator reads of it once, and once when it is over."""
+    """Refused credentials are logged once, not per call, and once when accepted again."""
     refused = (401, enveloped(code=401))
     upstream = Upstream(refused, refused, Broken("cut"), refused, success(ROOM), success(ROOM))
     for _ in range(6):
@@ -208,7 +208,7 @@ async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
 
 
 async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
-    """What is noted are the upstream's code and request id, nothing where there was no reply."""
+    """The upstream's code and request id are noted, and nothing without a reply."""
     upstream = Upstream(success(ROOM), (500, enveloped(code=602)), Broken("cut"))
     for _ in range(3):
         with suppress(GatewayError):
@@ -218,7 +218,7 @@ async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
 
 
 async def test_a_call_takes_as_long_as_it_takes() -> None:
-    """Its time is counted by operation, whatever became of it; a call given up too."""
+    """The duration of every call is observed by operation, cancelled calls included."""
     upstream = Upstream(success(ROOM), asyncio.CancelledError())
     await upstream.client.delete("1")
     with pytest.raises(asyncio.CancelledError):
@@ -233,7 +233,7 @@ async def test_a_call_takes_as_long_as_it_takes() -> None:
 
 
 async def test_state_follows_the_last_call() -> None:
-    """`untried`, then how the last call went; a business refusal is an upstream that works."""
+    """The state is `untried` at first, then `ok` or `failing`; a business refusal is `ok`."""
     upstream = Upstream(
         Broken("cut"),
         success(ROOM),
@@ -251,7 +251,7 @@ async def test_state_follows_the_last_call() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
-    """The upstream's code and request id are logged; its words are logged nowhere, nor raised."""
+    """The upstream's code and request id are logged; its message is neither logged nor raised."""
     upstream = Upstream((500, enveloped(code=602, message=SECRET_WORDS)))
     with pytest.raises(UpstreamError) as caught:
         await CALLS[name](upstream.client)
@@ -266,7 +266,7 @@ async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
     [{"live_id": "2/"}, {"push_url": [PUSH_URL]}, {"title": 1}, {"anchor_info": PUSH_URL}],
 )
 async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> None:
-    """A room that cannot be used is logged without anything that is in it."""
+    """An unusable room is logged without any of its content."""
     upstream = Upstream((200, enveloped(ROOM | changes, message=SECRET_WORDS)))
     with pytest.raises(GatewayError) as caught:
         await CALLS[name](upstream.client)
@@ -276,7 +276,7 @@ async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> N
 
 
 async def test_the_cause_of_an_error_is_kept() -> None:
-    """A fault stands behind the error that it means, for tracebacks."""
+    """A fault is the `__cause__` of its error, for tracebacks."""
     fault = Broken("cut")
     with pytest.raises(UpstreamError) as caught:
         await Upstream(fault).client.read("1")

@@ -31,7 +31,7 @@ class World:
 
     @property
     def under_way(self) -> int:
-        """How many calls it has."""
+        """The number of calls being answered."""
         return len(self._under_way)
 
     def pass_time(self, seconds: float) -> None:

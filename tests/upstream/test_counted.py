@@ -40,7 +40,7 @@ REFUSAL = Reply(500, httpx.Headers(), enveloped(code=500, message="record not fo
     ],
 )
 def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
-    """Each that was sent counts once, by what came back; the outcome itself is passed on."""
+    """Each attempt that was sent counts once by its outcome, and the outcome is passed on."""
     block = SharedMetrics()
 
     async def send(_: Call) -> Reply:

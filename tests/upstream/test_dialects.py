@@ -1,4 +1,4 @@
-"""The vendor's table of answers, row by row, and everything that is no answer at all."""
+"""The vendor's table of replies, row by row, and replies outside of it."""
 
 import httpx
 import msgspec
@@ -71,7 +71,7 @@ def test_answers(
 
 
 def test_legacy_refuses_bad_json_as_plain_text() -> None:
-    """An envelope in text/plain is read where the status is a refusal, and only there."""
+    """An envelope in text/plain is read only if the status is a refusal."""
     refusal = enveloped(code=404, message="Not found")
     assert type(meaning(READ, answer(400, refusal, TEXT))) is RoomNotFound
     assert type(meaning(READ, answer(200, refusal, TEXT))) is UpstreamError
@@ -128,7 +128,7 @@ def test_refused_without_an_envelope(operation: Operation, status: int) -> None:
     [None, "application/json", JSON, 'Application/JSON; Charset="UTF-8"', "application/vnd.x+json"],
 )
 def test_types_of_an_envelope(content_type: str | None) -> None:
-    """JSON in UTF-8 is read under any of its names, and where nothing is declared."""
+    """JSON in UTF-8 is read under any of its names, and without a declared type."""
     assert meaning(STOP, answer(200, SUCCESS, content_type)) is None
 
 

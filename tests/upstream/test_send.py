@@ -35,7 +35,7 @@ async def reply_to(script: Script, *, method: str = "GET", max_body: int = 1_000
 
 @pytest.mark.parametrize("case", SLOW)
 async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
-    """However an upstream spends its time, the call ends soon after its deadline."""
+    """The call ends soon after its deadline, however the upstream spends its time."""
     async with serving(SLOW[case]) as server, sending(server.url) as send:
         started = time.perf_counter()
         with pytest.raises(DeadlineExceeded):
@@ -45,7 +45,7 @@ async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
 
 
 async def test_waiting_for_a_connection_counts() -> None:
-    """A connection that is never accepted is bounded by the same deadline, and may be sent."""
+    """The same deadline bounds the wait for a connection, and such a call counts as sent."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -58,7 +58,7 @@ async def test_waiting_for_a_connection_counts() -> None:
 
 
 async def test_a_slow_reply_within_the_deadline_is_whole() -> None:
-    """Dripping alone is no fault."""
+    """A dripping reply within the deadline is read whole."""
     got = await reply_to(dripping(b"23456789}", HEAD + b"Content-Length: 10\r\n\r\n1"))
     assert got.body == b"123456789}"
 
@@ -146,13 +146,13 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 async def test_an_unreadable_reply_is_broken(case: str) -> None:
-    """A reply that breaks HTTP, or is cut off where that can be told, is never NotSent."""
+    """A reply that breaks HTTP, or is visibly cut off, is Broken and never NotSent."""
     with pytest.raises(Broken):
         await reply_to(answering(BROKEN[case], close=True), method="POST")
 
 
 async def test_a_body_cut_off_without_a_length_is_told_by_its_json() -> None:
-    """HTTP cannot tell such a truncation: the bytes come as they are, for a strict decoder."""
+    """HTTP cannot show such a truncation: the bytes are returned, for a strict decoder."""
     got = await reply_to(answering(HEAD + b"\r\n" + enveloped()[:-5], close=True))
     assert got.body == enveloped()[:-5]
 
@@ -188,7 +188,7 @@ async def test_no_connection_is_not_sent(host: str, method: str) -> None:
 
 @pytest.mark.parametrize("case", ["closed at once", "no HTTP", "a header in Latin-1"])
 async def test_faults_tell_nothing_of_the_signature(case: str) -> None:
-    """What goes to the log has no key and no signature in it."""
+    """The text of a fault, meant for the log, has no key and no signature in it."""
     with pytest.raises(Fault) as caught:
         await reply_to(answering(BROKEN[case], close=True), method="POST")
     assert "Qiniu" not in str(caught.value)
@@ -196,6 +196,6 @@ async def test_faults_tell_nothing_of_the_signature(case: str) -> None:
 
 
 async def test_a_reply_does_not_print_its_body() -> None:
-    """A body may hold a push URL."""
+    """The repr of a reply shows its status only: a body may hold a push URL."""
     got = await reply_to(answering(reply(os.urandom(4).hex().encode())))
     assert repr(got) == "Reply(status=200)"

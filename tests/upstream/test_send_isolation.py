@@ -1,4 +1,4 @@
-"""Nothing leaks between calls, or in from the environment: over real sockets."""
+"""Isolation over real sockets: nothing leaks between calls, or in from the environment."""
 
 import asyncio
 from collections import Counter
@@ -21,7 +21,7 @@ OK = reply(enveloped())
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_redirects_are_not_followed(method: str, status: int) -> None:
-    """The redirect itself is the reply; its target sees no connection."""
+    """The redirect itself is the reply, and its target sees no connection."""
     async with serving(answering(OK)) as elsewhere:
         redirect = reply(b"", status, f"Location: {elsewhere.url}/stolen")
         async with serving(answering(redirect)) as server, sending(server.url) as send:
@@ -61,7 +61,7 @@ async def test_proxy_variables_and_netrc_are_ignored(
 
 
 async def read_room(send: Send, live_id: str) -> str:
-    """Read a room as the client does: say whose body was got, or that it was refused."""
+    """Read a room as the client does; return the id in the reply, or `refused`."""
     envelope = accept(Operation.READ, await send(call("GET", f"/{live_id}")))
     try:
         return decode_this_room(live_id, envelope.data).live_id
@@ -107,7 +107,7 @@ async def test_reads_keep_their_connection() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_a_write_has_a_connection_of_its_own(method: str) -> None:
-    """What came before cannot pass for its reply, nor what comes after for that of a read."""
+    """A write shares no connection, so no earlier or later bytes can pass for its reply."""
     async with serving(answering(OK)) as server, sending(server.url) as send:
         for _ in range(3):
             await send(call())
