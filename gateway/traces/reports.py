@@ -34,12 +34,12 @@ class Reports(logging.Handler):
         self._next = 0.0
 
     def begin(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         for name in _OURS:
             logging.getLogger(name).addHandler(self)
 
     def end(self) -> None:
-        """Stop to listen."""
+        """Stop listening."""
         for name in _OURS:
             logging.getLogger(name).removeHandler(self)
 

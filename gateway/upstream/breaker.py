@@ -29,7 +29,7 @@ _PAUSE = 1.0
 
 
 class Breaker:
-    """The breaker of one upstream; `clock` is monotonic, in seconds, `openings` counts."""
+    """The breaker of one upstream; `clock` is monotonic, in seconds; `openings` counts openings."""
 
     def __init__(
         self, clock: Callable[[], float], log: FilteringBoundLogger, openings: Counter
