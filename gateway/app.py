@@ -4,7 +4,7 @@ request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
         → RoomService (policy, shapes) → LocalRoomCache (single flight)
-        → QliveClient → retry → breaker → limit → deadline → sign → transport → upstream
+        → QliveClient → retry → breaker → connection limiter → sign → transport → upstream
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from gateway.edge import (
     build_application,
     encode_room,
 )
-from gateway.keyring import Keyring, qiniu_auth
+from gateway.keyring import Keyring, qiniu_signer
 from gateway.rooms import Creator, RoomService, Scopes
 from gateway.rotation import Rotation
 from gateway.settings import (
@@ -66,10 +66,10 @@ from gateway.upstream import (
     Probe,
     QliveClient,
     Transport,
-    attempt,
     build_transport,
     pipeline,
     probe,
+    transmit,
 )
 
 
@@ -93,22 +93,23 @@ def build(
     rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
-    line = ConnectionLimiter(settings.upstream_connections)
+    limiter = ConnectionLimiter(settings.upstream_connections)
     send = pipeline(
         transport,
-        credentials.auth,
+        credentials.signer,
         breaker,
-        line,
-        timeout=settings.upstream_timeout,
+        limiter,
+        base_url=settings.upstream_url,
         attempts=metrics.upstream_attempts,
-        traced=tracing.attempts,
+        traced=partial(tracing.attempts, settings.upstream_url),
     )
     client = QliveClient(
         send,
-        base_url=settings.upstream_url,
+        timeout=settings.upstream_timeout,
         zone=settings.upstream_timezone,
         log=log,
-        metrics=metrics,
+        calls=metrics.upstream_calls,
+        duration=metrics.upstream_duration,
     )
     cache = LocalRoomCache(
         client.read,
@@ -137,8 +138,8 @@ def build(
         metrics.cached.set(known, "known")
         metrics.cached.set(unknown, "unknown")
         metrics.http_in_flight.set(in_flight.count)
-        metrics.upstream_active.set(line.active)
-        metrics.upstream_waiting.set(line.waiting)
+        metrics.upstream_active.set(limiter.active)
+        metrics.upstream_waiting.set(limiter.waiting)
         for state in BREAKER_STATES:
             metrics.breaker.set(state == breaker.state, state)
 
@@ -206,8 +207,8 @@ async def probe_upstream(settings: UpstreamSettings) -> Probe:
     """Make one signed read and close the connection."""
     transport = _transport(settings)
     try:
-        send = attempt(transport, qiniu_auth(settings), timeout=settings.upstream_timeout)
-        return await probe(send, settings.upstream_url)
+        send = transmit(transport, qiniu_signer(settings), settings.upstream_url)
+        return await probe(send, settings.upstream_timeout)
     finally:
         await transport.aclose()
         await drain_native_threads()

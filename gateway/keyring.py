@@ -35,7 +35,7 @@ from gateway.settings import (
 )
 from gateway.telemetry import Metrics
 from gateway.threads import drain_native_threads
-from gateway.upstream import QiniuAuth, Transport, build_transport, fetch
+from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 
 TOKENS = 10_000
 """Verified tokens in the cache."""
@@ -51,7 +51,7 @@ class Keyring:
     """The signer and the token verifier. Raises SettingsError for an unusable key."""
 
     def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
-        self.auth = qiniu_auth(settings)
+        self.signer = qiniu_signer(settings)
         self._static = StaticKeys(verification_keys(settings))
         self._issuer: Transport | None = None
         self._keys: KeySource = self._static
@@ -76,7 +76,7 @@ class Keyring:
     def adopt(self, settings: Settings) -> None:
         """Switch to the keys in `settings`, or raise SettingsError and change nothing."""
         self._static.replace(verification_keys(settings))
-        self.auth.use(settings.access_key.reveal(), settings.secret_key.reveal())
+        self.signer.use(settings.access_key.reveal(), settings.secret_key.reveal())
         self.tokens.clear()
 
     @asynccontextmanager
@@ -138,9 +138,9 @@ async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
     return IssuerCheck(len(published.keys), published.left_out, problem)
 
 
-def qiniu_auth(settings: UpstreamSettings) -> QiniuAuth:
+def qiniu_signer(settings: UpstreamSettings) -> QiniuSigner:
     """Return the signer of upstream calls."""
-    return QiniuAuth(settings.access_key.reveal(), settings.secret_key.reveal())
+    return QiniuSigner(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
 def usable_settings(environ: Mapping[str, str]) -> Settings:

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -54,9 +53,8 @@ async def believes(credentials: Keyring, text: str) -> bool:
 
 
 def signature(credentials: Keyring) -> str:
-    """Return what signs a request."""
-    request = httpx.Request("GET", "http://upstream.invalid/server/live/1")
-    return str(next(credentials.auth.auth_flow(request)).headers["Authorization"])
+    """Return the Authorization value of a request."""
+    return credentials.signer.authorization("GET", "/server/live/1", "upstream.invalid", (), b"")
 
 
 async def test_another_secret() -> None:

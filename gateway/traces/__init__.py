@@ -1,15 +1,14 @@
 """Traces, where the environment asks for them: spans around requests, room lookups and attempts.
 
-- Everything is put around seams that are there anyway, by the composition root. Without traces it
-  puts nothing: what would have been wrapped is the same object, and OpenTelemetry, which is the
-  extra `otel`, is not even imported. So this package stands above those whose seams it knows, and
-  not in `telemetry`, which all of them may use.
-- The standard OTEL_… variables configure it, which OpenTelemetry's SDK reads by itself. What it
-  would pass over in silence is refused at start: see `wanted`.
+- The composition root wraps existing seams in spans. Without traces nothing is wrapped, and
+  OpenTelemetry, the extra `otel`, is not even imported. So this package stands above the packages
+  with those seams, and not in `telemetry`, below them.
+- The standard OTEL_… variables configure it; OpenTelemetry's SDK reads them by itself. Values that
+  the SDK would ignore in silence are refused at start: see `requested`.
 - A client's W3C context is continued, and never sent to the vendor.
-- A span has no token, key, signature, query, header, body or `push_url`. An error is told by its
-  type: texts may quote what others have sent.
-- No provider is made the process's own: what is traced gets its tracer handed in.
+- A span has no token, key, signature, query, header, body or `push_url`. An error is recorded by
+  its type: texts may quote input.
+- There is no global tracer provider: the tracer is passed in.
 """
 
 from .requested import traces_requested

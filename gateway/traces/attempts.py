@@ -1,40 +1,50 @@
 """A CLIENT span for each attempt at a call to the vendor.
 
-The step stands where an attempt begins that was neither refused by the breaker nor still waits for
-a connection, and sees why it failed. It leaves the request as it is: the context goes no further.
+The step stands after the breaker and the connection limiter, and sees why an attempt failed. The
+context of the trace is not sent to the vendor.
 Source of names: OpenTelemetry's semantic conventions for HTTP, stable since 1.23.
 """
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import httpx
 from opentelemetry.trace import SpanKind, Tracer
 
-from gateway.upstream import Reply, Send
+from gateway.upstream import Call, Reply, Send
 
 from .failure import fail
 
 _PORTS = MappingProxyType({"http": 80, "https": 443})
-_MADE = "traced_attempts"
 _REFUSED = 400
 
+Attributes = dict[str, str | int]
 
-def traced(tracer: Tracer, send: Send) -> Send:
-    """Return `send` with a span around it."""
 
-    async def spanned(request: httpx.Request) -> Reply:
-        made = request.extensions.get(_MADE, 0)
-        request.extensions[_MADE] = made + 1
+def with_span(tracer: Tracer, base_url: str, send: Send) -> Send:
+    """Return `send` with a span around each attempt; `base_url` has no path."""
+    base = httpx.URL(base_url)
+    server: Attributes = {
+        "server.address": base.host,
+        "server.port": base.port or _PORTS[base.scheme],
+    }
+
+    async def spanned(call: Call) -> Reply:
+        attributes = {
+            "http.request.method": call.method,
+            "url.full": f"{base}{call.path}",
+            **server,
+        }
+        if call.attempts > 1:
+            attributes["http.request.resend_count"] = call.attempts - 1
         with tracer.start_as_current_span(
-            request.method,
+            call.method,
             kind=SpanKind.CLIENT,
-            attributes=_described(request, made),
+            attributes=attributes,
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             try:
-                reply = await send(request)
+                reply = await send(call)
             except BaseException as error:
                 fail(span, type(error).__name__)
                 raise
@@ -44,16 +54,3 @@ def traced(tracer: Tracer, send: Send) -> Send:
             return reply
 
     return spanned
-
-
-def _described(request: httpx.Request, made: int) -> Mapping[str, str | int]:
-    url = request.url
-    described: dict[str, str | int] = {
-        "http.request.method": request.method,
-        "url.full": str(url),
-        "server.address": url.host,
-        "server.port": url.port or _PORTS[url.scheme],
-    }
-    if made:
-        described["http.request.resend_count"] = made
-    return described

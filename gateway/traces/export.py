@@ -1,7 +1,7 @@
-"""Spans are handed on from the application's startup until its shutdown.
+"""The export of spans, from the application's startup until its shutdown.
 
-A thread does that, so it is started where the application runs, after any fork. What is left at the
-end gets a moment: a collector that hangs keeps a gateway from ending no longer than that. The SDK
+A thread exports, so it starts in the process that runs the application, after any fork. At the end
+the last spans get two seconds: a collector that hangs delays the gateway's end no longer. The SDK
 itself would wait for half a minute, and on the event loop's thread.
 """
 
@@ -17,11 +17,11 @@ from .reports import Reports
 _LIFESPAN: str = "lifespan"
 
 _PAUSE, _PAUSES = 0.01, 200
-"""Seconds; so often for the last spans."""
+"""The wait for the last spans: seconds, and how often."""
 
 
 class Exporting:
-    """`app`, while which runs what `provider` makes goes to the processor that `begin` returns."""
+    """`app`; while it runs, the processor that `begin` returns exports the spans of `provider`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How a span says that what it stands for has failed."""
+"""Failed spans."""
 
 from opentelemetry.trace import Span, StatusCode
 

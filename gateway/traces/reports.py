@@ -1,9 +1,8 @@
-"""What the SDK logs, said once a minute in the gateway's own log.
+"""The SDK's warnings, once a minute in the gateway's own log.
 
-It logs by way of the standard library, where nobody listens here, so that its lines would end up on
-standard error, several for each batch while a collector is down. They may quote a header of the
-configuration or of a client, so an exception is told by its type, and what only a client can cause
-not at all.
+The SDK logs with the standard library. Without a handler its lines end up on standard error,
+several for each batch while a collector is down. They may quote a header of the configuration or of
+a client, so an exception is reported by its type, and warnings about clients' headers are dropped.
 """
 
 import logging
@@ -18,7 +17,7 @@ _SILENCE = logging.NullHandler()
 
 
 def silence_libraries() -> None:
-    """Keep what the SDK and its HTTP client log from standard error."""
+    """Keep the logs of the SDK and its HTTP client from standard error."""
     for name in _LIBRARIES:
         logger = logging.getLogger(name)
         logger.addHandler(_SILENCE)
@@ -26,7 +25,7 @@ def silence_libraries() -> None:
 
 
 class Reports(logging.Handler):
-    """Tells `log` of warnings, from whatever thread; `timer` counts seconds."""
+    """A handler that reports warnings to `log`, from any thread; `timer` counts seconds."""
 
     def __init__(self, log: FilteringBoundLogger, timer: Callable[[], float]) -> None:
         super().__init__(logging.WARNING)
@@ -35,17 +34,17 @@ class Reports(logging.Handler):
         self._next = 0.0
 
     def begin(self) -> None:
-        """Listen."""
+        """Start listening."""
         for name in _OURS:
             logging.getLogger(name).addHandler(self)
 
     def end(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for name in _OURS:
             logging.getLogger(name).removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell of a record, unless another was told of just now."""
+        """Report a record, at most one a minute."""
         now = self._timer()
         if now >= self._next:
             self._next = now + _EVERY
@@ -54,5 +53,5 @@ class Reports(logging.Handler):
 
 def _text(record: logging.LogRecord) -> str:
     given = record.args if isinstance(record.args, tuple) else ()
-    told = [type(each).__name__ if isinstance(each, BaseException) else each for each in given]
-    return record.msg % tuple(told) if told else str(record.msg)
+    shown = [type(each).__name__ if isinstance(each, BaseException) else each for each in given]
+    return record.msg % tuple(shown) if shown else str(record.msg)

@@ -1,8 +1,8 @@
-"""Whether the environment asks for traces, and for some that this gateway can give.
+"""The OTEL_… variables: they ask for traces, and are checked before the SDK reads them.
 
-They are on where an OTLP endpoint is set or `OTEL_TRACES_EXPORTER` is `otlp`; off where that is
-`none` or `OTEL_SDK_DISABLED` is `true`. The SDK answers a value that it does not understand with a
-warning and its default, and some with an error from deep inside: here the start is refused.
+Traces are on if an OTLP endpoint is set or `OTEL_TRACES_EXPORTER` is `otlp`. They are off if that
+is `none` or `OTEL_SDK_DISABLED` is `true`. For most values that it does not understand the SDK
+warns and takes its default; for some it fails deep inside. Here such a value refuses the start.
 """
 
 import re
@@ -53,9 +53,9 @@ _RULES = MappingProxyType(
 
 
 def traces_requested(environ: Mapping[str, str]) -> str | None:
-    """Return the variable that asks for traces, if one does.
+    """Return the variable that asks for traces, or None.
 
-    Raises SettingsError where traces are asked for that cannot be given.
+    Raises SettingsError for values that this gateway cannot use.
     """
     given = {name: text.strip() for name, text in environ.items() if text.strip()}
     if given.get("OTEL_SDK_DISABLED", "").lower() == "true" or given.get(_EXPORTER) == "none":
@@ -82,5 +82,5 @@ def _too_large(given: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _own(general: str) -> str:
-    """Return the variable that goes before a `general` one where it is about traces."""
+    """Return the variable for traces alone; it takes precedence over the `general` one."""
     return general.replace("_OTLP_", "_OTLP_TRACES_")

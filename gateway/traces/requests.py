@@ -1,11 +1,11 @@
-"""A SERVER span for each request but those of health checks, which come every second.
+"""A SERVER span for each request. Health checks have none: they come every second.
 
-- It is named by method and route, `GET /v1/rooms/{live_id}`, or by the method alone.
-- A valid `traceparent` makes it part of the client's trace; one that is not, or that stands twice,
-  is passed over. `OTEL_PROPAGATORS` without `tracecontext` starts a trace of its own always.
-- What clients put where it does not belong is not repeated: a path that is none of ours is
-  `/REDACTED`, as it may be a token. Nor is the client's address told, which is a person's.
-- A span without a status is one of a client that left before its answer.
+- Its name is method and route, `GET /v1/rooms/{live_id}`, or the method alone.
+- A valid `traceparent` makes it part of the client's trace; an invalid or repeated one is ignored.
+  `OTEL_PROPAGATORS` without `tracecontext` always starts a new trace.
+- A path with unusual characters is `/REDACTED`: clients put tokens there. The client's address is
+  personal data and is left out.
+- A span without a status belongs to a client that left before its response.
 
 Source of names: OpenTelemetry's semantic conventions for HTTP, stable since 1.23.
 """
@@ -33,7 +33,7 @@ _ERRORS = 500
 
 
 class RequestSpans:
-    """`app` with a span around each request; `continued` says whether clients' traces go on."""
+    """`app` with a span around each request; clients' traces are `continued` or not."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer, *, continued: bool) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class RequestSpans:
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
             if span.is_recording():
-                span.set_attributes(_described(scope))  # no sampler that we take looks at them
+                span.set_attributes(_described(scope))  # no sampler in use reads attributes
                 await self._recorded(span, name, scope, receive, send)
             else:
                 await self._app(scope, receive, send)
@@ -78,7 +78,7 @@ class RequestSpans:
 
 
 def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:
-    """Return the W3C context in raw headers; an empty one where there is none that is valid."""
+    """Return the W3C context in raw headers; an empty one without a valid `traceparent`."""
     given: dict[str, list[str]] = {"traceparent": [], "tracestate": []}
     for name, value in headers:
         if name in {b"traceparent", b"tracestate"}:

@@ -1,4 +1,4 @@
-"""Traces by way of OpenTelemetry's SDK: who is traced, what is kept, where it goes."""
+"""Traces with OpenTelemetry's SDK: tracers, sampling and export from the environment."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from gateway.cache import LocalRoomCache
 from gateway.rooms import RoomCache
 from gateway.upstream import Send
 
-from .attempts import traced
+from .attempts import with_span
 from .export import Exporting
 from .lookups import TracedRoomCache
 from .reports import Reports, silence_libraries
@@ -33,9 +33,9 @@ _PROPAGATORS, _W3C = "OTEL_PROPAGATORS", "tracecontext"
 
 
 class OpenTelemetry(Tracing):
-    """Spans made by `provider`, which go to the processor that `begin` returns.
+    """Spans of `provider`, for the processor that `begin` returns.
 
-    `continued` says whether clients' traces go on.
+    Clients' traces are `continued` or not.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OpenTelemetry(Tracing):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "OpenTelemetry":
-        """Return what the process's environment says, of which `environ` is a copy."""
+        """Return traces as the process's environment asks; `environ` is a copy of it."""
         silence_libraries()
         exporter = OTLPSpanExporter()
         provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
@@ -62,25 +62,25 @@ class OpenTelemetry(Tracing):
         return cls(provider, lambda: BatchSpanProcessor(exporter), continued=continued)
 
     def trace_id(self) -> str | None:
-        """Return the trace of the request that is being served, if there is one."""
+        """Return the trace id of the request being served, or None."""
         return _trace_id()
 
     def application(self, app: ASGIApp, log: FilteringBoundLogger) -> ASGIApp:
-        """Return `app` with a span around each request; `log` is told what goes wrong with that."""
+        """Return `app` with a span around each request; failed exports go to `log`."""
         spans = RequestSpans(app, self._tracer, continued=self._continued)
         return Exporting(spans, self._provider, self._begin, Reports(log, time.monotonic))
 
     def memory(self, cache: LocalRoomCache) -> RoomCache:
-        """Return `cache` with a span around each lookup that goes beyond it."""
+        """Return `cache` with a span around each lookup beyond it."""
         return TracedRoomCache(cache, self._tracer)
 
-    def attempts(self, send: Send) -> Send:
-        """Return `send`, which makes one attempt at a call, with a span around it."""
-        return traced(self._tracer, send)
+    def attempts(self, base_url: str, send: Send) -> Send:
+        """Return `send` with a span around each attempt at a call to `base_url`."""
+        return with_span(self._tracer, base_url, send)
 
 
 def resource() -> Resource:
-    """Return what the spans are of; the environment's word on the name or version goes first."""
+    """Return the resource of all spans; the environment's name and version take precedence."""
     given = OTELResourceDetector().detect().attributes
     return Resource.create({SERVICE_NAME: _NAME, SERVICE_VERSION: __version__, **given})
 

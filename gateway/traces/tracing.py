@@ -1,4 +1,4 @@
-"""What the composition root puts around the gateway's seams: nothing, or spans."""
+"""Tracing of the gateway's seams: none, unless the environment asks for it."""
 
 from collections.abc import Mapping
 
@@ -16,26 +16,27 @@ _INSTALL = "pip install 'live-room-gateway[otel]'"
 
 
 class Tracing:
-    """No traces: everything is left as it is."""
+    """No traces: every seam stays as it is."""
 
     processors: tuple[Processor, ...] = ()
-    """Add to a log's event which trace it belongs to."""
+    """Log processors that add the trace id to an event."""
 
     def trace_id(self) -> str | None:
-        """Return the trace of the request that is being served, if there is one."""
+        """Return the trace id of the request being served, or None."""
         return None
 
     def application(self, app: ASGIApp, log: FilteringBoundLogger) -> ASGIApp:
-        """Return `app` with a span around each request; `log` is told what goes wrong with that."""
+        """Return `app` with a span around each request; failed exports go to `log`."""
         del log
         return app
 
     def memory(self, cache: LocalRoomCache) -> RoomCache:
-        """Return `cache` with a span around each lookup that goes beyond it."""
+        """Return `cache` with a span around each lookup beyond it."""
         return cache
 
-    def attempts(self, send: Send) -> Send:
-        """Return `send`, which makes one attempt at a call, with a span around it."""
+    def attempts(self, base_url: str, send: Send) -> Send:
+        """Return `send` with a span around each attempt at a call to `base_url`."""
+        del base_url
         return send
 
 
@@ -43,16 +44,16 @@ NO_TRACES = Tracing()
 
 
 def tracing_for(environ: Mapping[str, str]) -> Tracing:
-    """Return what `environ` asks for; raise SettingsError where that cannot be given.
+    """Return the tracing that `environ` asks for. Raises SettingsError if that is impossible.
 
-    No thread runs until the application starts up, so this may be done before a fork.
+    No thread runs until the application starts, so this may be called before a fork.
     """
     asking = traces_requested(environ)
     if asking is None:
         return NO_TRACES
     try:
-        from .sdk import OpenTelemetry  # noqa: PLC0415  # an extra, which may not be installed
+        from .sdk import OpenTelemetry  # noqa: PLC0415  # an extra, perhaps not installed
     except ImportError as error:
-        rule = f"asks for traces, for which an extra is needed: {_INSTALL}"
+        rule = f"asks for traces, which need an extra: {_INSTALL}"
         raise SettingsError(Problem(asking, rule)) from error
     return OpenTelemetry.from_environment(environ)

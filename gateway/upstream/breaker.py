@@ -1,26 +1,25 @@
-"""The circuit breaker: while the upstream is down, it is spared and callers need not wait.
+"""The circuit breaker: while the upstream is down, calls fail fast and the upstream is spared.
 
-- Calls without a reply count as failures, and replies that say the service is down or flooded:
-  429, 503, any other 5xx without an envelope. A business refusal is a reply like any other, so
-  asking for unknown rooms never opens it.
-- Closed, it opens after so many failures in a row, or once half of the last calls have failed.
-- Open, it refuses everything for a pause. Then it is half-open and lets one call through, whose
-  outcome closes it or opens it for another pause; a call that is given up proves nothing, and the
-  next one is the probe.
-- What was sent before it opened or closed counts no more.
+- Calls without a reply count as failures, and so do replies of an upstream that is down or
+  flooded: 429, 503, any other 5xx without an envelope. A business refusal is a success, so asking
+  for unknown rooms never opens it.
+- Closed, it opens after several failures in a row, or once half of the last calls have failed.
+- Open, it refuses everything for a pause. Then it is half-open and lets one probe through. The
+  probe closes it or opens it for another pause. A probe that is given up proves nothing, and the
+  next call is the probe.
+- Calls that were sent before the last transition do not count.
 """
 
 from collections import deque
 from collections.abc import Callable
 
-import httpx
 from structlog.typing import FilteringBoundLogger
 
 from gateway.telemetry import Counter
 
-from .dialects import says_unavailable
-from .faults import Fault, NotAttempted, Unreadable
-from .send import Reply, Send
+from .call import Call, Send
+from .faults import Fault, NotAttempted
+from .reply import Reply
 
 BREAKER_STATES = ("closed", "open", "half-open")
 
@@ -30,10 +29,7 @@ _PAUSE = 1.0
 
 
 class Breaker:
-    """One upstream's breaker; `clock` counts seconds and never goes back.
-
-    `openings` counts how often it opens.
-    """
+    """The breaker of one upstream; `clock` is monotonic, in seconds; `openings` counts openings."""
 
     def __init__(
         self, clock: Callable[[], float], log: FilteringBoundLogger, openings: Counter
@@ -55,7 +51,7 @@ class Breaker:
         return "open" if self._pause_left() > 0 else "half-open"
 
     def admit(self) -> int:
-        """Let a call through, to be recorded under the number returned. Raises NotAttempted."""
+        """Admit a call; record it with the generation returned. Raises NotAttempted."""
         if self._opened_at is not None:
             if self._probing or self._pause_left() > 0:
                 left = max(self._pause_left(), 0)
@@ -64,7 +60,7 @@ class Breaker:
         return self._generation
 
     def record(self, generation: int, *, failed: bool | None) -> None:
-        """Count how a call went that was let through; None is one that was given up."""
+        """Record the outcome of an admitted call; None for one that was given up."""
         if generation != self._generation:
             return
         if failed is None:
@@ -93,20 +89,20 @@ class Breaker:
         self._last.clear()
 
 
-def guarded(breaker: Breaker, send: Send) -> Send:
+def with_breaker(breaker: Breaker, send: Send) -> Send:
     """Return `send` behind `breaker`. Raises NotAttempted while it is open."""
 
-    async def guard(request: httpx.Request) -> Reply:
+    async def guarded(call: Call) -> Reply:
         generation = breaker.admit()
         failed: bool | None = None
         try:
-            reply = await send(request)
-            failed = says_unavailable(reply)
+            reply = await send(call)
+            failed = reply.says_unavailable
         except Fault as fault:
-            failed = None if isinstance(fault, NotAttempted) else not isinstance(fault, Unreadable)
+            failed = fault.trips_breaker
             raise
         finally:
             breaker.record(generation, failed=failed)
         return reply
 
-    return guard
+    return guarded

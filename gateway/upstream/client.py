@@ -1,7 +1,7 @@
-"""The vendor's four calls, typed: requests built, replies classified, failures logged.
+"""The vendor's four calls, typed: calls built, replies classified, failures logged.
 
-A request carries the body the edge validated, the signature and `X-Reqid`, nothing else of the
-client's. A room in a reply must be the one that was asked for.
+A call carries the body that the edge validated and the request id, nothing else of the client's.
+A room in a reply must be the one that was asked for.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from functools import partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-import httpx
 from msgspec import Raw
 from structlog.typing import FilteringBoundLogger
 
@@ -24,98 +23,87 @@ from gateway.rooms import (
     UpstreamUnavailable,
     is_request_id,
 )
-from gateway.telemetry import Metrics, UpstreamCall, current_request_id, note_call
+from gateway.telemetry import Counter, Histogram, UpstreamCall, current_request_id, note_call
 
-from .dialects import CredentialsRefused, Operation, accept, envelope_of, from_fault
+from .call import Call, Send, deadline_in
+from .dialects import CredentialsRefused, Operation, accept
 from .faults import Fault
-from .send import Send
-from .signature import SignedRequest
 from .wire import Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
+
+_ROOMS = "/server/live"
 
 
 class QliveClient:
     """The upstream of `gateway.rooms`.
 
-    `base_url` has no path; `zone` is the one in which the upstream reads times, `timer` counts
-    seconds.
+    A call ends within `timeout` seconds; `timer` counts seconds. `zone` is the upstream's.
     """
 
     def __init__(
         self,
         send: Send,
         *,
-        base_url: str,
+        timeout: float,
         zone: ZoneInfo,
         log: FilteringBoundLogger,
-        metrics: Metrics,
+        calls: Counter,
+        duration: Histogram,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._send = send
-        self._rooms_url = f"{base_url}/server/live"
+        self._timeout = timeout
         self._zone = zone
         self._log = log
-        self._calls = metrics.upstream_calls
-        self._duration = metrics.upstream_duration
+        self._calls = calls
+        self._duration = duration
         self._timer = timer
         self._refused = False
         self.state = "untried"
-        """How the last call went: `ok`, `failing` or `untried`."""
+        """The outcome of the last call: `ok`, `failing` or `untried`."""
 
     async def create(self, room: NewRoom) -> AnchorRoom:
-        """Create a room, sent at most once; what comes back must be the anchor's.
+        """Create a room, sent at most once; the room in the reply must be the anchor's.
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
-        request = SignedRequest(
-            "POST",
-            self._rooms_url,
-            headers={"X-Reqid": current_request_id(), "Content-Type": "application/json"},
-            content=encode_create(room, self._zone),
-        )
-        return await self._call(Operation.CREATE, request, partial(decode_room_of, room.anchor_id))
+        call = self._new_call("POST", "")
+        call.body = encode_create(room, self._zone)
+        return await self._make(Operation.CREATE, call, partial(decode_room_of, room.anchor_id))
 
     async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
-        """Read a room; `on_sent` is called when it is about to be sent.
+        """Read a room; `on_sent` is called when the read is about to be sent.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        request = self._bodiless("GET", live_id)
-        if on_sent is not None:
-            request.extensions["on_sent"] = on_sent
-        return await self._call(Operation.READ, request, partial(decode_this_room, live_id))
+        call = self._new_call("GET", f"/{live_id}")
+        call.on_sent = on_sent
+        return await self._make(Operation.READ, call, partial(decode_this_room, live_id))
 
     async def stop(self, live_id: str) -> None:
         """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
-        request = self._bodiless("POST", f"{live_id}/stop")
-        await self._call(Operation.STOP, request, _nothing)
+        await self._make(Operation.STOP, self._new_call("POST", f"/{live_id}/stop"), _nothing)
 
     async def delete(self, live_id: str) -> None:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
-        request = self._bodiless("DELETE", live_id)
-        await self._call(Operation.DELETE, request, _nothing)
+        await self._make(Operation.DELETE, self._new_call("DELETE", f"/{live_id}"), _nothing)
 
-    def _bodiless(self, method: str, path: str) -> httpx.Request:
-        url = f"{self._rooms_url}/{path}"
-        return SignedRequest(method, url, headers={"X-Reqid": current_request_id()})
+    def _new_call(self, method: str, path: str) -> Call:
+        return Call(method, f"{_ROOMS}{path}", deadline_in(self._timeout), current_request_id())
 
-    async def _call(
-        self, operation: Operation, request: httpx.Request, decode: Callable[[Raw], T]
-    ) -> T:
+    async def _make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
         envelope: Envelope | None = None
         began = self._timer()
         try:
-            reply = await self._send(request)
-            envelope = envelope_of(reply)
-            result = decode(accept(operation, reply.status, envelope).data)
+            reply = await self._send(call)
+            envelope = reply.envelope
+            result = decode(accept(operation, reply).data)
         except Fault as fault:
             _forget_frames(fault)
-            raise self._failed(
-                operation, from_fault(operation, fault), envelope, request
-            ) from fault
+            raise self._failed(operation, _meaning(fault, operation), envelope) from fault
         except GatewayError as error:
-            self._failed(operation, error, envelope, request)
+            self._failed(operation, error, envelope)
             raise
         except asyncio.CancelledError:
             self._calls.inc(operation, "abandoned")
@@ -126,7 +114,7 @@ class QliveClient:
             return result
         finally:
             self._duration.observe(self._timer() - began, operation)
-            note_call(_told_by(envelope))
+            note_call(_noted(envelope))
 
     def _accepted(self) -> None:
         self.state = "ok"
@@ -135,11 +123,7 @@ class QliveClient:
             self._log.info("credentials_accepted")
 
     def _failed(
-        self,
-        operation: Operation,
-        error: GatewayError,
-        envelope: Envelope | None,
-        request: httpx.Request,
+        self, operation: Operation, error: GatewayError, envelope: Envelope | None
     ) -> GatewayError:
         refused = isinstance(error, CredentialsRefused)
         if isinstance(error, UpstreamFailure):
@@ -149,47 +133,49 @@ class QliveClient:
         if refused and not self._refused:
             self._refused = True
             self._log.error("credentials_refused", operation=operation.value)
-        told = _told_by(envelope)
+        noted = _noted(envelope)
         self._log.log(
             _severity(error),
             "upstream_call_failed",
-            request_id=request.headers["X-Reqid"],
+            request_id=current_request_id(),
             operation=operation.value,
             problem=error.code,
             reason=str(error),
-            upstream_code=told.code,
-            upstream_request_id=told.request_id,
+            upstream_code=noted.code,
+            upstream_request_id=noted.request_id,
         )
         self._calls.inc(operation, "credentials_refused" if refused else error.code)
         return error
 
 
-def _forget_frames(fault: BaseException | None) -> None:
-    """Drop the tracebacks of a fault and what caused it: their frames hold the fault in turn.
+def _meaning(fault: Fault, operation: Operation) -> UpstreamFailure:
+    """Return the error for `fault`; a variable for it in the caller would be a reference cycle."""
+    return fault.as_read_error() if operation is Operation.READ else fault.as_write_error()
 
-    Such circles wait for the garbage collector, which then stops everything for a tenth of a
-    second. The log has the texts.
+
+def _forget_frames(fault: BaseException | None) -> None:
+    """Drop the tracebacks of a fault and its causes: their frames hold the fault in turn.
+
+    Reference cycles are freed only by the garbage collector, and it then stops everything for a
+    tenth of a second. The log has the texts.
     """
     while fault is not None:
         fault.__traceback__ = None
         fault = fault.__cause__ or fault.__context__
 
 
-def _told_by(envelope: Envelope | None) -> UpstreamCall:
+def _noted(envelope: Envelope | None) -> UpstreamCall:
     if envelope is None:
         return UpstreamCall(None, None)
-    return UpstreamCall(envelope.code, _id_in(envelope))
-
-
-def _id_in(envelope: Envelope) -> str | None:
-    return envelope.request_id if is_request_id(envelope.request_id) else None
+    request_id = envelope.request_id if is_request_id(envelope.request_id) else None
+    return UpstreamCall(envelope.code, request_id)
 
 
 def _severity(error: GatewayError) -> int:
     if isinstance(error, UpstreamUnavailable):
-        return logging.INFO  # one a request while the breaker is open, which has its own line
+        return logging.INFO  # one a request while the breaker is open; the breaker has its own line
     return logging.WARNING if isinstance(error, UpstreamFailure) else logging.DEBUG
 
 
 def _nothing(_: Raw) -> None:
-    """Ignore the data of a call that has none."""
+    """Ignore the data of a call without any."""

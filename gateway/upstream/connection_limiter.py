@@ -1,102 +1,80 @@
-"""At most so many calls under way at once: as many as there are connections.
+"""The connection limiter (a bulkhead): no more calls at once than there are connections.
 
-The rest stand in a line, in order. Who would have to stand there for most of the time that is left
-is turned away on arrival, by what calls have taken lately: late news is no better, and a call that
-begins too late holds a connection in vain. What is turned away was never sent.
+The rest wait in order. A call is refused on arrival if it would wait for most of its time, judged
+by the mean duration of recent calls. An early refusal is better news than a late one, and a call
+that begins too late holds a connection in vain. A refused call was never sent.
 """
 
 import asyncio
-from collections import OrderedDict
 
-import httpx
-
+from .call import Call, Send
 from .faults import NotAttempted
-from .send import Reply, Send, time_left
+from .reply import Reply
 
 _RETRY_AFTER = 1.0
-_MOST = 0.75
+_WAIT_SHARE = 0.75
+"""The share of a call's time that it may wait."""
+
 _WEIGHT = 0.1
-"""Of the last call's duration in the mean."""
+"""The weight of the last call in the mean duration."""
 
 
 class ConnectionLimiter:
-    """So many `places`, and the calls that wait for one."""
+    """A semaphore with `permits`, one a call; `active` calls have one, `waiting` calls do not."""
 
-    def __init__(self, places: int) -> None:
-        self._places = self._free = places
+    def __init__(self, permits: int) -> None:
+        self._permits = permits
+        self._semaphore = asyncio.Semaphore(permits)
         self._mean = 0.0
-        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self.active = 0
+        self.waiting = 0
 
-    @property
-    def active(self) -> int:
-        """How many calls have a place."""
-        return self._places - self._free
+    async def acquire(self, seconds: float) -> None:
+        """Acquire a permit within `seconds`. Raises NotAttempted."""
+        if self._semaphore.locked():
+            await self._wait(seconds)
+        else:
+            await self._semaphore.acquire()  # returns at once
+        self.active += 1
 
-    @property
-    def waiting(self) -> int:
-        """How many wait for one."""
-        return len(self._waiting)
+    def release(self, took: float) -> None:
+        """Give back a permit after a call that took so many seconds."""
+        self._mean += (took - self._mean) * _WEIGHT
+        self.active -= 1
+        self._semaphore.release()
 
-    async def enter(self, seconds: float) -> None:
-        """Take a place, within so many seconds. Raises NotAttempted."""
-        if self._free:
-            self._free -= 1
-            return
-        if (len(self._waiting) + 1) * self._mean / self._places > seconds:
+    async def _wait(self, seconds: float) -> None:
+        if (self.waiting + 1) * self._mean / self._permits > seconds:
             raise _busy(seconds)
+        self.waiting += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._turn()
+                await self._semaphore.acquire()
         except TimeoutError as error:
             raise _busy(seconds) from error
-
-    def leave(self, took: float) -> None:
-        """Give back a place that was had for `took` seconds."""
-        self._mean += (took - self._mean) * _WEIGHT
-        self._give_back()
-
-    async def _turn(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = None
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._waiting.pop(turn, None)
-            if not turn.cancelled():  # its turn came, too late
-                self._give_back()
-            raise
-
-    def _give_back(self) -> None:
-        while self._waiting:
-            turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():  # it may have been given up just now
-                turn.set_result(None)
-                return
-        self._free += 1
+        finally:
+            self.waiting -= 1
 
 
-def limited(line: ConnectionLimiter, send: Send) -> Send:
-    """Return `send` for at most as many calls at once as `line` has places. Raises NotAttempted.
+def with_connection(limiter: ConnectionLimiter, send: Send) -> Send:
+    """Return `send` with a permit of `limiter` for each attempt. Raises NotAttempted.
 
-    A request's extension `on_sent` is called once it has a place.
+    The call's `on_sent` is called once it has one.
     """
 
-    async def place(request: httpx.Request) -> Reply:
-        await line.enter(time_left(request) * _MOST)
-        request.extensions.get("on_sent", _nobody)()
-        before = time_left(request)
+    async def limited(call: Call) -> Reply:
+        await limiter.acquire(call.time_left() * _WAIT_SHARE)
+        before = call.time_left()
         try:
-            return await send(request)
+            if call.on_sent is not None:
+                call.on_sent()
+            return await send(call)
         finally:
-            line.leave(before - time_left(request))
+            limiter.release(before - call.time_left())
 
-    return place
+    return limited
 
 
 def _busy(seconds: float) -> NotAttempted:
     reason = f"all connections are busy, and would be for {seconds:.3g} s"
     return NotAttempted(reason, retry_after=_RETRY_AFTER)
-
-
-def _nobody() -> None:
-    """Tell nobody that a request is sent."""

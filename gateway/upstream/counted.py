@@ -1,39 +1,29 @@
-"""Each request that is sent upstream counts, by what came back."""
+"""Attempts, counted by outcome."""
 
 from asyncio import CancelledError
 
-import httpx
-
 from gateway.telemetry import Counter
 
-from .dialects import says_unavailable
-from .faults import DeadlineExceeded, Fault, NotAttempted, NotSent
-from .send import Reply, Send
+from .call import Call, Send
+from .faults import Fault
+from .reply import Reply
 
 
-def counted(attempts: Counter, send: Send) -> Send:
-    """Return `send`, whose outcomes `attempts` counts."""
+def with_count(outcomes: Counter, send: Send) -> Send:
+    """Return `send`, with each attempt counted in its call and each outcome in `outcomes`."""
 
-    async def count(request: httpx.Request) -> Reply:
+    async def counted(call: Call) -> Reply:
+        call.attempts += 1
         try:
-            reply = await send(request)
-        except (Fault, CancelledError) as end:
-            if not isinstance(end, NotAttempted):
-                attempts.inc(_outcome(end))
+            reply = await send(call)
+        except Fault as fault:
+            if fault.label is not None:
+                outcomes.inc(fault.label)
             raise
-        attempts.inc("unavailable" if says_unavailable(reply) else "reply")
+        except CancelledError:
+            outcomes.inc("abandoned")
+            raise
+        outcomes.inc("unavailable" if reply.says_unavailable else "reply")
         return reply
 
-    return count
-
-
-def _outcome(end: BaseException) -> str:
-    match end:
-        case CancelledError():
-            return "abandoned"
-        case NotSent():
-            return "not_connected"
-        case DeadlineExceeded():
-            return "timeout"
-        case _:
-            return "broken"
+    return counted

@@ -1,37 +1,93 @@
-"""How a call can end without a usable reply.
+"""Faults: calls that end without a usable reply.
 
 Fault
-├── NotAttempted        it was not tried
-├── NotSent        no connection was made: nothing can have happened upstream
-├── DeadlineExceeded        the time limit passed before the whole reply was there
-└── Broken         it was sent, and the reply was cut off
-    └── Unreadable the reply came, too large or in an encoding that nobody asked for
+├── NotAttempted        No request was sent.
+├── NotSent             No connection was made, so nothing can have happened upstream.
+├── DeadlineExceeded    The deadline passed before the whole reply was there.
+└── Broken              The request was sent, and the reply was cut off.
+    └── Unreadable      The reply is too large, or in an encoding that nobody asked for.
 """
+
+from typing import ClassVar
+
+from gateway.rooms import (
+    OutcomeUnknown,
+    UpstreamError,
+    UpstreamFailure,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 
 
 class Fault(Exception):
-    """A call without a reply; the text is for the log."""
+    """A call without a usable reply; the text is for the log."""
+
+    label: ClassVar[str | None] = "broken"
+    """The outcome in the metric of attempts; None is not counted."""
+
+    retryable: ClassVar[bool] = False
+    """True if another attempt may go better."""
+
+    trips_breaker: ClassVar[bool | None] = True
+    """True for a failure of the upstream, False for a sign of life, None for no evidence."""
+
+    def as_read_error(self) -> UpstreamFailure:
+        """Return the domain's error for a read."""
+        return UpstreamError(str(self))
+
+    def as_write_error(self) -> UpstreamFailure:
+        """Return the domain's error for a write."""
+        return OutcomeUnknown(str(self))
 
 
 class NotAttempted(Fault):
-    """It was not tried; another call may be in `retry_after` seconds."""
+    """No request was sent; another call may be in `retry_after` seconds."""
+
+    label = None
+    trips_breaker = None
 
     def __init__(self, reason: str, *, retry_after: float) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
 
+    def as_read_error(self) -> UpstreamUnavailable:
+        """Return the domain's error."""
+        return UpstreamUnavailable(str(self), retry_after=self.retry_after)
+
+    as_write_error = as_read_error
+
 
 class NotSent(Fault):
-    """No connection was made: nothing can have happened upstream."""
+    """No connection was made, so nothing can have happened upstream."""
+
+    label = "not_connected"
+    retryable = True
+
+    def as_read_error(self) -> UpstreamError:
+        """Return the domain's error."""
+        return UpstreamError(str(self), sent=False)
+
+    as_write_error = as_read_error
 
 
 class DeadlineExceeded(Fault):
-    """The time limit passed before the whole reply was there."""
+    """The deadline passed before the whole reply was there."""
+
+    label = "timeout"
+
+    def as_read_error(self) -> UpstreamTimeout:
+        """Return the domain's error for a read."""
+        return UpstreamTimeout(str(self))
 
 
 class Broken(Fault):
-    """It was sent, and the reply was cut off."""
+    """The request was sent, and the reply was cut off."""
+
+    retryable = True
 
 
 class Unreadable(Broken):
-    """The reply came, too large or in an encoding that nobody asked for."""
+    """The reply is too large, or in an encoding that nobody asked for."""
+
+    retryable = False
+    trips_breaker = False

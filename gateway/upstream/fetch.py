@@ -1,23 +1,23 @@
-"""Getting a document, such as a JWK set, over the same hardened client as the vendor's calls.
+"""A document, such as a JWK set, over the same hardened transport as the vendor's calls.
 
-No redirect is followed, so that nobody can send us to another host; the reply is read up to the
-transport's cap and within one deadline.
+No redirect is followed, so nobody can send us to another host. The transport caps the body.
 """
 
 import httpx
 
+from .call import deadline_in
 from .faults import Fault
-from .send import deadline, plain, within
+from .send import round_trip
 from .transport import Transport
 
 _OK = 200
 
 
 async def fetch(transport: Transport, url: str, *, seconds: float, accept: str) -> bytes:
-    """Return the body of a 200 that comes within `seconds`; raise ConnectionError otherwise."""
-    get = within(seconds, deadline(plain(transport)))
+    """Return the body of a 200 within `seconds`. Raises ConnectionError."""
+    request = httpx.Request("GET", url, headers={"Accept": accept})
     try:
-        reply = await get(httpx.Request("GET", url, headers={"Accept": accept}))
+        reply = await round_trip(transport, request, deadline_in(seconds))
     except Fault as fault:
         raise ConnectionError(f"no answer: {fault}") from fault
     if reply.status != _OK:

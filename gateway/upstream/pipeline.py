@@ -1,60 +1,49 @@
-"""The way of a call to the upstream: every step, in order.
+"""The pipeline of a call to the upstream: all steps, in order.
 
-Retry stands around the breaker, not inside it: so each attempt counts as one call to the breaker,
-which opens after five of them, lets a single one through as its probe, and stops second attempts
-at an upstream that has just been given up.
+Retry stands around the breaker, so each attempt is one call to the breaker: it opens after five
+attempts, admits one as its probe, and stops second attempts at an upstream just given up.
 """
 
-from collections.abc import Callable
-
-import httpx
+from collections.abc import Sequence
+from functools import partial
 
 from gateway.telemetry import Counter
 
-from .breaker import Breaker, guarded
-from .connection_limiter import ConnectionLimiter, limited
-from .counted import counted
-from .retry import RetryBudget, retrying
-from .send import Send, deadline, plain, signed, within
+from .breaker import Breaker, with_breaker
+from .call import Send, Step
+from .connection_limiter import ConnectionLimiter, with_connection
+from .counted import with_count
+from .retry import RetryBudget, with_retry
+from .send import transmit
+from .signature import QiniuSigner
 from .transport import Transport
 
 
 def pipeline(
     transport: Transport,
-    auth: httpx.Auth,
+    signer: QiniuSigner,
     breaker: Breaker,
-    line: ConnectionLimiter,
+    limiter: ConnectionLimiter,
     *,
-    timeout: float,
+    base_url: str,
     attempts: Counter,
-    traced: Callable[[Send], Send],
+    traced: Step,
 ) -> Send:
-    """Return what makes a call: it ends within `timeout` seconds, all `attempts` included."""
-    return within(
-        timeout,
-        retrying(
-            RetryBudget(),
-            guarded(
-                breaker,
-                limited(
-                    line,
-                    counted(
-                        attempts,
-                        traced(
-                            deadline(
-                                signed(
-                                    auth,
-                                    plain(transport),
-                                )
-                            )
-                        ),
-                    ),
-                ),
-            ),
+    """Return the way of a call to the upstream at `base_url`."""
+    return chain(
+        (
+            partial(with_retry, RetryBudget()),
+            partial(with_breaker, breaker),
+            partial(with_connection, limiter),
+            partial(with_count, attempts),
+            traced,
         ),
+        transmit(transport, signer, base_url),
     )
 
 
-def attempt(transport: Transport, auth: httpx.Auth, *, timeout: float) -> Send:
-    """Return what makes a single attempt, for a call that stands alone."""
-    return within(timeout, deadline(signed(auth, plain(transport))))
+def chain(steps: Sequence[Step], last: Send) -> Send:
+    """Return `steps` in front of `last`, the first outermost."""
+    for step in reversed(steps):
+        last = step(last)
+    return last

@@ -1,6 +1,6 @@
-"""One signed read that tells an operator whether the upstream accepts this configuration.
+"""A probe: one signed read, to show an operator that the upstream accepts this configuration.
 
-It asks for a room that cannot exist: an upstream that says so has accepted the signature.
+It asks for a room that cannot exist. An upstream that says so has accepted the signature.
 """
 
 import time
@@ -12,19 +12,18 @@ from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
 
-from .dialects import Operation, accept, envelope_of
+from .call import Call, Send, deadline_in
+from .dialects import Operation, accept
 from .faults import Fault
-from .send import Send
-from .signature import SignedRequest
 
 _PROBE_ID = "gateway-check"
 
 
 class Probe(Struct, frozen=True):
-    """What the upstream said: `problem` is None when it accepted the signature.
+    """The upstream's answer: `problem` is None if it accepted the signature.
 
-    `latency` in seconds; `clock_skew` is how far this clock is ahead of the upstream's `Date`,
-    in whole seconds, None where it sent none.
+    `latency` is in seconds. `clock_skew` is this clock minus the upstream's `Date`, in whole
+    seconds, None without one.
     """
 
     problem: str | None
@@ -34,24 +33,22 @@ class Probe(Struct, frozen=True):
 
 async def probe(
     send: Send,
-    base_url: str,
+    timeout: float,  # noqa: ASYNC109  # a deadline for all of it, connecting included
     *,
     timer: Callable[[], float] = time.perf_counter,
     clock: Callable[[], float] = time.time,
 ) -> Probe:
-    """Read a room that does not exist, through `send`."""
-    request = SignedRequest(
-        "GET", f"{base_url}/server/live/{_PROBE_ID}", headers={"X-Reqid": _PROBE_ID}
-    )
+    """Read a room that does not exist, through `send`, within `timeout` seconds."""
+    call = Call("GET", f"/server/live/{_PROBE_ID}", deadline_in(timeout), _PROBE_ID)
     started = timer()
     try:
-        reply = await send(request)
+        reply = await send(call)
     except Fault as fault:
         return Probe(f"no reply: {fault}", timer() - started)
     latency = timer() - started
     skew = _skew(reply.headers.get("Date"), clock())
     try:
-        accept(Operation.READ, reply.status, envelope_of(reply))
+        accept(Operation.READ, reply)
     except RoomNotFound:
         return Probe(None, latency, skew)
     except (GatewayError, Fault) as error:

@@ -1,13 +1,12 @@
-"""A second attempt at a read, where it can mend what went wrong and there is time for it.
+"""A second attempt at a read, if it can help and there is time for it.
 
-- Only reads; a write is attempted once, whatever happens.
-- Only where no connection was made or it broke, or where the reply says that the service is down or
-  flooded. Where time ran out there is none left, and garbage would come again.
-- A budget holds retries to a fifth of the reads, so that they never make an outage worse: each read
-  earns a fifth of a retry, and a few are saved up.
-- After a random wait (full jitter), on top of what the reply's `Retry-After` asks for in seconds.
-  A wait that the call's time does not allow, or a `Retry-After` that is a date, means no retry.
-- Each attempt passes the breaker: one that it refuses leaves the first outcome standing.
+- Reads only; a write is attempted once.
+- Only for faults that are `retryable`, and for replies of an upstream that is down or flooded.
+- A retry budget holds retries to a fifth of the reads, so that they never make an outage worse:
+  each read earns a fifth of a retry, and a few are saved up.
+- After a random wait (full jitter), on top of the reply's `Retry-After` in seconds. No retry for a
+  wait that the call's time does not allow, nor for a `Retry-After` that is a date.
+- Each attempt passes the breaker; if it refuses the second, the first outcome stands.
 """
 
 import asyncio
@@ -15,11 +14,9 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 
-import httpx
-
-from .dialects import says_unavailable
-from .faults import Broken, Fault, NotAttempted, NotSent, Unreadable
-from .send import Reply, Send, time_left
+from .call import Call, Send
+from .faults import Fault, NotAttempted
+from .reply import Reply
 
 _EARNED = 0.2
 _SAVED = 10.0
@@ -28,7 +25,7 @@ _SECONDS = re.compile("[0-9]{1,9}")
 
 
 class RetryBudget:
-    """How many retries may be made; a new one allows the first."""
+    """The number of retries that may be made; a new budget allows the first."""
 
     def __init__(self) -> None:
         self._left = 1.0
@@ -38,59 +35,58 @@ class RetryBudget:
         self._left = min(_SAVED, self._left + _EARNED)
 
     def spend(self) -> bool:
-        """Take a retry, if there is one."""
+        """Take a retry and return True, or return False if there is none."""
         if self._left < 1:
             return False
         self._left -= 1
         return True
 
 
-def retrying(
+def with_retry(
     budget: RetryBudget,
     send: Send,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> Send:
-    """Return `send` with a second attempt at reads; `jitter` gives a number from 0 to 1."""
+    """Return `send` with a second attempt at reads; `jitter` returns a number from 0 to 1."""
 
-    async def persistent(request: httpx.Request) -> Reply:
-        if request.method != "GET":
-            return await send(request)
+    async def retrying(call: Call) -> Reply:
+        if call.method != "GET":
+            return await send(call)
         budget.earn()
-        first = await _outcome(send, request)
-        wait = pause_after(first)
-        if wait is None:
-            return _given(first)
-        wait += jitter() * _LONGEST_JITTER
-        if wait >= time_left(request) or not budget.spend():
-            return _given(first)
-        await sleep(wait)
-        second = await _outcome(send, request)
-        return _given(first if isinstance(second, NotAttempted) else second)
+        first = await _outcome(send, call)
+        pause = _pause_after(first)
+        if pause is None:
+            return _unwrap(first)
+        pause += jitter() * _LONGEST_JITTER
+        if pause >= call.time_left() or not budget.spend():
+            return _unwrap(first)
+        await sleep(pause)
+        second = await _outcome(send, call)
+        return _unwrap(first if isinstance(second, NotAttempted) else second)
 
-    return persistent
+    return retrying
 
 
-def pause_after(outcome: Reply | Fault) -> float | None:
-    """Return the seconds to wait at least before a second attempt; None where it is no use."""
+def _pause_after(outcome: Reply | Fault) -> float | None:
+    """Return the least seconds before a second attempt, or None for no second attempt."""
     if isinstance(outcome, Fault):
-        mendable = isinstance(outcome, NotSent | Broken) and not isinstance(outcome, Unreadable)
-        return 0 if mendable else None
-    if not says_unavailable(outcome):
+        return 0 if outcome.retryable else None
+    if not outcome.says_unavailable:
         return None
     asked = outcome.headers.get("Retry-After", "0")
     return int(asked) if _SECONDS.fullmatch(asked) else None
 
 
-async def _outcome(send: Send, request: httpx.Request) -> Reply | Fault:
+async def _outcome(send: Send, call: Call) -> Reply | Fault:
     try:
-        return await send(request)
+        return await send(call)
     except Fault as fault:
         return fault
 
 
-def _given(outcome: Reply | Fault) -> Reply:
+def _unwrap(outcome: Reply | Fault) -> Reply:
     if isinstance(outcome, Fault):
         raise outcome
     return outcome

@@ -1,8 +1,8 @@
 """The vendor's JSON, decoded strictly and repaired into the domain's shapes.
 
-Only what names a room is required of it; builds differ in what else they send. Repairs: `extends`
-null → `{}`; `start_time` and `end_time` that mean "unset" (0, and the epoch second of year 1 that
-Go's zero time has, which some builds send in milliseconds) → None.
+Required are only the fields that name a room; builds differ in the others. Repairs: `extends`
+null → `{}`; an unset `start_time` or `end_time` → None. Unset is 0, or Go's zero time (the epoch
+second of year 1), in seconds or, from some builds, in milliseconds.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,12 @@ from .faults import Broken
 
 LiveId = Annotated[str, Meta(pattern=rf"\A{LIVE_ID}\Z")]
 
+_TIME = "%Y-%m-%d %H:%M:%S"
 _UNSET_TIMES = frozenset({0, -62135596800, -62135596800000})
 
 
 class Envelope(Struct, frozen=True):
-    """What every reply is wrapped in; `data` stays encoded until somebody needs it."""
+    """The wrapper of every reply; `data` stays encoded until it is needed."""
 
     code: int
     request_id: str = ""
@@ -66,19 +67,6 @@ class RoomData(Struct, frozen=True):
     uv: int = 0
 
 
-class CreateData(Struct, omit_defaults=True):
-    """The body of a create; what is None is left out."""
-
-    anchor_id: str
-    title: str
-    notice: str | None = None
-    cover_url: str | None = None
-    extends: Mapping[str, str] | None = None
-    start_at: str | None = None
-    end_at: str | None = None
-    publish_expire_at: str | None = None
-
-
 def _secret(_: type, text: object) -> Secret:
     if not isinstance(text, str):
         raise TypeError("expected a string")
@@ -90,7 +78,7 @@ _rooms = msgspec.json.Decoder(RoomData, dec_hook=_secret)
 
 
 def decode_envelope(body: bytes) -> Envelope | None:
-    """Return the envelope in `body`, or None where there is none."""
+    """Return the envelope in `body`, or None without one."""
     try:
         return _envelopes.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -114,7 +102,7 @@ def decode_room_of(anchor_id: str, data: Raw) -> AnchorRoom:
 
 
 def decode_room(data: Raw) -> AnchorRoom:
-    """Return the room in an envelope's `data`; raise Broken where there is none."""
+    """Return the room in an envelope's `data`; raise Broken without one."""
     try:
         room = _rooms.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -150,24 +138,17 @@ def decode_room(data: Raw) -> AnchorRoom:
 
 
 def encode_create(room: NewRoom, zone: ZoneInfo) -> bytes:
-    """Return the JSON body of a create, its times as `YYYY-MM-DD HH:MM:SS` in `zone`."""
-    return msgspec.json.encode(
-        CreateData(
-            anchor_id=room.anchor_id,
-            title=room.title,
-            notice=room.notice,
-            cover_url=room.cover_url,
-            extends=room.extends,
-            start_at=_local_time(room.start_at, zone),
-            end_at=_local_time(room.end_at, zone),
-            publish_expire_at=_local_time(room.publish_expire_at, zone),
-        )
-    )
+    """Return the JSON body of a create, its times as `YYYY-MM-DD HH:MM:SS` in `zone`.
+
+    The upstream takes the fields of a NewRoom by their own names; those that are None are left out.
+    """
+    fields = {
+        name: value.astimezone(zone).strftime(_TIME) if isinstance(value, datetime) else value
+        for name, value in msgspec.structs.asdict(room).items()
+        if value is not None
+    }
+    return msgspec.json.encode(fields)
 
 
 def _set_time(seconds: int) -> int | None:
     return None if seconds in _UNSET_TIMES else seconds
-
-
-def _local_time(moment: datetime | None, zone: ZoneInfo) -> str | None:
-    return None if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -32,9 +32,9 @@ from gateway.rooms import (
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
 from gateway.telemetry import Metrics, build_logger
-from gateway.upstream import QiniuAuth, QliveClient, attempt
+from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, transmit
+from gateway.upstream.call import deadline_in
 from gateway.upstream.faults import Broken
-from gateway.upstream.send import Reply, plain
 from gateway.upstream.wire import RoomData, decode_room
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.telltale import FAULTS, fine, made_for
@@ -61,9 +61,9 @@ def settings() -> Settings:
     return load({**KEYS, "GATEWAY_REDIS_URL": f"redis://:{CANARIES['SK']}@redis.example"})
 
 
-def auth() -> QiniuAuth:
-    """Return what signs."""
-    return keyring.qiniu_auth(settings())
+def signer() -> QiniuSigner:
+    """Return the signer of the vendor's calls."""
+    return keyring.qiniu_signer(settings())
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -84,10 +84,15 @@ class Transport(httpx.AsyncBaseTransport):
 
 def client(transport: Transport) -> QliveClient:
     """Return a client that signs."""
-    send = attempt(transport, auth(), timeout=1)
-    log = build_logger("critical", "json")
-    zone = ZoneInfo("UTC")
-    return QliveClient(send, base_url="http://up.example", zone=zone, log=log, metrics=Metrics())
+    metrics = Metrics()
+    return QliveClient(
+        transmit(transport, signer(), "http://up.example"),
+        timeout=1,
+        zone=ZoneInfo("UTC"),
+        log=build_logger("critical", "json"),
+        calls=metrics.upstream_calls,
+        duration=metrics.upstream_duration,
+    )
 
 
 ROOM = fine(EVERY, made_for("alice", "1"))
@@ -122,7 +127,12 @@ def room_data() -> RoomData:
 
 def a_reply() -> Reply:
     """Return a whole reply."""
-    return run(plain(Transport(ROOM))(httpx.Request("GET", "http://up.example")))
+
+    async def read() -> Reply:
+        send = transmit(Transport(ROOM), signer(), "http://up.example")
+        return await send(Call("GET", "/server/live/1", deadline_in(1)))
+
+    return run(read())
 
 
 def fetched() -> FreshRoom:
@@ -184,7 +194,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a named key": lambda: NamedKey("k", hmac_key(KEY)),
         "a set of keys": lambda: KeySet((NamedKey("k", hmac_key(KEY)),), ()),
         "keys": lambda: StaticKeys([hmac_key(KEY)]),
-        "what signs": auth,
+        "a signer": signer,
         "a signed request": signed_request,
         "a signed read": signed_read,
         "credentials": lambda: keyring.Keyring(settings(), build_logger("info", "json"), Metrics()),

@@ -5,7 +5,7 @@ import pytest
 from gateway.edge import PROBLEMS
 from gateway.rooms import GatewayError
 from gateway.sandbox import DialectName
-from gateway.upstream.dialects import Operation
+from gateway.upstream import Operation
 from tests.live.fault_server import Exchange, Script, enveloped, reply, room, rooms, serving
 from tests.live.faults import ASKED
 from tests.live.gateways import OPERATIONS, Gateway, assert_told, gateway_at

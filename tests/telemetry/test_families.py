@@ -6,8 +6,7 @@ import pytest
 
 from gateway.edge import PROBLEMS
 from gateway.telemetry import FAMILIES, UNMATCHED, Family, Kind, Metrics, SharedMetrics, families
-from gateway.upstream import BREAKER_STATES
-from gateway.upstream.dialects import Operation
+from gateway.upstream import BREAKER_STATES, Operation
 from tests.edge.test_openapi import application
 
 BY_NAME = {family.name: family for family in FAMILIES}

@@ -1,6 +1,6 @@
 """An OTLP/HTTP collector on a real socket, and spans as it decodes them.
 
-None of the gateway's spans has events or a status message, which is where the texts of errors go.
+None of the gateway's spans has events or a status message: the texts of errors would go there.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -36,14 +36,14 @@ class Span(Struct, frozen=True):
 
 @dataclass
 class Collector:
-    """What a collector got so far."""
+    """The spans that a collector has received."""
 
     server: Server
     spans: list[Span] = field(default_factory=list)
 
     @property
     def endpoint(self) -> str:
-        """Where spans go."""
+        """The URL that spans are sent to."""
         return f"{self.server.url}/v1/traces"
 
     def of(self, kind: str) -> list[Span]:

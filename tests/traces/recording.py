@@ -1,4 +1,4 @@
-"""A tracer whose finished spans are kept, and the ids of the spans of a client."""
+"""A tracer that keeps its finished spans, and the ids of a client's spans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ NOT_SAMPLED = f"00-{TRACE}-{PARENT}-00"
 
 @dataclass
 class Recorder:
-    """Gives a tracer and keeps what it makes."""
+    """A tracer and its finished spans."""
 
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
@@ -49,7 +49,7 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, object]:
 
 
 def failed(span: ReadableSpan) -> bool:
-    """Whether a span says that it failed; it says of what then."""
+    """Return True for a failed span; it has an `error.type` then."""
     is_error = span.status.status_code is StatusCode.ERROR
     assert is_error is ("error.type" in attributes_of(span))
     return is_error

@@ -1,4 +1,4 @@
-"""How spans are handed on, and what is said where that fails."""
+"""The export of spans, and the log of its failures."""
 
 import asyncio
 import io
@@ -17,7 +17,7 @@ from gateway.traces.reports import Reports, silence_libraries
 
 
 class Slow(SpanProcessor):
-    """A processor that takes its time to end."""
+    """A processor that is slow to shut down."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -30,7 +30,7 @@ class Slow(SpanProcessor):
 
 
 def lived(processor: SpanProcessor, log: io.BytesIO, work: Callable[[], None]) -> list[str]:
-    """Run an application through its life, with some work meanwhile; return what it said."""
+    """Run an application from startup to shutdown, with some work between; return its messages."""
     said: list[str] = []
 
     async def app(_: object, __: object, send: Any) -> None:
@@ -55,7 +55,7 @@ def lived(processor: SpanProcessor, log: io.BytesIO, work: Callable[[], None]) -
 
 
 def test_the_last_spans_are_waited_for() -> None:
-    """Before the application says that it has shut down."""
+    """The last spans are exported before the application reports its shutdown."""
     processor = Slow(0.05)
     said = lived(processor, io.BytesIO(), lambda: None)
     assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -63,7 +63,7 @@ def test_the_last_spans_are_waited_for() -> None:
 
 
 def test_but_not_for_ever() -> None:
-    """Two seconds are enough for a collector that is there."""
+    """The wait for the last spans ends after two seconds."""
     processor, began = Slow(4), time.monotonic()
     assert lived(processor, io.BytesIO(), lambda: None)[-1] == "lifespan.shutdown.complete"
     assert 1.9 < time.monotonic() - began < 3.5
@@ -71,7 +71,7 @@ def test_but_not_for_ever() -> None:
 
 
 def test_what_goes_wrong_is_said_once() -> None:
-    """However much the SDK logs of it, and only while the application runs."""
+    """A failed export is logged once, and only while the application runs."""
     exporter = logging.getLogger("opentelemetry.exporter.otlp.test")
     log = io.BytesIO()
 
@@ -88,7 +88,7 @@ def test_what_goes_wrong_is_said_once() -> None:
 
 
 def test_it_is_said_again_after_a_minute() -> None:
-    """So that a log of today shows it."""
+    """A failure that lasts is logged again after a minute."""
     log, now = io.BytesIO(), [0.0]
     reports = Reports(build_logger("debug", "json", log), lambda: now[0])
     for now[0] in (0.0, 59.0, 60.0, 61.0, 121.0):
@@ -98,7 +98,7 @@ def test_it_is_said_again_after_a_minute() -> None:
 
 @pytest.mark.parametrize("name", ["opentelemetry.trace", "opentelemetry.context"])
 def test_what_a_client_can_cause_is_not_said(name: str) -> None:
-    """Or any client could fill the log."""
+    """Warnings that a client can cause are not logged: any client could fill the log."""
     log = io.BytesIO()
     lived(Slow(0), log, lambda: logging.getLogger(name).error("of a client"))
     assert log.getvalue() == b""
@@ -107,7 +107,7 @@ def test_what_a_client_can_cause_is_not_said(name: str) -> None:
 def test_what_libraries_log_goes_nowhere(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither to who listens for all logs, nor to standard error, where others go."""
+    """Libraries' logs reach neither the root logger's handlers nor standard error."""
     silence_libraries()
     for name in ("opentelemetry.sdk.trace", "opentelemetry", "urllib3.connection"):
         logging.getLogger(name).error("canary")

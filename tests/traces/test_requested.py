@@ -1,4 +1,4 @@
-"""What the OTEL_… variables ask for, and what is refused."""
+"""The OTEL_… variables: accepted and refused values."""
 
 import pytest
 
@@ -27,7 +27,7 @@ OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
     ],
 )
 def test_traces_are_on_where_they_are_asked_for(environ: dict[str, str], *, expected: bool) -> None:
-    """An endpoint or the exporter turns them on, `none` and the SDK's switch turn them off."""
+    """An endpoint or the exporter turns traces on; `none` and the SDK's switch turn them off."""
     assert (traces_requested(environ) is not None) is expected
 
 
@@ -54,7 +54,7 @@ def test_traces_are_on_where_they_are_asked_for(environ: dict[str, str], *, expe
     ],
 )
 def test_what_cannot_be_given_is_refused(name: str, text: str) -> None:
-    """With the variable's name, and without its value."""
+    """A value that cannot be used is refused by the variable's name, without the value."""
     with pytest.raises(SettingsError) as refused:
         tracing_for({**ENDPOINT, name: text})
     (problem,) = refused.value.problems
@@ -78,12 +78,12 @@ def test_what_cannot_be_given_is_refused(name: str, text: str) -> None:
     ],
 )
 def test_what_the_sdk_understands_is_taken(environ: dict[str, str]) -> None:
-    """The variable for traces goes before the one for all signals."""
+    """The variable for traces takes precedence over the one for all signals."""
     assert traces_requested({**ENDPOINT, **environ}) == "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def test_all_is_said_at_once() -> None:
-    """As for the gateway's own variables."""
+    """All problems are reported at once, as for the gateway's own variables."""
     wrong = {"OTEL_TRACES_SAMPLER": "a", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
     with pytest.raises(SettingsError) as refused:
         traces_requested({**ENDPOINT, **wrong})

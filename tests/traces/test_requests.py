@@ -26,7 +26,7 @@ HOST = (b"host", b"live.example.com")
 
 
 async def nothing(*_: object) -> Any:
-    """Have nothing to say, and take whatever is sent."""
+    """Receive nothing, and ignore everything sent."""
 
 
 def ask(
@@ -40,7 +40,7 @@ def ask(
     error: Exception | None = None,
     continued: bool = True,
 ) -> None:
-    """Serve a request with an application that routes and answers as it is told to."""
+    """Serve a request with a scripted application."""
 
     async def app(scope: Any, _: object, send: Any) -> None:
         scope["method"] = "GET"  # as the outer layer does for HEAD
@@ -69,7 +69,7 @@ def ask(
 
 
 def test_it_has_what_the_conventions_name() -> None:
-    """And the request id, but no query, no header else and nobody's address."""
+    """A span has the conventional attributes and the request id; no query, header or address."""
     recorder = Recorder()
     agent = (b"user-agent", b"app/1.0")
     ask(recorder, headers=[(b"host", b"live.example.com:8443"), agent, (b"cookie", b"canary")])
@@ -95,7 +95,7 @@ def test_it_has_what_the_conventions_name() -> None:
     [("HEAD", "HEAD", "HEAD"), ("DELETE", "DELETE", "DELETE"), ("BREW", "HTTP", "_OTHER")],
 )
 def test_methods(method: str, named: str, told: str) -> None:
-    """It is the client's, though HEAD is answered as GET; one nobody knows is `_OTHER`."""
+    """The method is the client's, HEAD included; an unknown one is `_OTHER`."""
     recorder = Recorder()
     ask(recorder, method=method)
     assert recorder.span.name == f"{named} /v1/rooms/{{live_id}}"
@@ -103,7 +103,7 @@ def test_methods(method: str, named: str, told: str) -> None:
 
 
 def test_a_request_without_a_route_is_named_by_its_method() -> None:
-    """Paths that anyone can make up are no names."""
+    """A request without a route is named by its method: anyone can make up paths."""
     recorder = Recorder()
     ask(recorder, "/nowhere", route=None, status=404)
     assert recorder.span.name == "GET"
@@ -112,7 +112,7 @@ def test_a_request_without_a_route_is_named_by_its_method() -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_health_checks_leave_no_span(path: str) -> None:
-    """They come every second, and say what metrics say better."""
+    """A health check has no span: it comes every second, and metrics show it better."""
     recorder = Recorder()
     ask(recorder, path)
     assert recorder.spans == ()
@@ -133,7 +133,7 @@ def test_health_checks_leave_no_span(path: str) -> None:
     ],
 )
 def test_a_path_that_is_none_of_ours_is_not_repeated(path: str, told: str) -> None:
-    """A token or a push URL may stand in it by mistake."""
+    """An unusual path is not repeated: it may hold a token or a push URL by mistake."""
     recorder = Recorder()
     ask(recorder, path)
     assert attributes_of(recorder.span)["url.path"] == told
@@ -154,7 +154,7 @@ def test_a_path_that_is_none_of_ours_is_not_repeated(path: str, told: str) -> No
 def test_the_server_goes_by_the_name_it_was_called(
     host: bytes, address: str | None, port: int | None
 ) -> None:
-    """Where that is a name."""
+    """The server's address is the Host header's, if that is a host name."""
     recorder = Recorder()
     ask(recorder, headers=[(b"host", host)])
     told = attributes_of(recorder.span)
@@ -162,7 +162,7 @@ def test_the_server_goes_by_the_name_it_was_called(
 
 
 def test_a_user_agent_is_cut() -> None:
-    """There is no end to what clients send."""
+    """A long user agent is cut."""
     recorder = Recorder()
     ask(recorder, headers=[HOST, (b"user-agent", b"\xe9" + b"a" * 4_000)])
     assert attributes_of(recorder.span)["user_agent.original"] == "é" + "a" * 255
@@ -172,7 +172,7 @@ def test_a_user_agent_is_cut() -> None:
     ("status", "error"), [(404, None), (499, None), (500, "500"), (504, "504")]
 )
 def test_failed_is_what_we_are_to_blame_for(status: int, error: str | None) -> None:
-    """A status from 500 on; what clients do wrong is none."""
+    """A status from 500 on is a failure; a client's mistake is none."""
     recorder = Recorder()
     ask(recorder, status=status)
     assert failed(recorder.span) is (error is not None)
@@ -180,7 +180,7 @@ def test_failed_is_what_we_are_to_blame_for(status: int, error: str | None) -> N
 
 
 def test_an_error_is_told_by_its_type() -> None:
-    """Its text and traceback may have anything in them."""
+    """An error is recorded by its type: its text and traceback may hold anything."""
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
         ask(recorder, error=ZeroDivisionError("canary"))
@@ -189,7 +189,7 @@ def test_an_error_is_told_by_its_type() -> None:
 
 
 def test_a_client_that_left_has_no_status() -> None:
-    """Nor is that a failure."""
+    """The span of a client that left has no status and is not failed."""
     recorder = Recorder()
     ask(recorder, status=0)
     assert "http.response.status_code" not in attributes_of(recorder.span)
@@ -197,7 +197,7 @@ def test_a_client_that_left_has_no_status() -> None:
 
 
 def test_a_client_s_trace_goes_on() -> None:
-    """With its vendors' state, which has been sent in two headers."""
+    """A client's trace goes on, with the state of its vendors from two headers."""
     recorder = Recorder()
     states = [(b"tracestate", b"a=1"), (b"tracestate", b"b=2")]
     ask(recorder, headers=[HOST, (b"traceparent", TRACEPARENT.encode()), *states])
@@ -206,7 +206,7 @@ def test_a_client_s_trace_goes_on() -> None:
 
 
 def test_a_client_s_trace_does_not_go_on_where_that_is_not_wanted() -> None:
-    """A trace of our own begins."""
+    """A trace of our own begins if clients' traces are not continued."""
     recorder = Recorder()
     ask(recorder, headers=[(b"traceparent", TRACEPARENT.encode())], continued=False)
     assert parent_of(recorder.span) is None
@@ -214,7 +214,7 @@ def test_a_client_s_trace_does_not_go_on_where_that_is_not_wanted() -> None:
 
 
 def test_what_a_client_does_not_sample_leaves_no_span() -> None:
-    """But within it others see that it is not sampled."""
+    """A request that the client does not sample has no span, and a context not sampled either."""
     recorder = Recorder()
     ask(recorder, headers=[(b"traceparent", NOT_SAMPLED.encode())])
     assert recorder.spans == ()
@@ -236,7 +236,7 @@ BAD = [
 
 @pytest.mark.parametrize("traceparent", BAD)
 def test_a_traceparent_that_is_not_valid_is_passed_over(traceparent: bytes) -> None:
-    """As W3C says."""
+    """A `traceparent` that W3C calls invalid is ignored."""
     recorder = Recorder()
     ask(recorder, headers=[(b"traceparent", traceparent), (b"tracestate", b"a=1")])
     assert parent_of(recorder.span) is None
@@ -244,7 +244,7 @@ def test_a_traceparent_that_is_not_valid_is_passed_over(traceparent: bytes) -> N
 
 
 def test_a_traceparent_that_stands_twice_is_passed_over() -> None:
-    """Nobody can say which is meant."""
+    """A repeated `traceparent` is ignored: it is ambiguous."""
     recorder = Recorder()
     ask(recorder, headers=[(b"traceparent", TRACEPARENT.encode())] * 2)
     assert parent_of(recorder.span) is None
@@ -252,7 +252,7 @@ def test_a_traceparent_that_stands_twice_is_passed_over() -> None:
 
 @given(traceparent=st.binary(max_size=600), tracestate=st.binary(max_size=600))
 def test_no_header_fails_a_request(traceparent: bytes, tracestate: bytes) -> None:
-    """Whatever is in it."""
+    """No value of a header makes a request fail."""
     recorder = Recorder()
     for valid in (traceparent, TRACEPARENT.encode()):
         ask(recorder, headers=[(b"traceparent", valid), (b"tracestate", tracestate)])
@@ -260,7 +260,7 @@ def test_no_header_fails_a_request(traceparent: bytes, tracestate: bytes) -> Non
 
 
 def test_requests_at_the_same_time_have_spans_of_their_own() -> None:
-    """What is current in one is not in another, and nothing is after them."""
+    """Each of two simultaneous requests has its own current span, and none is left afterwards."""
     recorder = Recorder()
     seen: list[tuple[int, int]] = []
 

@@ -1,4 +1,4 @@
-"""Without traces nothing is put around anything; with them, the SDK does what its variables say."""
+"""Tracing off wraps nothing; tracing on follows the SDK's variables."""
 
 import asyncio
 import io
@@ -30,13 +30,13 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in ("openteleme
 
 
 def test_off_leaves_everything_as_it_is() -> None:
-    """What the root would wrap is the same object, whatever it is."""
+    """Without traces each seam is the same object as before."""
     thing: Any = object()
     assert tracing_for({}) is NO_TRACES
     wrapped: list[Any] = [
         NO_TRACES.application(thing, LOG),
         NO_TRACES.memory(thing),
-        NO_TRACES.attempts(thing),
+        NO_TRACES.attempts("http://upstream.invalid", thing),
     ]
     assert [each is thing for each in wrapped] == [True, True, True]
     assert NO_TRACES.processors == ()
@@ -44,14 +44,14 @@ def test_off_leaves_everything_as_it_is() -> None:
 
 
 def test_a_gateway_without_traces_begins_with_its_front() -> None:
-    """Nothing stands before the outermost layer."""
+    """Without traces the application's outermost layer is the front."""
     settings = settings_for("http://127.0.0.1:9")
     telemetry = app.telemetry_to(io.BytesIO(), settings, Metrics())
     assert type(app.build(settings, telemetry)).__name__ == "Front"
 
 
 def test_off_does_not_even_import_it() -> None:
-    """Nor what it sends with."""
+    """Without traces neither OpenTelemetry nor its HTTP client is imported."""
     done = subprocess.run(  # noqa: S603  # our own program
         [sys.executable, "-c", IMPORTS], env=environment(), capture_output=True, check=True
     )
@@ -66,7 +66,7 @@ def test_nothing_is_made_the_process_s_own() -> None:
 
 
 def test_spans_say_what_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name and version are the project's unless the environment says otherwise."""
+    """The resource has the project's name and version, unless the environment has others."""
     given = resource().attributes
     assert (given["service.name"], given["service.version"]) == ("live-room-gateway", __version__)
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,deployment.environment.name=b")
@@ -114,7 +114,7 @@ def test_clients_traces_go_on_unless_told_otherwise(
 
 
 def test_events_are_told_which_trace_they_belong_to() -> None:
-    """In a span they have its trace, else nothing."""
+    """Log events in a span have its trace id, others have none."""
     exporter, written = InMemorySpanExporter(), io.BytesIO()
     provider = TracerProvider(shutdown_on_exit=False)
     tracing = OpenTelemetry(provider, lambda: SimpleSpanProcessor(exporter))

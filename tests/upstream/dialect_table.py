@@ -10,7 +10,8 @@ from gateway.rooms import (
     RoomNotLive,
     UpstreamError,
 )
-from gateway.upstream.dialects import CredentialsRefused, Operation
+from gateway.upstream import Operation
+from gateway.upstream.dialects import CredentialsRefused
 
 CREATE, READ, STOP, DELETE = Operation
 ALL = tuple(Operation)

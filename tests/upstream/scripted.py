@@ -1,4 +1,4 @@
-"""The gateway's own way of one attempt, for tests; what the vendor's SDK says of a request."""
+"""The last step of a call, for tests; the vendor's SDK's signature of a request."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from qiniu import QiniuMacAuth
 from qiniu.utils import canonical_mime_header_key
 
-from gateway.upstream import QiniuAuth, Send, Transport, attempt, build_transport
+from gateway.upstream import Call, QiniuSigner, Send, Transport, build_transport, transmit
+from gateway.upstream.call import deadline_in
 
 AK, SK = "access-key", "secret-key"
 
@@ -23,16 +24,21 @@ async def connecting(
         await transport.aclose()
 
 
-def sender(transport: Transport, *, seconds: float = 10.0) -> Send:
-    """Return the gateway's own pipeline of one attempt."""
-    return attempt(transport, QiniuAuth(AK, SK), timeout=seconds)
+def sender(transport: Transport, url: str) -> Send:
+    """Return the gateway's own last step, to the server at `url`."""
+    return transmit(transport, QiniuSigner(AK, SK), url)
 
 
 @asynccontextmanager
-async def sending(*, seconds: float = 10.0, max_body: int = 1_000_000) -> AsyncIterator[Send]:
-    """Return that pipeline over a transport of its own."""
+async def sending(url: str, *, max_body: int = 1_000_000) -> AsyncIterator[Send]:
+    """Return that step over a transport of its own."""
     async with connecting(max_body=max_body) as transport:
-        yield sender(transport, seconds=seconds)
+        yield sender(transport, url)
+
+
+def call(method: str = "GET", path: str = "/", body: bytes = b"", *, seconds: float = 10.0) -> Call:
+    """Return a call that has so many seconds."""
+    return Call(method, path, deadline_in(seconds), "req-1", body)
 
 
 def sdk_authorization(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
 from gateway.telemetry import Metrics, SharedMetrics, families
-from gateway.upstream.breaker import Breaker, guarded
+from gateway.upstream import Call, Reply
+from gateway.upstream.breaker import Breaker, with_breaker
 from gateway.upstream.faults import (
     Broken,
     DeadlineExceeded,
@@ -20,12 +21,11 @@ from gateway.upstream.faults import (
     NotSent,
     Unreadable,
 )
-from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.telemetry.counts import nonzero
 
 PAUSE = 1.0
-REQUEST = httpx.Request("GET", "http://upstream.invalid/")
+CALL = Call("GET", "/", deadline=0)
 
 
 class World:
@@ -38,9 +38,9 @@ class World:
         self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
-        self._guarded = guarded(self.breaker, self._send)
+        self._guarded = with_breaker(self.breaker, self._send)
 
-    async def _send(self, _: httpx.Request) -> Reply:
+    async def _send(self, _: Call) -> Reply:
         self.sent += 1
         await asyncio.sleep(0)
         if isinstance(self.outcome, BaseException):
@@ -51,7 +51,7 @@ class World:
         """Return whether a call with this outcome got as far as the upstream."""
         self.outcome, before = outcome, self.sent
         with suppress(Fault, asyncio.CancelledError):
-            await self._guarded(REQUEST)
+            await self._guarded(CALL)
         return self.sent > before
 
     def calls(self, outcomes: Sequence[Reply | BaseException]) -> list[bool]:
@@ -104,14 +104,14 @@ def test_five_failures_in_a_row_open_it(failure: Reply | Fault) -> None:
 
 @pytest.mark.parametrize("outcome", BUSINESS.values(), ids=BUSINESS)
 def test_an_answer_never_opens_it(outcome: Reply | Fault) -> None:
-    """Whatever the upstream says about the call itself, it is alive."""
+    """A reply about the call itself shows that the upstream is alive."""
     world = World()
     assert world.calls([outcome] * 100) == [True] * 100
     assert world.breaker.state == "closed"
 
 
 def test_half_of_the_last_twenty_open_it() -> None:
-    """Failures that never come five in a row count, too, but old ones do not."""
+    """Ten failures in the last twenty calls open it; older failures do not count."""
     world, bad = World(), Broken("reset")
     assert all(world.calls([bad, fine(), fine()] * 30))
     assert world.breaker.state == "closed"
@@ -154,7 +154,7 @@ def test_a_bad_probe_opens_it_again() -> None:
 
 
 def test_there_is_one_probe_at_a_time() -> None:
-    """Of a hundred calls at once after the pause, one is sent."""
+    """After the pause one of a hundred simultaneous calls is sent."""
     world = World()
     world.calls([Broken("reset")] * 5)
     world.now += PAUSE
@@ -171,7 +171,7 @@ def test_there_is_one_probe_at_a_time() -> None:
     "given_up", [asyncio.CancelledError(), NotAttempted("no connection", retry_after=1)], ids=repr
 )
 def test_a_probe_that_is_given_up_makes_room_for_the_next(given_up: BaseException) -> None:
-    """It neither closes nor blocks the breaker."""
+    """A probe that is given up neither closes nor blocks the breaker."""
     world = World()
     world.calls([Broken("reset")] * 5)
     world.now += PAUSE
@@ -195,7 +195,7 @@ def test_what_was_sent_before_it_opened_counts_no_more(*, late: bool) -> None:
 
 
 def test_an_operator_sees_it_open_and_close() -> None:
-    """Each turn is one log line, a probe that fails is none."""
+    """Each transition is one log line, and a failed probe is none."""
     world = World()
     world.calls([Broken("reset")] * 9)
     world.now += PAUSE
@@ -207,7 +207,7 @@ def test_an_operator_sees_it_open_and_close() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.floats(0, 2)), max_size=200))
 def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
-    """Whatever happened, a pause later a single good call closes it."""
+    """After any history and a pause, a single good call closes the breaker."""
     world = World()
     for failed, later in history:
         world.now += later
@@ -221,7 +221,7 @@ def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
 
 
 def test_openings_are_counted() -> None:
-    """Each time that it opens out of being closed; not what a bad probe does."""
+    """Each opening of a closed breaker is counted, and a failed probe is not."""
     world = World()
     for _ in range(2):
         world.calls([Broken("cut")] * 5)

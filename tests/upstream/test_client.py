@@ -1,4 +1,4 @@
-"""The vendor's four calls as requests, results, errors and log lines."""
+"""The vendor's four calls: results, errors, metrics and log lines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,25 +30,24 @@ from gateway.telemetry import (
     build_logger,
     families,
 )
-from gateway.upstream import QliveClient
+from gateway.upstream import Call, QliveClient, Reply
 from gateway.upstream.dialects import CredentialsRefused
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from gateway.upstream.wire import encode_create
 from tests.live.fault_server import PUSH_URL, ROOM, enveloped
 from tests.telemetry.counts import nonzero, nonzero_series
 
 pytestmark = pytest.mark.anyio
 
-BASE = "https://upstream.test:8443"
+TIMEOUT = 3.0
 ZONE = ZoneInfo("Asia/Shanghai")
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
 SECRET_WORDS = "words of the upstream"
 
 Outcome = tuple[int, bytes] | Fault | asyncio.CancelledError
-Call = Callable[[QliveClient], Awaitable[object]]
+Make = Callable[[QliveClient], Awaitable[object]]
 
-CALLS: dict[str, Call] = {
+CALLS: dict[str, Make] = {
     "create": lambda client: client.create(NEW_ROOM),
     "read": lambda client: client.read("1"),
     "stop": lambda client: client.stop("1"),
@@ -57,22 +56,28 @@ CALLS: dict[str, Call] = {
 
 
 class Upstream:
-    """A `Send` that ends as told, a client over it, what it was sent and what was logged."""
+    """A client over a scripted `Send`; calls and log lines are kept."""
 
     def __init__(self, *outcomes: Outcome) -> None:
         self.request = RequestContext("req-1")
         self.request.enter()
         self._outcomes = list(outcomes)
         self._log = BytesIO()
-        self.requests: list[httpx.Request] = []
+        self.calls: list[Call] = []
         log = build_logger("debug", "json", self._log)
         self.block = SharedMetrics()
+        metrics = Metrics(self.block)
         self.client = QliveClient(
-            self._send, base_url=BASE, zone=ZONE, log=log, metrics=Metrics(self.block)
+            self._send,
+            timeout=TIMEOUT,
+            zone=ZONE,
+            log=log,
+            calls=metrics.upstream_calls,
+            duration=metrics.upstream_duration,
         )
 
-    async def _send(self, request: httpx.Request) -> Reply:
-        self.requests.append(request)
+    async def _send(self, call: Call) -> Reply:
+        self.calls.append(call)
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -104,18 +109,14 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("name", "method", "path", "body"), REQUESTS)
-async def test_requests(name: str, method: str, path: str, body: bytes) -> None:
-    """Each call is one request with the id, and a type where there is a body."""
+async def test_calls(name: str, method: str, path: str, body: bytes) -> None:
+    """Each operation is one call, with the request's id and the whole timeout ahead."""
     upstream = Upstream(success(ROOM))
     await CALLS[name](upstream.client)
-    (request,) = upstream.requests
-    assert (request.method, str(request.url), request.content) == (method, BASE + path, body)
-    headers = {"host": "upstream.test:8443", "x-reqid": "req-1"}
-    if method == "POST":
-        headers["content-length"] = str(len(body))
-    if body:
-        headers["content-type"] = "application/json"
-    assert dict(request.headers) == headers
+    (call,) = upstream.calls
+    assert (call.method, call.path, call.body) == (method, path, body)
+    assert (call.request_id, call.attempts) == ("req-1", 0)
+    assert 0 < call.time_left() <= TIMEOUT
 
 
 @pytest.mark.parametrize("name", ["create", "read"])
@@ -132,7 +133,7 @@ async def test_rooms_are_returned_whole(name: str) -> None:
 @pytest.mark.parametrize("name", ["stop", "delete"])
 @pytest.mark.parametrize("body", [b'{"code":0}', enveloped(), enveloped(ROOM), enveloped([1])])
 async def test_stop_and_delete_need_no_data(name: str, body: bytes) -> None:
-    """Whatever `data` is, or is not, a success is a success."""
+    """A stop or delete succeeds with any `data`, or none."""
     assert await CALLS[name](Upstream((200, body)).client) is None
 
 
@@ -180,7 +181,7 @@ async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], st
     with pytest.raises(error) as caught:
         await CALLS[name](upstream.client)
     assert type(caught.value) is error
-    assert len(upstream.requests) == 1
+    assert len(upstream.calls) == 1
     assert upstream.client.state == state
     *before, line = upstream.lines
     assert len(before) == (error is CredentialsRefused)
@@ -193,7 +194,7 @@ async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], st
 
 
 async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
-    """However many calls are refused, an operator reads of it once, and once when it is over."""
+    """Refused credentials are logged once, not per call, and once when accepted again."""
     refused = (401, enveloped(code=401))
     upstream = Upstream(refused, refused, Broken("cut"), refused, success(ROOM), success(ROOM))
     for _ in range(6):
@@ -207,7 +208,7 @@ async def test_refused_credentials_are_told_once_and_so_is_their_end() -> None:
 
 
 async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
-    """What is noted are the upstream's code and request id, nothing where there was no reply."""
+    """The upstream's code and request id are noted, and nothing without a reply."""
     upstream = Upstream(success(ROOM), (500, enveloped(code=602)), Broken("cut"))
     for _ in range(3):
         with suppress(GatewayError):
@@ -217,7 +218,7 @@ async def test_a_call_is_noted_for_the_request_that_made_it() -> None:
 
 
 async def test_a_call_takes_as_long_as_it_takes() -> None:
-    """Its time is counted by operation, whatever became of it; a call given up too."""
+    """The duration of every call is observed by operation, cancelled calls included."""
     upstream = Upstream(success(ROOM), asyncio.CancelledError())
     await upstream.client.delete("1")
     with pytest.raises(asyncio.CancelledError):
@@ -232,7 +233,7 @@ async def test_a_call_takes_as_long_as_it_takes() -> None:
 
 
 async def test_state_follows_the_last_call() -> None:
-    """`untried`, then how the last call went; a business refusal is an upstream that works."""
+    """The state is `untried` at first, then `ok` or `failing`; a business refusal is `ok`."""
     upstream = Upstream(
         Broken("cut"),
         success(ROOM),
@@ -250,7 +251,7 @@ async def test_state_follows_the_last_call() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
-    """The upstream's code and request id are logged; its words are logged nowhere, nor raised."""
+    """The upstream's code and request id are logged; its message is neither logged nor raised."""
     upstream = Upstream((500, enveloped(code=602, message=SECRET_WORDS)))
     with pytest.raises(UpstreamError) as caught:
         await CALLS[name](upstream.client)
@@ -265,7 +266,7 @@ async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
     [{"live_id": "2/"}, {"push_url": [PUSH_URL]}, {"title": 1}, {"anchor_info": PUSH_URL}],
 )
 async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> None:
-    """A room that cannot be used is logged without anything that is in it."""
+    """An unusable room is logged without any of its content."""
     upstream = Upstream((200, enveloped(ROOM | changes, message=SECRET_WORDS)))
     with pytest.raises(GatewayError) as caught:
         await CALLS[name](upstream.client)
@@ -275,7 +276,7 @@ async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> N
 
 
 async def test_the_cause_of_an_error_is_kept() -> None:
-    """A fault stands behind the error that it means, for tracebacks."""
+    """A fault is the `__cause__` of its error, for tracebacks."""
     fault = Broken("cut")
     with pytest.raises(UpstreamError) as caught:
         await Upstream(fault).client.read("1")

@@ -1,4 +1,4 @@
-"""How many calls are under way at once."""
+"""The number of calls under way at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,47 +10,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.connection_limiter import ConnectionLimiter, limited
+from gateway.upstream import Call, Reply, Send
+from gateway.upstream.call import deadline_in
+from gateway.upstream.connection_limiter import ConnectionLimiter, with_connection
 from gateway.upstream.faults import NotAttempted
-from gateway.upstream.send import Reply, Send, within
 
 FINE = Reply(200, httpx.Headers(), b"")
 
 
 class World:
-    """An upstream that answers when it is told to, behind two places."""
+    """An upstream that answers when it is told to, behind two permits."""
 
     def __init__(self, *, seconds: float = 10) -> None:
-        self._under_way: list[httpx.Request] = []
+        self._under_way: list[Call] = []
         self.most = 0
         self.answer = asyncio.Event()
-        self.line = ConnectionLimiter(2)
-        self.send: Send = within(seconds, limited(self.line, self._send))
+        self.limiter = ConnectionLimiter(2)
+        self.send: Send = with_connection(self.limiter, self._send)
+        self._seconds = seconds
 
     @property
     def under_way(self) -> int:
-        """How many calls it has."""
+        """The number of calls being answered."""
         return len(self._under_way)
 
     def pass_time(self, seconds: float) -> None:
         """Make the calls under way this much older."""
-        for request in self._under_way:
-            request.extensions["until"] -= seconds
+        for call in self._under_way:
+            call.deadline -= seconds
 
-    async def _send(self, request: httpx.Request) -> Reply:
-        self._under_way.append(request)
+    async def _send(self, call: Call) -> Reply:
+        self._under_way.append(call)
         self.most = max(self.most, self.under_way)
         try:
             await self.answer.wait()
         finally:
-            self._under_way.remove(request)
+            self._under_way.remove(call)
         return FINE
 
     def call(self, on_sent: Callable[[], None] | None = None) -> asyncio.Future[Reply]:
         """Start a call."""
-        extensions = {"on_sent": on_sent} if on_sent else {}
-        request = httpx.Request("GET", "http://upstream.invalid/", extensions=extensions)
-        return asyncio.ensure_future(self.send(request))
+        call = Call("GET", "/", deadline_in(self._seconds), on_sent=on_sent)
+        return asyncio.ensure_future(self.send(call))
 
 
 async def _settle() -> None:
@@ -58,8 +59,8 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_the_rest_wait_their_turn() -> None:
-    """Never more than there are places, and everyone is served in the end."""
+def test_the_rest_wait_in_order() -> None:
+    """No more calls run than there are permits, and every call is served in the end."""
 
     async def run() -> None:
         world = World()
@@ -74,7 +75,7 @@ def test_the_rest_wait_their_turn() -> None:
 
 
 def test_waiting_has_an_end() -> None:
-    """After most of its time a call that never had a place is refused; those under way go on."""
+    """After most of its time a call without a permit is refused; those under way go on."""
 
     async def run() -> None:
         world = World(seconds=0.1)
@@ -88,8 +89,8 @@ def test_waiting_has_an_end() -> None:
     asyncio.run(run())
 
 
-def test_who_would_wait_in_vain_is_refused_on_arrival() -> None:
-    """Where calls have taken 0.1 s lately, two places serve fifteen more in 0.75 s, no more."""
+def test_a_call_that_would_wait_in_vain_is_refused_on_arrival() -> None:
+    """If calls have taken 0.1 s lately, two permits serve fifteen more in 0.75 s, no more."""
 
     async def run() -> None:
         world = World(seconds=1)
@@ -112,8 +113,8 @@ def test_who_would_wait_in_vain_is_refused_on_arrival() -> None:
     asyncio.run(run())
 
 
-def test_it_tells_when_a_call_has_its_place() -> None:
-    """Who gives up before has sent nothing."""
+def test_on_sent_is_called_once_a_call_has_its_permit() -> None:
+    """A call that is given up before has sent nothing."""
 
     async def run() -> None:
         world, sent = World(), list[int]()
@@ -127,9 +128,9 @@ def test_it_tells_when_a_call_has_its_place() -> None:
     asyncio.run(run())
 
 
-@given(st.lists(st.sampled_from(["call", "cancel", "answer", "turn"]), max_size=60), st.randoms())
-def test_places_add_up(steps: list[str], random: Random) -> None:
-    """Whoever comes and goes when: never more than two, and both are there in the end."""
+@given(st.lists(st.sampled_from(["call", "cancel", "answer", "pass"]), max_size=60), st.randoms())
+def test_permits_add_up(steps: list[str], random: Random) -> None:
+    """In any order of calls and cancellations at most two run, and both permits come back."""
 
     async def run() -> None:
         world = World()
@@ -158,8 +159,8 @@ def test_places_add_up(steps: list[str], random: Random) -> None:
     asyncio.run(run())
 
 
-def test_no_place_is_lost_to_callers_who_go_away() -> None:
-    """Cancelled while they wait or while they are served, they leave as many places as before."""
+def test_no_permit_is_lost_to_cancelled_calls() -> None:
+    """Calls cancelled while they wait or run leave as many permits as before."""
 
     async def run() -> None:
         world = World()
@@ -182,19 +183,19 @@ def test_no_place_is_lost_to_callers_who_go_away() -> None:
     asyncio.run(run())
 
 
-def test_who_has_a_place_and_who_waits_can_be_seen() -> None:
-    """At each moment; in the end nobody."""
+def test_active_and_waiting_calls_are_counted() -> None:
+    """The numbers are right at each moment, and zero in the end."""
 
     async def run() -> None:
         world = World()
         calls = [world.call() for _ in range(5)]
         await _settle()
-        assert (world.line.active, world.line.waiting) == (2, 3)
+        assert (world.limiter.active, world.limiter.waiting) == (2, 3)
         calls[4].cancel()
         await _settle()
-        assert (world.line.active, world.line.waiting) == (2, 2)
+        assert (world.limiter.active, world.limiter.waiting) == (2, 2)
         world.answer.set()
         await asyncio.gather(*calls[:4])
-        assert (world.line.active, world.line.waiting) == (0, 0)
+        assert (world.limiter.active, world.limiter.waiting) == (0, 0)
 
     asyncio.run(run())

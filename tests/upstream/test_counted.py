@@ -1,4 +1,4 @@
-"""What counts as a request that was sent, and as what."""
+"""The count of attempts, by outcome."""
 
 import asyncio
 from contextlib import suppress
@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from gateway.telemetry import Metrics, SharedMetrics, families
-from gateway.upstream.counted import counted
+from gateway.upstream import Call, Reply
+from gateway.upstream.counted import with_count
 from gateway.upstream.faults import (
     Broken,
     DeadlineExceeded,
@@ -16,7 +17,6 @@ from gateway.upstream.faults import (
     NotSent,
     Unreadable,
 )
-from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.telemetry.counts import nonzero
 
@@ -40,22 +40,23 @@ REFUSAL = Reply(500, httpx.Headers(), enveloped(code=500, message="record not fo
     ],
 )
 def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
-    """Each that was sent counts once, by what came back; the outcome itself is passed on."""
+    """Each attempt that was sent counts once by its outcome, and the outcome is passed on."""
     block = SharedMetrics()
 
-    async def send(_: httpx.Request) -> Reply:
+    async def send(_: Call) -> Reply:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
-    async def call() -> Reply | BaseException:
+    call = Call("GET", "/", deadline=0)
+
+    async def made() -> Reply | BaseException:
         try:
-            return await counted(Metrics(block).upstream_attempts, send)(
-                httpx.Request("GET", "http://upstream.invalid/")
-            )
+            return await with_count(Metrics(block).upstream_attempts, send)(call)
         except (Fault, asyncio.CancelledError) as error:
             return error
 
     with suppress(asyncio.CancelledError):
-        assert asyncio.run(call()) is outcome
+        assert asyncio.run(made()) is outcome
+    assert call.attempts == 1
     assert nonzero(block, families.UPSTREAM_ATTEMPTS) == ({(expected,): 1} if expected else {})

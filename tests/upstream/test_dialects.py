@@ -1,4 +1,4 @@
-"""The vendor's table of answers, row by row, and everything that is no answer at all."""
+"""The vendor's table of replies, row by row, and replies outside of it."""
 
 import httpx
 import msgspec
@@ -13,11 +13,12 @@ from gateway.rooms import (
     RoomNotFound,
     RoomNotLive,
     UpstreamError,
+    UpstreamFailure,
     UpstreamTimeout,
 )
-from gateway.upstream.dialects import Operation, accept, envelope_of, from_fault
+from gateway.upstream import Operation, Reply
+from gateway.upstream.dialects import accept
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from tests.live.fault_server import enveloped
 from tests.upstream.dialect_table import (
     ALL,
@@ -41,12 +42,17 @@ def answer(status: int, body: bytes, content_type: str | None = JSON) -> Reply:
     return Reply(status, httpx.Headers(headers), body)
 
 
+def error_of(fault: Fault, operation: Operation) -> GatewayError:
+    """Return the error that the client of `operation` raises for a fault."""
+    return fault.as_read_error() if operation is READ else fault.as_write_error()
+
+
 def meaning(operation: Operation, reply: Reply) -> GatewayError | None:
     """Return what the client of `operation` raises for this reply, None for a success."""
     try:
-        accept(operation, reply.status, envelope_of(reply))
+        accept(operation, reply)
     except Fault as fault:
-        return from_fault(operation, fault)
+        return error_of(fault, operation)
     except GatewayError as error:
         return error
     return None
@@ -65,7 +71,7 @@ def test_answers(
 
 
 def test_legacy_refuses_bad_json_as_plain_text() -> None:
-    """An envelope in text/plain is read where the status is a refusal, and only there."""
+    """An envelope in text/plain is read only if the status is a refusal."""
     refusal = enveloped(code=404, message="Not found")
     assert type(meaning(READ, answer(400, refusal, TEXT))) is RoomNotFound
     assert type(meaning(READ, answer(200, refusal, TEXT))) is UpstreamError
@@ -122,7 +128,7 @@ def test_refused_without_an_envelope(operation: Operation, status: int) -> None:
     [None, "application/json", JSON, 'Application/JSON; Charset="UTF-8"', "application/vnd.x+json"],
 )
 def test_types_of_an_envelope(content_type: str | None) -> None:
-    """JSON in UTF-8 is read under any of its names, and where nothing is declared."""
+    """JSON in UTF-8 is read under any of its names, and without a declared type."""
     assert meaning(STOP, answer(200, SUCCESS, content_type)) is None
 
 
@@ -139,8 +145,9 @@ FAULTS = [
 @pytest.mark.parametrize(("fault", "operation", "expected"), FAULTS)
 def test_faults(fault: Fault, operation: Operation, expected: type[GatewayError]) -> None:
     """Only a write that may have been sent has an unknown outcome; the reason is kept."""
-    error = from_fault(operation, fault)
+    error = error_of(fault, operation)
     assert type(error) is expected
+    assert isinstance(error, UpstreamFailure)
     assert error.sent is (fault is not NOT_SENT)
     assert str(error) == str(fault)
 

@@ -1,4 +1,4 @@
-"""What `gateway check` learns from one signed read."""
+"""The probe of `gateway check`: one signed read."""
 
 import asyncio
 import string
@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Probe, probe
+from gateway.upstream import Call, Probe, Reply, probe
 from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from tests.live.fault_server import ROOM, enveloped
 
 pytestmark = pytest.mark.anyio
@@ -22,18 +21,18 @@ UNKNOWN = enveloped(code=500, message="record not found")
 LEGACY_UNKNOWN = enveloped(code=500, message="create live failed")
 
 
-async def probed(outcome: Reply | Fault, sent: list[httpx.Request] | None = None) -> Probe:
+async def probed(outcome: Reply | Fault, sent: list[Call] | None = None) -> Probe:
     """Return the probe of an upstream that ends so, after a quarter of a second."""
     ticks: Iterator[float] = iter([10.0, 10.25])
 
-    async def send(request: httpx.Request) -> Reply:
+    async def send(call: Call) -> Reply:
         if sent is not None:
-            sent.append(request)
+            sent.append(call)
         if isinstance(outcome, Fault):
             raise outcome
         return outcome
 
-    return await probe(send, "https://u.test", timer=lambda: next(ticks), clock=lambda: NOW)
+    return await probe(send, 3, timer=lambda: next(ticks), clock=lambda: NOW)
 
 
 def answer(status: int, body: bytes, date: str | None = DATE) -> Reply:
@@ -43,12 +42,12 @@ def answer(status: int, body: bytes, date: str | None = DATE) -> Reply:
 
 
 async def test_it_reads_a_room_that_cannot_exist() -> None:
-    """One GET, of an id that no room has but that reaches the signature check."""
-    sent: list[httpx.Request] = []
+    """The probe is one GET of an id that no room has, but that reaches the signature check."""
+    sent: list[Call] = []
     await probed(answer(500, UNKNOWN), sent)
-    (request,) = sent
-    assert (request.method, str(request.url)) == ("GET", "https://u.test/server/live/gateway-check")
-    assert request.headers["X-Reqid"]
+    (call,) = sent
+    assert (call.method, call.path) == ("GET", "/server/live/gateway-check")
+    assert call.request_id
 
 
 @pytest.mark.parametrize(
@@ -71,13 +70,13 @@ async def test_accepted(status: int, body: bytes) -> None:
     ],
 )
 async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
-    """Any other answer is told as a problem, with the skew that it showed."""
+    """Any other reply is a problem, reported with the clock skew."""
     assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
 
 
 @pytest.mark.parametrize("fault", [NotSent("connection error"), DeadlineExceeded("late")])
 async def test_no_reply(fault: Fault) -> None:
-    """A fault is told with the time it took; nothing is known of the clocks."""
+    """A fault is reported with its latency, and without a clock skew."""
     assert await probed(fault) == Probe(f"no reply: {fault}", 0.25)
 
 
@@ -98,7 +97,7 @@ async def test_no_reply(fault: Fault) -> None:
     ],
 )
 async def test_clock_skew(date: str | None, skew: int | None) -> None:
-    """How far this clock is ahead in whole seconds; None where the upstream's is not told."""
+    """The skew is this clock minus the upstream's, in whole seconds; None without a usable Date."""
     assert (await probed(answer(500, UNKNOWN, date))).clock_skew == skew
 
 
@@ -107,7 +106,7 @@ WORDS = st.sampled_from([*DATE.split(" "), "-0000", "0", "99", ",", "9" * 20])
 
 @given(st.text(string.printable) | st.lists(WORDS).map(" ".join))
 def test_no_date_breaks_the_probe(date: str) -> None:
-    """Whatever an upstream sends as its Date, the skew is a number or unknown."""
+    """Any text as the upstream's Date gives a number or None."""
     told = asyncio.run(probed(answer(500, UNKNOWN, date)))
     assert told.problem is None
     assert isinstance(told.clock_skew, int | None)

@@ -1,4 +1,4 @@
-"""When a read is attempted again, and when it is not."""
+"""Second attempts at reads."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.upstream import Call, Reply
+from gateway.upstream.call import deadline_in
 from gateway.upstream.faults import (
     Broken,
     DeadlineExceeded,
@@ -16,8 +18,7 @@ from gateway.upstream.faults import (
     NotSent,
     Unreadable,
 )
-from gateway.upstream.retry import RetryBudget, retrying
-from gateway.upstream.send import Reply, within
+from gateway.upstream.retry import RetryBudget, with_retry
 from tests.live.fault_server import enveloped
 
 TIMEOUT = 3.0
@@ -43,10 +44,9 @@ class World:
         self.pauses: list[float] = []
         self.sent = 0
         self.budget = RetryBudget()
-        steps = retrying(self.budget, self._send, sleep=self._sleep, jitter=lambda: jitter)
-        self._call = within(TIMEOUT, steps)
+        self._call = with_retry(self.budget, self._send, sleep=self._sleep, jitter=lambda: jitter)
 
-    async def _send(self, _: httpx.Request) -> Reply:
+    async def _send(self, _: Call) -> Reply:
         self.sent += 1
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Fault):
@@ -61,7 +61,7 @@ class World:
 
         async def one() -> Reply | Fault:
             try:
-                return await self._call(httpx.Request(method, "http://upstream.invalid/"))
+                return await self._call(Call(method, "/", deadline_in(TIMEOUT)))
             except Fault as fault:
                 return fault
 
@@ -89,7 +89,7 @@ FINAL: Mapping[str, Reply | Fault] = {
 
 @pytest.mark.parametrize("first", MENDABLE.values(), ids=MENDABLE)
 def test_what_another_attempt_can_mend_is_attempted_again(first: Reply | Fault) -> None:
-    """The second answer is the one that counts, after a pause of at most 0.1 s."""
+    """The second outcome counts, after a pause of at most 0.1 s."""
     world = World(first, FINE)
     assert world.call() is FINE
     assert world.pauses == [0.05]
@@ -97,7 +97,7 @@ def test_what_another_attempt_can_mend_is_attempted_again(first: Reply | Fault) 
 
 @pytest.mark.parametrize("first", FINAL.values(), ids=FINAL)
 def test_nothing_else_is(first: Reply | Fault) -> None:
-    """One attempt, whose outcome stands."""
+    """Any other outcome stands after one attempt."""
     world = World(first)
     assert world.call() is first
     assert world.sent == 1
@@ -106,7 +106,7 @@ def test_nothing_else_is(first: Reply | Fault) -> None:
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 @pytest.mark.parametrize("first", MENDABLE.values(), ids=MENDABLE)
 def test_a_write_is_attempted_once(first: Reply | Fault, method: str) -> None:
-    """Whatever happens."""
+    """A write has one attempt, however it fails."""
     world = World(first)
     assert world.call(method) is first
     assert world.sent == 1
@@ -114,13 +114,13 @@ def test_a_write_is_attempted_once(first: Reply | Fault, method: str) -> None:
 
 @pytest.mark.parametrize("second", MENDABLE.values(), ids=MENDABLE)
 def test_two_attempts_are_the_most(second: Reply | Fault) -> None:
-    """The second outcome stands, good or bad."""
+    """The second outcome stands, good or bad, and there is no third attempt."""
     world = World(Broken("reset"), second)
     assert world.call() is second
 
 
 def test_a_second_attempt_that_is_refused_leaves_the_first_outcome() -> None:
-    """The client learns what happened, not that the breaker opened meanwhile."""
+    """The first outcome is the call's, not the breaker's refusal of the second attempt."""
     first = Broken("reset")
     world = World(first, NotAttempted("open", retry_after=1))
     assert world.call() is first
@@ -143,7 +143,7 @@ def test_a_second_attempt_that_is_refused_leaves_the_first_outcome() -> None:
     ],
 )
 def test_retry_after_is_respected_when_it_fits(asked: str, pauses: list[float]) -> None:
-    """As long as it says where the time allows it; otherwise there is no second attempt."""
+    """The pause is as long as `Retry-After` asks; without time for it nothing is retried."""
     first = reply(503, Retry_After=asked)
     world = World(first, FINE)
     assert world.call() is (FINE if pauses else first)
@@ -152,7 +152,7 @@ def test_retry_after_is_respected_when_it_fits(asked: str, pauses: list[float]) 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.25, 1.0])
 def test_the_pause_is_random(jitter: float) -> None:
-    """From nothing to a tenth of a second."""
+    """The pause is random, from nothing to a tenth of a second."""
     world = World(Broken("reset"), FINE, jitter=jitter)
     world.call()
     assert world.pauses == [pytest.approx(0.1 * jitter)]
@@ -160,7 +160,7 @@ def test_the_pause_is_random(jitter: float) -> None:
 
 @given(st.lists(st.booleans(), min_size=5, max_size=300))
 def test_retries_stay_within_a_fifth_of_the_reads(failing: list[bool]) -> None:
-    """One more at most, whatever fails in whatever order."""
+    """Retries are at most a fifth of the reads and one, in any order of failures."""
     outcomes = [Broken("reset")] * (2 * len(failing))
     world = World(*outcomes)
     for fails in failing:
@@ -170,7 +170,7 @@ def test_retries_stay_within_a_fifth_of_the_reads(failing: list[bool]) -> None:
 
 
 def test_an_outage_uses_the_budget_up_and_calm_restores_it() -> None:
-    """A first failure is retried, a row of them is not, and saving has an end."""
+    """A first failure is retried, a series of failures is not, and the saved budget is bounded."""
     world = World(*[Broken("reset")] * 4)
     world.call()
     world.call()

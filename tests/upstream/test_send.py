@@ -8,14 +8,13 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 
-import httpx
 import pytest
 
+from gateway.upstream import Call, Reply
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
-from gateway.upstream.send import Reply
 from tests.live.fault_server import Exchange, Script, answering, enveloped, reply, serving
 from tests.live.faults import CHUNKED, GZIP, HEAD, SLOW, dripping
-from tests.upstream.scripted import sending
+from tests.upstream.scripted import call, sending
 
 pytestmark = pytest.mark.anyio
 
@@ -23,44 +22,43 @@ DEADLINE = 0.2
 GENEROUS = 2.0  # far above the deadline, far below what a drip would take
 
 
-def request(url: str, method: str = "POST") -> httpx.Request:
-    """Return a create, or another call, to the server at `url`."""
-    content = b"{}" if method == "POST" else None
-    return httpx.Request(method, f"{url}/server/live", content=content)
+def create(*, seconds: float = 10.0) -> Call:
+    """Return a create."""
+    return call("POST", "/server/live", b"{}", seconds=seconds)
 
 
 async def reply_to(script: Script, *, method: str = "GET", max_body: int = 1_000_000) -> Reply:
     """Make one call to a server with this script."""
-    async with serving(script) as server, sending(max_body=max_body) as send:
-        return await send(request(server.url, method))
+    async with serving(script) as server, sending(server.url, max_body=max_body) as send:
+        return await send(create() if method == "POST" else call(method))
 
 
 @pytest.mark.parametrize("case", SLOW)
 async def test_the_deadline_bounds_the_whole_call(case: str) -> None:
-    """However an upstream spends its time, the call ends soon after its deadline."""
-    async with serving(SLOW[case]) as server, sending(seconds=DEADLINE) as send:
+    """The call ends soon after its deadline, however the upstream spends its time."""
+    async with serving(SLOW[case]) as server, sending(server.url) as send:
         started = time.perf_counter()
         with pytest.raises(DeadlineExceeded):
-            await send(request(server.url))
+            await send(create(seconds=DEADLINE))
         assert DEADLINE * 0.9 <= time.perf_counter() - started < GENEROUS
         assert len(server.received) == 1
 
 
 async def test_waiting_for_a_connection_counts() -> None:
-    """A connection that is never accepted is bounded by the same deadline, and may be sent."""
+    """The same deadline bounds the wait for a connection, and such a call counts as sent."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         with socket.create_connection(full.getsockname()):
-            async with sending(seconds=DEADLINE) as send:
+            async with sending(f"http://127.0.0.1:{full.getsockname()[1]}") as send:
                 started = time.perf_counter()
                 with pytest.raises(DeadlineExceeded):
-                    await send(request(f"http://127.0.0.1:{full.getsockname()[1]}"))
+                    await send(create(seconds=DEADLINE))
                 assert time.perf_counter() - started < GENEROUS
 
 
 async def test_a_slow_reply_within_the_deadline_is_whole() -> None:
-    """Dripping alone is no fault."""
+    """A dripping reply within the deadline is read whole."""
     got = await reply_to(dripping(b"23456789}", HEAD + b"Content-Length: 10\r\n\r\n1"))
     assert got.body == b"123456789}"
 
@@ -148,13 +146,13 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 async def test_an_unreadable_reply_is_broken(case: str) -> None:
-    """A reply that breaks HTTP, or is cut off where that can be told, is never NotSent."""
+    """A reply that breaks HTTP, or is visibly cut off, is Broken and never NotSent."""
     with pytest.raises(Broken):
         await reply_to(answering(BROKEN[case], close=True), method="POST")
 
 
 async def test_a_body_cut_off_without_a_length_is_told_by_its_json() -> None:
-    """HTTP cannot tell such a truncation: the bytes come as they are, for a strict decoder."""
+    """HTTP cannot show such a truncation: the bytes are returned, for a strict decoder."""
     got = await reply_to(answering(HEAD + b"\r\n" + enveloped()[:-5], close=True))
     assert got.body == enveloped()[:-5]
 
@@ -182,15 +180,15 @@ def unused_port() -> int:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "nope.invalid"])
 async def test_no_connection_is_not_sent(host: str, method: str) -> None:
-    """NotAttempted connections and names that do not resolve prove that nothing was sent."""
-    async with sending() as send:
+    """A refused connection or an unknown name proves that nothing was sent."""
+    async with sending(f"http://{host}:{unused_port()}") as send:
         with pytest.raises(NotSent):
-            await send(request(f"http://{host}:{unused_port()}", method))
+            await send(call(method))
 
 
 @pytest.mark.parametrize("case", ["closed at once", "no HTTP", "a header in Latin-1"])
 async def test_faults_tell_nothing_of_the_signature(case: str) -> None:
-    """What goes to the log has no key and no signature in it."""
+    """The text of a fault, meant for the log, has no key and no signature in it."""
     with pytest.raises(Fault) as caught:
         await reply_to(answering(BROKEN[case], close=True), method="POST")
     assert "Qiniu" not in str(caught.value)
@@ -198,6 +196,6 @@ async def test_faults_tell_nothing_of_the_signature(case: str) -> None:
 
 
 async def test_a_reply_does_not_print_its_body() -> None:
-    """A body may hold a push URL."""
+    """The repr of a reply shows its status only: a body may hold a push URL."""
     got = await reply_to(answering(reply(os.urandom(4).hex().encode())))
     assert repr(got) == "Reply(status=200)"

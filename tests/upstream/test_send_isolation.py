@@ -1,37 +1,31 @@
-"""Nothing leaks between calls, or in from the environment: over real sockets."""
+"""Isolation over real sockets: nothing leaks between calls, or in from the environment."""
 
 import asyncio
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import pytest
 
-from gateway.upstream import Send
-from gateway.upstream.dialects import Operation, accept, envelope_of
+from gateway.upstream import Operation, Send
+from gateway.upstream.dialects import accept
 from gateway.upstream.faults import Broken, DeadlineExceeded
 from gateway.upstream.wire import decode_this_room
 from tests.live.fault_server import ROOM, Exchange, answering, enveloped, reply, serving
-from tests.upstream.scripted import connecting, sender, sending
+from tests.upstream.scripted import call, connecting, sender, sending
 
 pytestmark = pytest.mark.anyio
 
 OK = reply(enveloped())
 
 
-def create(url: str) -> httpx.Request:
-    """Return a create at `url`."""
-    return httpx.Request("POST", url, content=b"{}")
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_redirects_are_not_followed(method: str, status: int) -> None:
-    """The redirect itself is the reply; its target sees no connection."""
+    """The redirect itself is the reply, and its target sees no connection."""
     async with serving(answering(OK)) as elsewhere:
         redirect = reply(b"", status, f"Location: {elsewhere.url}/stolen")
-        async with serving(answering(redirect)) as server, sending() as send:
-            got = await send(httpx.Request(method, server.url))
+        async with serving(answering(redirect)) as server, sending(server.url) as send:
+            got = await send(call(method))
         assert got.status == status
         assert (len(server.received), elsewhere.connections) == (1, 0)
 
@@ -39,9 +33,9 @@ async def test_redirects_are_not_followed(method: str, status: int) -> None:
 async def test_cookies_are_not_kept() -> None:
     """`Set-Cookie` of one reply is in no later request."""
     script = answering(reply(b"{}", headers="Set-Cookie: a=1; Path=/"))
-    async with serving(script) as server, sending() as send:
+    async with serving(script) as server, sending(server.url) as send:
         for path in ("/a", "/a", "/b"):
-            await send(httpx.Request("GET", f"{server.url}{path}"))
+            await send(call("GET", path))
     assert len(server.received) == 3
     assert not any(b"cookie" in each.raw.lower() for each in server.received)
 
@@ -59,22 +53,16 @@ async def test_proxy_variables_and_netrc_are_ignored(
     async with serving(answering(OK)) as proxy, serving(answering(OK)) as server:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(case(name), proxy.url)
-        async with sending() as send:
-            await send(create(server.url))
+        async with sending(server.url) as send:
+            await send(call("POST", body=b"{}"))
         assert (len(server.received), proxy.connections) == (1, 0)
         assert server.received[0].raw.count(b"uthorization: ") == 1
         assert b"uthorization: Qiniu " in server.received[0].raw
 
 
-def read(url: str) -> httpx.Request:
-    """Return a read."""
-    return httpx.Request("GET", url)
-
-
-async def read_room(send: Send, url: str, live_id: str) -> str:
-    """Read a room as the client does: say whose body was got, or that it was refused."""
-    got = await send(read(f"{url}/{live_id}"))
-    envelope = accept(Operation.READ, got.status, envelope_of(got))
+async def read_room(send: Send, live_id: str) -> str:
+    """Read a room as the client does; return the id in the reply, or `refused`."""
+    envelope = accept(Operation.READ, await send(call("GET", f"/{live_id}")))
     try:
         return decode_this_room(live_id, envelope.data).live_id
     except Broken:
@@ -101,9 +89,9 @@ async def test_bytes_after_a_reply_are_nobodys(pause: float) -> None:
 
     pair = ("room-a", "room-b")
     results = Counter[tuple[str, str]]()
-    async with serving(two_replies) as server, sending() as send:
+    async with serving(two_replies) as server, sending(server.url) as send:
         for _ in range(200):
-            rooms = await asyncio.gather(*(read_room(send, server.url, each) for each in pair))
+            rooms = await asyncio.gather(*(read_room(send, each) for each in pair))
             results.update(zip(pair, rooms, strict=True))
     refused = {(room, "refused") for room in pair} if pause else set()
     assert set(results) - refused == {(room, room) for room in pair}
@@ -111,19 +99,19 @@ async def test_bytes_after_a_reply_are_nobodys(pause: float) -> None:
 
 async def test_reads_keep_their_connection() -> None:
     """Keep-alive works, so the test above is about connections that might be reused."""
-    async with serving(answering(OK)) as server, sending() as send:
+    async with serving(answering(OK)) as server, sending(server.url) as send:
         for _ in range(10):
-            await send(read(server.url))
+            await send(call())
         assert server.connections == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_a_write_has_a_connection_of_its_own(method: str) -> None:
-    """What came before cannot pass for its reply, nor what comes after for that of a read."""
-    async with serving(answering(OK)) as server, sending() as send:
+    """A write shares no connection, so no earlier or later bytes can pass for its reply."""
+    async with serving(answering(OK)) as server, sending(server.url) as send:
         for _ in range(3):
-            await send(read(server.url))
-            await send(httpx.Request(method, server.url))
+            await send(call())
+            await send(call(method))
         connections = [each.connection for each in server.received]
         reads, writes = connections[::2], connections[1::2]
         assert len({*reads}) == 1
@@ -145,17 +133,18 @@ async def test_unfinished_calls_give_their_connections_back(
             await exchange.write(OK if exchange.target == "/good" else OK[:-5])
 
     async with serving(script) as server, connecting() as transport:
-        hurried, patient = sender(transport, seconds=0.5), sender(transport)
-        calls = [asyncio.ensure_future(hurried(read(f"{server.url}/{path}"))) for _ in range(50)]
+        send = sender(transport, server.url)
+        hurried = [send(call("GET", f"/{path}", seconds=0.5)) for _ in range(50)]
+        calls = [asyncio.ensure_future(each) for each in hurried]
         await arrived.wait()
         if cancelled:
-            for call in calls:
-                call.cancel()
+            for each in calls:
+                each.cancel()
         ended = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(each) for each in ended} == {
             asyncio.CancelledError if cancelled else DeadlineExceeded
         }
-        good = (patient(read(f"{server.url}/good")) for _ in range(20))
+        good = (send(call("GET", "/good")) for _ in range(20))
         assert [each.status for each in await asyncio.gather(*good)] == [200] * 20
     assert len(server.received) < 50
 
@@ -170,10 +159,10 @@ async def test_a_refused_body_gives_its_connection_back() -> None:
         serving(stalling) as server,
         connecting(1, max_body=1000) as transport,
     ):
-        hurried, patient = sender(transport, seconds=0.3), sender(transport)
+        send = sender(transport, server.url)
         with pytest.raises(Broken, match="larger"):
-            await hurried(read(f"{server.url}/long"))
-        assert (await patient(read(f"{server.url}/good"))).status == 200
+            await send(call("GET", "/long", seconds=0.3))
+        assert (await send(call("GET", "/good"))).status == 200
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["when idle", "with a request on it"])
@@ -188,7 +177,7 @@ async def test_a_create_is_sent_at_most_once(answered: bool) -> None:  # noqa: F
             exchange.close()
 
     async with serving(dying) as server, connecting(1) as transport:
-        send = sender(transport)
+        send = sender(transport, server.url)
         for number in range(50):
-            await send(create(f"{server.url}/{number}"))
+            await send(call("POST", f"/{number}", b"{}"))
     assert [each.target for each in server.received] == [f"/{number}" for number in range(50)]

@@ -63,7 +63,7 @@ def test_a_documented_room_is_kept_whole() -> None:
 
 
 def test_what_is_not_documented_is_dropped() -> None:
-    """Fields of newer builds go, in the room and in its anchor."""
+    """Undocumented fields are dropped, in the room and in its anchor."""
     anchor = DOCUMENTED["anchor_info"]
     assert isinstance(anchor, dict)
     assert decoded(**EXTRAS, anchor_info=anchor | EXTRAS) == decoded()
@@ -85,7 +85,7 @@ def test_unset_times_become_null(field: str, unset: int) -> None:
 
 
 def test_what_a_build_leaves_out_is_empty() -> None:
-    """Only id, anchor and state are required."""
+    """All fields but id, anchor and state may be absent, and are empty then."""
     room = decode_room(Raw(b'{"live_id":"1","anchor_info":{"user_id":"u"},"live_status":2}'))
     assert (room.title, room.chat_id, room.end_time, room.push_url) == ("", 0, None, Secret(""))
     assert room.has_ended
@@ -178,7 +178,7 @@ def test_times_are_told_in_the_upstreams_zone(moment: datetime, zone_name: str) 
 
 
 def test_each_time_keeps_its_name() -> None:
-    """The three times are three."""
+    """Each of the three times keeps its own name."""
     times = [datetime(2026, 12, day, 4, tzinfo=UTC) for day in (1, 2, 3)]
     room = NewRoom(
         anchor_id="a", title="t", start_at=times[0], end_at=times[1], publish_expire_at=times[2]
@@ -193,7 +193,7 @@ def test_each_time_keeps_its_name() -> None:
 
 
 def test_what_is_not_given_is_left_out() -> None:
-    """None means absent; what is given but empty is sent, and text is not escaped."""
+    """A field that is None is absent, an empty one is sent, and text is not escaped."""
     bare = NewRoom(anchor_id="a", title="直播")
     assert encode_create(bare, ZoneInfo("UTC")) == '{"anchor_id":"a","title":"直播"}'.encode()
     empty = NewRoom(anchor_id="a", title="t", notice="", cover_url="", extends={})

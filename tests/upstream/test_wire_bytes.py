@@ -1,4 +1,4 @@
-"""What is signed is byte for byte what is sent, as a bare TCP server records all four calls."""
+"""The signed bytes are the sent bytes, as a bare TCP server records all four calls."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -52,13 +52,15 @@ Call = Callable[[QliveClient], Awaitable[object]]
 async def sent_by(call: Call) -> Sent:
     """Make one call of the client over real sockets and return what went over the wire."""
     RequestContext("req-1").enter()
-    async with serving(answering(reply(enveloped(ROOM)))) as server, sending() as send:
+    async with serving(answering(reply(enveloped(ROOM)))) as server, sending(server.url) as send:
+        metrics = Metrics()
         client = QliveClient(
             send,
-            base_url=server.url,
+            timeout=10,
             zone=ZoneInfo("Asia/Shanghai"),
             log=build_logger("debug", "json", BytesIO()),
-            metrics=Metrics(),
+            calls=metrics.upstream_calls,
+            duration=metrics.upstream_duration,
         )
         await call(client)
         (exchange,) = server.received
@@ -125,7 +127,7 @@ async def test_calls_without_a_body(call: Call) -> None:
 
 
 async def test_the_body_of_a_create() -> None:
-    """The body is UTF-8 JSON of what was asked, its type bare of parameters."""
+    """The body is UTF-8 JSON of the new room, its type without parameters."""
     sent = await sent_by(CALLS[0][0])
     assert sent.headers["content-type"] == "application/json"
     assert int(sent.headers["content-length"]) == len(sent.body)
