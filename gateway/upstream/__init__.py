@@ -3,6 +3,7 @@
 from .breaker import BREAKER_STATES, Breaker
 from .client import QliveClient
 from .connection_limiter import ConnectionLimiter
+from .dialects import Operation
 from .fetch import fetch
 from .pipeline import attempt, pipeline
 from .probe import Probe, probe
@@ -14,6 +15,7 @@ __all__ = [
     "BREAKER_STATES",
     "Breaker",
     "ConnectionLimiter",
+    "Operation",
     "Probe",
     "QiniuAuth",
     "QliveClient",

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG
+from gateway.metrics import Metrics
 from tests.telemetry.scraped import (
     ROOM,
     History,
@@ -96,7 +96,7 @@ CASES = (
         {
             **busy(),
             **histogram(
-                HTTP_DURATION, (30, {0.005: 3000}), (0, {0.005: 2850, 2.5: 150}), route=ROOM
+                Metrics.http_duration, (30, {0.005: 3000}), (0, {0.005: 2850, 2.5: 150}), route=ROOM
             ),
         },
         before=38,
@@ -240,7 +240,7 @@ CASES = (
     Case(
         "one of two hangs",
         "GatewayWorkerStuck",
-        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 120}))},
+        {**busy(), **histogram(Metrics.loop_lag, (30, {0.001: 240}), (0, {0.001: 120}))},
         before=36,
         at=40,
         labels=INSTANCE,
@@ -250,7 +250,7 @@ CASES = (
     Case(
         "every twentieth turn is late",
         "GatewayEventLoopLag",
-        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 224, 0.25: 12}))},
+        {**busy(), **histogram(Metrics.loop_lag, (30, {0.001: 240}), (0, {0.001: 224, 0.25: 12}))},
         before=38,
         at=50,
         labels=INSTANCE,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain, repeat
 from math import inf
 
-from gateway.telemetry import FAMILIES, Family
-from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG, Kind
+from gateway.metrics import Metrics
+from gateway.telemetry import Family, Kind, families
 
 MINUTES = 180
 WORKERS = 2
@@ -59,13 +59,13 @@ def idle() -> dict[str, Values]:
     """Return a gateway that nobody asks for anything."""
     history = {
         series(family.name, **dict(zip(_names(family), values, strict=True))): gauge((0, 0))
-        for family in FAMILIES
+        for family in families(Metrics)
         if not family.sparse and family.kind is not Kind.HISTOGRAM
         for values in family.series
     }
     return {
         **history,
-        **histogram(LOOP_LAG, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
+        **histogram(Metrics.loop_lag, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
         breakers("closed"): gauge((0, WORKERS)),
         series("gateway_workers"): gauge((0, WORKERS)),
         series("gateway_build_info", version="1", python="3"): gauge((0, 1)),
@@ -103,7 +103,7 @@ def busy() -> dict[str, Values]:
     return {
         **idle(),
         **{each: counter((0, number)) for each, number in each_minute.items()},
-        **histogram(HTTP_DURATION, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=ROOM),
+        **histogram(Metrics.http_duration, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=ROOM),
         series("gateway_upstream_calls_waiting"): [minute % 2 for minute in range(MINUTES)],
     }
 

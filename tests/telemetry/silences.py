@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gateway.telemetry.families import HTTP_DURATION
+from gateway.metrics import Metrics
 from tests.telemetry.scraped import (
     ROOM,
     History,
@@ -54,7 +54,7 @@ SILENCES = (
     ),
     Silence(
         "a few reads of a quiet gateway, all slow",
-        {**idle(), **histogram(HTTP_DURATION, (0, {2.5: 5}), route=ROOM)},
+        {**idle(), **histogram(Metrics.http_duration, (0, {2.5: 5}), route=ROOM)},
     ),
     Silence("somebody who tries tokens, slowly", {**idle(), tokens("invalid"): counter((0, 5))}),
     Silence(

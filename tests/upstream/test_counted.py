@@ -6,7 +6,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.metrics import Metrics
+from gateway.telemetry import SharedMetrics, families
 from gateway.upstream.counted import counted
 from gateway.upstream.faults import (
     Broken,
@@ -41,7 +42,7 @@ REFUSAL = Reply(500, httpx.Headers(), enveloped(code=500, message="record not fo
 )
 def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
     """Each that was sent counts once, by what came back; the outcome itself is passed on."""
-    block = SharedMetrics()
+    block = SharedMetrics(families(Metrics))
 
     async def send(_: httpx.Request) -> Reply:
         if isinstance(outcome, BaseException):
@@ -58,4 +59,4 @@ def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
 
     with suppress(asyncio.CancelledError):
         assert asyncio.run(call()) is outcome
-    assert nonzero(block, families.UPSTREAM_ATTEMPTS) == ({(expected,): 1} if expected else {})
+    assert nonzero(block, Metrics.upstream_attempts) == ({(expected,): 1} if expected else {})
