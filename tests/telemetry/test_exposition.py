@@ -164,7 +164,7 @@ def test_only_reads(method: str) -> None:
 
 def test_a_silent_client_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others are answered beside silent clients, and those are disconnected in the end."""
-    handler = metrics_server._Scrape  # noqa: SLF001  # or this would take 5 s
+    handler = metrics_server._Scrape  # noqa: SLF001  # its timeout is 5 s
     monkeypatch.setattr(handler, "timeout", 0.2)
     with scraped() as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
