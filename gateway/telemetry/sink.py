@@ -36,7 +36,9 @@ class Stream(Protocol):
 class Sink:
     """A stream that never blocks; `on_drop` is called for each dropped line."""
 
-    def __init__(self, stream: Stream, on_drop: Callable[[], None], *, buffer: int = BUFFER) -> None:
+    def __init__(
+        self, stream: Stream, on_drop: Callable[[], None], *, buffer: int = BUFFER
+    ) -> None:
         self._stream = stream
         self._on_drop = on_drop
         self._buffer = buffer

@@ -116,7 +116,7 @@ def test_instruments_do_not_touch_each_other(chosen: list[int]) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_another_process_counts_into_the_same_memory(method: str) -> None:
-    """What a process counted stays when it is killed, however it was started."""
+    """The counts of a killed process stay, however it was started."""
     shared = SharedMetrics(families(Metrics))
     context: Any = multiprocessing.get_context(method)
     child = context.Process(target=_count_and_die, args=(shared,))
