@@ -78,7 +78,7 @@ def test_links() -> None:
 
 
 def test_panels_and_messages() -> None:
-    """Code-quoted text with a capital is a panel's title, or a message of the code or the server."""
+    """Code-quoted text with a capital is a panel title, or a message of code or server."""
     titles = {panel["title"] for panel in PANELS}
     messages = "".join([*SOURCES, SERVERS])
     named = {re.sub(r"\d+$", "", each) for each in re.findall(r"`([A-Z][a-z]+ [^`]*)`", RUNBOOK)}
