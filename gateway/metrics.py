@@ -30,7 +30,7 @@ class Metrics(DeclaredMetrics):
 
     http_requests = counter(
         "gateway_http_requests_total",
-        "Responses; status gone: the client left before its response.",
+        "Requests by outcome; status gone: the client left before its response.",
         route=_ROUTES,
         method=("GET", "HEAD", "POST", "DELETE", "OPTIONS", OTHER),
         status=(*map(str, _STATUSES), "gone", OTHER),
@@ -64,7 +64,7 @@ class Metrics(DeclaredMetrics):
     )
     verifications = counter(
         "gateway_token_verifications_total",
-        "Tokens presented; remembered: verified before.",
+        "Tokens checked; remembered: verified earlier.",
         outcome=("remembered", "verified", "invalid", "expired", "no_keys"),
     )
     key_refreshes = counter(
@@ -75,8 +75,8 @@ class Metrics(DeclaredMetrics):
     )
     lookups = counter(
         "gateway_cache_lookups_total",
-        "Room lookups: from memory (hit, stale, unknown), read upstream (miss), or waiting for "
-        "another's read (coalesced). After a failed read also stale_if_error, an old room.",
+        "Room lookups: from memory (hit, stale, unknown), by a read (miss), or by waiting for "
+        "another's read (coalesced). A failed read may add stale_if_error, an old room.",
         result=("hit", "stale", "miss", "coalesced", "unknown", "stale_if_error"),
     )
     evictions = counter(
@@ -105,8 +105,8 @@ class Metrics(DeclaredMetrics):
     )
     upstream_attempts = counter(
         "gateway_upstream_attempts_total",
-        "Requests sent upstream, by result: a reply, one that reports overload or an outage, no "
-        "connection, a broken connection, no reply in time, or cancelled.",
+        "Requests sent upstream, by outcome: a reply, one that reports an outage or overload, no "
+        "connection, a broken one, no reply in time, or cancelled.",
         outcome=("reply", "unavailable", "not_connected", "broken", "timeout", "abandoned"),
     )
     upstream_waiting = gauge(
@@ -128,7 +128,7 @@ class Metrics(DeclaredMetrics):
     )
     loop_lag = histogram(
         "gateway_event_loop_lag_seconds",
-        "Delay of a timer in the event loop, twice a second.",
+        "Delay of a timer in the event loop, sampled twice a second.",
         (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
     )
     log_dropped = counter(
