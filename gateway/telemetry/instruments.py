@@ -9,42 +9,41 @@ from .family import Family
 from .shared_metrics import SharedMetrics
 
 
-class Counter:
-    """A number that only grows."""
-
+class _Instrument:
     __slots__ = ("_numbers", "_offsets")
 
     def __init__(self, shared: SharedMetrics, family: Family) -> None:
         self._numbers = shared.numbers
         self._offsets = shared.offsets(family)
+
+
+class Counter(_Instrument):
+    """A number that only grows."""
+
+    __slots__ = ()
 
     def inc(self, *labels: str) -> None:
         """Count one more."""
         self._numbers[self._offsets[labels]] += 1
 
 
-class Gauge:
+class Gauge(_Instrument):
     """A number that goes up and down."""
 
-    __slots__ = ("_numbers", "_offsets")
-
-    def __init__(self, shared: SharedMetrics, family: Family) -> None:
-        self._numbers = shared.numbers
-        self._offsets = shared.offsets(family)
+    __slots__ = ()
 
     def set(self, value: float, *labels: str) -> None:
         """Replace the value."""
         self._numbers[self._offsets[labels]] = value
 
 
-class Histogram:
+class Histogram(_Instrument):
     """Counts of values by size, and their sum."""
 
-    __slots__ = ("_bounds", "_numbers", "_offsets")
+    __slots__ = ("_bounds",)
 
     def __init__(self, shared: SharedMetrics, family: Family) -> None:
-        self._numbers = shared.numbers
-        self._offsets = shared.offsets(family)
+        super().__init__(shared, family)
         self._bounds = family.bounds
 
     def observe(self, value: float, *labels: str) -> None:
