@@ -36,6 +36,7 @@ from gateway.edge import (
     encode_room,
 )
 from gateway.keyring import Keyring, qiniu_signer
+from gateway.metrics import Metrics
 from gateway.rooms import Creator, RoomService, Scopes
 from gateway.rotation import Rotation
 from gateway.settings import (
@@ -48,7 +49,6 @@ from gateway.settings import (
 from gateway.telemetry import (
     AccessLog,
     Counter,
-    Metrics,
     Stream,
     Telemetry,
     as_event,
@@ -76,6 +76,7 @@ from gateway.upstream import (
 def build(
     settings: Settings,
     telemetry: Telemetry,
+    metrics: Metrics,
     *,
     transport: Transport | None = None,
     draining: Callable[[], bool] = lambda: False,
@@ -88,8 +89,14 @@ def build(
     names are read again when they change. `tracing` is put around all that it traces. Raises
     SettingsError for an unusable key.
     """
-    log, metrics = telemetry.log, telemetry.metrics
-    credentials = Keyring(settings, log, metrics)
+    log = telemetry.log
+    telemetry.metrics = metrics  # until edge.Front takes instruments: then delete
+    credentials = Keyring(
+        settings,
+        log,
+        refreshes=metrics.key_refreshes,
+        verifications=metrics.verifications,
+    )
     rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
@@ -184,23 +191,19 @@ def build(
 def telemetry_to(
     stream: Stream,
     settings: Settings,
-    metrics: Metrics,
     *,
     close: Callable[[], None] = lambda: None,
     tracing: Tracing = NO_TRACES,
 ) -> Telemetry:
-    """Return what tells as `settings` say, in lines to `stream`.
-
-    `close` is called once nothing will be told any more.
-    """
+    """Build the logs that `settings` ask for, written to `stream`; `close` ends them."""
     style = settings.log_format
     log = build_logger(settings.log_level, style, stream, *tracing.processors)
     emit = as_json(stream) if style == LogFormat.JSON else as_event(log)
     key = settings.secret_key.reveal().encode()
-    caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _nobody
+    caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
     access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
-    return Telemetry(log, access_log, metrics, close)
+    return Telemetry(log, access_log, close=close)
 
 
 async def probe_upstream(settings: UpstreamSettings) -> Probe:
@@ -231,8 +234,8 @@ def _lifetimes(settings: Settings) -> Lifetimes:
     )
 
 
-def _nobody(_: str) -> None:
-    """Tell nothing of a user."""
+def _no_user(_: str) -> None:
+    """Log no user."""
 
 
 def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:

@@ -33,7 +33,7 @@ from gateway.settings import (
     UpstreamSettings,
     load,
 )
-from gateway.telemetry import Metrics
+from gateway.telemetry import Counter
 from gateway.threads import drain_native_threads
 from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 
@@ -50,13 +50,20 @@ _JWK_SET = "application/jwk-set+json, application/json"
 class Keyring:
     """The signer and the token verifier. Raises SettingsError for an unusable key."""
 
-    def __init__(self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: FilteringBoundLogger,
+        *,
+        refreshes: Counter,
+        verifications: Counter,
+    ) -> None:
         self.signer = qiniu_signer(settings)
         self._static = StaticKeys(verification_keys(settings))
         self._issuer: Transport | None = None
         self._keys: KeySource = self._static
         self._log = log
-        self._refreshes = metrics.key_refreshes
+        self._refreshes = refreshes
         if settings.jwt_jwks_url is not None:
             self._issuer = issuer_transport()
             self._keys = self._published(self._issuer, settings.jwt_jwks_url, settings)
@@ -65,7 +72,7 @@ class Keyring:
             leeway=settings.jwt_leeway,
             clock=time.time,
             size=TOKENS,
-            verifications=metrics.verifications,
+            verifications=verifications,
         )
 
     @property

@@ -1,6 +1,6 @@
 """The direction of imports, and no state at module level: what keeps the house in order.
 
-cli → sandbox's runner → app → edge, identity, upstream, cache, telemetry → rooms
+cli → sandbox's runner → app → metrics → edge, identity, upstream, cache, telemetry → rooms
 """
 
 import ast
@@ -34,12 +34,13 @@ DIRECTION: dict[str, set[str]] = {
     },
     "check": {"audit", "keyring", "settings", "upstream"},
     "audit": {"settings"},
-    "sandbox": {"app", "keyring", "identity", "serving", "settings", "telemetry"},
+    "sandbox": {"app", "keyring", "identity", "metrics", "serving", "settings", "telemetry"},
     "app": {
         "background",
         "cache",
         "keyring",
         "edge",
+        "metrics",
         "rooms",
         "rotation",
         "settings",
@@ -49,6 +50,7 @@ DIRECTION: dict[str, set[str]] = {
         "upstream",
     },
     "background": set(),
+    "metrics": {"edge", "rooms", "telemetry", "upstream"},
     "keyring": {"background", "identity", "settings", "threads", "upstream", "telemetry"},
     "rotation": {"settings", "telemetry"},
     "edge": {"rooms", "secret", "telemetry"},
@@ -57,7 +59,7 @@ DIRECTION: dict[str, set[str]] = {
     "cache": {"rooms", "telemetry"},
     "telemetry": set(),
     "traces": {"cache", "rooms", "settings", "upstream"},
-    "processes": {"app", "keyring", "serving", "settings", "telemetry", "traces"},
+    "processes": {"app", "keyring", "metrics", "serving", "settings", "telemetry", "traces"},
     "settings": {"secret"},
     "serving": {"threads"},
     "rooms": {"secret"},

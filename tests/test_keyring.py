@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import CapturingLogger
 
 from gateway.keyring import Keyring
+from gateway.metrics import Metrics
 from gateway.rooms import TokenInvalid
 from gateway.settings import Settings, SettingsError, load
-from gateway.telemetry import Metrics
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +30,17 @@ def settings(**environ: str) -> Settings:
     given = environ or {"JWT_SECRET": SECRETS[0]}
     changes = {f"GATEWAY_{name}": value for name, value in given.items()}
     return load({"GATEWAY_ACCESS_KEY": "ak-1", "GATEWAY_SECRET_KEY": "sk-1", **changes})
+
+
+def keyring(**environ: str) -> Keyring:
+    """Return the keys of these settings."""
+    metrics = Metrics()
+    return Keyring(
+        settings(**environ),
+        CapturingLogger(),
+        refreshes=metrics.key_refreshes,
+        verifications=metrics.verifications,
+    )
 
 
 def pem(key: Any) -> str:
@@ -59,7 +70,7 @@ def signature(credentials: Keyring) -> str:
 
 async def test_another_secret() -> None:
     """The new one at once; the previous one as long as it is given; no older one."""
-    credentials = Keyring(settings(), CapturingLogger(), Metrics())
+    credentials = keyring()
     tokens = [token(secret) for secret in SECRETS]
     assert [await believes(credentials, each) for each in tokens] == [True, False, False]
     credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]))
@@ -71,7 +82,7 @@ async def test_another_secret() -> None:
 async def test_another_public_key() -> None:
     """A token cached under the old public key is refused after a rotation."""
     old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    credentials = Keyring(settings(JWT_PUBLIC_KEY=pem(old)), CapturingLogger(), Metrics())
+    credentials = keyring(JWT_PUBLIC_KEY=pem(old))
     remembered = token(old, "ES256")
     assert await believes(credentials, remembered)
     credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)))
@@ -81,7 +92,7 @@ async def test_another_public_key() -> None:
 
 def test_another_pair_signs() -> None:
     """AK and SK change together."""
-    credentials = Keyring(settings(), CapturingLogger(), Metrics())
+    credentials = keyring()
     before = signature(credentials)
     credentials.adopt(settings(ACCESS_KEY="ak-2", SECRET_KEY="sk-2", JWT_SECRET=SECRETS[0]))
     assert before.startswith("Qiniu ak-1:")
@@ -91,7 +102,7 @@ def test_another_pair_signs() -> None:
 
 async def test_a_key_that_cannot_be_used_changes_nothing() -> None:
     """Neither what verifies nor what signs."""
-    credentials = Keyring(settings(), CapturingLogger(), Metrics())
+    credentials = keyring()
     before = signature(credentials)
     weak = pem(ec.generate_private_key(ec.SECP256K1()))
     with pytest.raises(SettingsError):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gateway.audit import RULES
 from gateway.edge import PROBLEMS
+from gateway.metrics import Metrics
 from gateway.settings import Settings, variables
-from gateway.telemetry import FAMILIES, Exposition, SharedMetrics
+from gateway.telemetry import Exposition, families
 
 ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
@@ -40,13 +41,13 @@ def metric_rows() -> list[str]:
     """Return the table of all that a scrape shows: what workers count, then what is added."""
     counted = [
         (each.name, each.kind, [label.name for label in each.labels], each.about)
-        for each in FAMILIES
+        for each in families(Metrics)
     ]
-    block = SharedMetrics()
-    block.begin()
+    metrics = Metrics()
+    metrics.shared.begin()
     added = [
         (metric.samples[0].name, metric.type, metric.samples[0].labels, metric.documentation)
-        for metric in list(Exposition([block], "0").collect())[len(FAMILIES) :]
+        for metric in list(Exposition([metrics.shared], "0").collect())[len(counted) :]
     ]
     return [
         f"| `{name}` | {kind} | {', '.join(labels) or '–'} | {about} |"

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import CapturingLogger
 
+from gateway.metrics import Metrics
 from gateway.rotation import Rotation
 from gateway.settings import Problem, Settings, SettingsError
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +36,7 @@ class World:
             "GATEWAY_SECRET_KEY_FILE": str(folder / "sk"),
             "GATEWAY_JWT_SECRET": "x" * 32,
         }
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self.rotation = self.over(environ)
 
     def over(self, environ: Mapping[str, str]) -> Rotation:
@@ -152,7 +153,7 @@ async def test_reloads_are_counted(world: World) -> None:
     world.refuse = True
     world.rotation.request_reload()
     await world.checks(1)
-    assert nonzero(world.block, families.KEY_REFRESHES) == {
+    assert nonzero(world.block, Metrics.key_refreshes) == {
         ("files", "ok"): 1,
         ("files", "failed"): 1,
     }

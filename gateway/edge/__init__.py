@@ -8,11 +8,13 @@ from .cors import Cors
 from .health import Checks
 from .in_flight import InFlight
 from .openapi import openapi_json
+from .paths import ROUTES
 from .problems import PROBLEMS
 from .rate_limits import RateLimiter, RateLimits
 
 __all__ = [
     "PROBLEMS",
+    "ROUTES",
     "Checks",
     "ClientAddress",
     "Cors",

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from gateway import app, keyring, serving
 from gateway.identity import mint
+from gateway.metrics import Metrics
 from gateway.settings import Settings, load
-from gateway.telemetry import Metrics, Sink
+from gateway.telemetry import Sink
 
 from .vendor import Vendor
 from .wording import DialectName
@@ -75,8 +76,8 @@ async def running(
         )
         metrics = Metrics()
         sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
-        telemetry = app.telemetry_to(sink, settings, metrics, close=sink.close)
-        async with serving.listening(app.build(settings, telemetry), port) as own_port:
+        telemetry = app.telemetry_to(sink, settings, close=sink.close)
+        async with serving.listening(app.build(settings, telemetry, metrics), port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             yield Sandbox(url, upstream_url, vendor, settings)
 

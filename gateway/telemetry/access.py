@@ -1,7 +1,7 @@
-"""One line a request.
+"""The access log: one line per request.
 
-It is by far the most frequent line. So in JSON it is encoded at once, which takes a microsecond,
-and not taken through the processors of other events, which takes twelve.
+It is by far the most frequent line. Its JSON is encoded directly, in a microsecond; structlog's
+processors would take twelve.
 """
 
 import hashlib
@@ -43,10 +43,10 @@ class _Line(Struct, kw_only=True, gc=False, omit_defaults=True):
 
 
 class AccessLog:
-    """Gives each line to `emit`.
+    """A log that passes each line to `emit`.
 
-    `caller_id` makes what stands there for a user, `trace_id` tells the current trace; None is
-    nothing.
+    `caller_id` returns the log's name of a user, `trace_id` the id of the current trace; None
+    leaves the field out.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class AccessLog:
     ) -> None:
         """Write the line of a request.
 
-        `route` is a template, `status` None where the client had gone before its answer, `cache`
-        where a room came from. Of the `calls` upstream it tells the number, and the code and
-        request id of the last.
+        `route` is a template, `status` None if the client left before its response, `cache` the
+        origin of a room. The line has the number of upstream `calls`, and the code and request id
+        of the last.
         """
         last = calls[-1] if calls else _NO_CALL
         line = _Line(
@@ -99,7 +99,7 @@ class AccessLog:
 
 
 def as_json(stream: Stream) -> Callable[[_Line], None]:
-    """Return what writes a line to `stream` as JSON."""
+    """Return a function that writes a line to `stream` as JSON."""
     encode = msgspec.json.Encoder().encode
 
     def emit(line: _Line) -> None:
@@ -109,20 +109,20 @@ def as_json(stream: Stream) -> Callable[[_Line], None]:
 
 
 def as_event(log: FilteringBoundLogger) -> Callable[[_Line], None]:
-    """Return what tells a line to `log`, for people."""
+    """Return a function that logs a line to `log`, for people."""
 
     def emit(line: _Line) -> None:
-        what = f"{line.method} {line.route} {line.status or 'client gone'}"
-        rest = {name: getattr(line, name) for name in _FOR_PEOPLE}
-        log.info(what, **{name: value for name, value in rest.items() if value is not None})
+        event = f"{line.method} {line.route} {line.status or 'client gone'}"
+        fields = {name: getattr(line, name) for name in _FOR_PEOPLE}
+        log.info(event, **{name: value for name, value in fields.items() if value is not None})
 
     return emit
 
 
 def caller_ids(key: bytes) -> Callable[[str], str]:
-    """Return what makes a user id something that only who has `key` can find again.
+    """Return a function from a user id to its hash, keyed with `key` (BLAKE2b, 64 bits).
 
-    User ids are easily guessed, so a plain hash of one would tell it (BLAKE2b, keyed, 64 bits).
+    User ids are easily guessed, so a hash without a key would reveal them.
     """
     secret = hashlib.blake2b(key, digest_size=32, person=b"caller-id").digest()
 

@@ -1,54 +1,53 @@
-"""What counts: a counter, a gauge, a histogram, each over the numbers of a block.
+"""Counter, gauge and histogram, each over the numbers of one worker.
 
-Labels are given as their values, in the order of the family's.
+Label values are given in the order in which the family lists its labels.
 """
 
 from bisect import bisect_left
 
-from .families import Family
+from .family import Family
 from .shared_metrics import SharedMetrics
 
 
-class Counter:
-    """Counts up."""
+class _Instrument:
+    __slots__ = ("_numbers", "_offsets")
 
-    __slots__ = ("_numbers", "_places")
+    def __init__(self, shared: SharedMetrics, family: Family) -> None:
+        self._numbers = shared.numbers
+        self._offsets = shared.offsets(family)
 
-    def __init__(self, block: SharedMetrics, family: Family) -> None:
-        self._numbers = block.numbers
-        self._places = block.places(family)
+
+class Counter(_Instrument):
+    """A number that only grows."""
+
+    __slots__ = ()
 
     def inc(self, *labels: str) -> None:
         """Count one more."""
-        self._numbers[self._places[labels]] += 1
+        self._numbers[self._offsets[labels]] += 1
 
 
-class Gauge:
-    """Shows how much there is."""
+class Gauge(_Instrument):
+    """A number that goes up and down."""
 
-    __slots__ = ("_numbers", "_places")
-
-    def __init__(self, block: SharedMetrics, family: Family) -> None:
-        self._numbers = block.numbers
-        self._places = block.places(family)
+    __slots__ = ()
 
     def set(self, value: float, *labels: str) -> None:
-        """Show `value` from now on."""
-        self._numbers[self._places[labels]] = value
+        """Replace the value."""
+        self._numbers[self._offsets[labels]] = value
 
 
-class Histogram:
-    """Counts values by size."""
+class Histogram(_Instrument):
+    """Counts of values by size, and their sum."""
 
-    __slots__ = ("_bounds", "_numbers", "_places")
+    __slots__ = ("_bounds",)
 
-    def __init__(self, block: SharedMetrics, family: Family) -> None:
-        self._numbers = block.numbers
-        self._places = block.places(family)
+    def __init__(self, shared: SharedMetrics, family: Family) -> None:
+        super().__init__(shared, family)
         self._bounds = family.bounds
 
     def observe(self, value: float, *labels: str) -> None:
         """Count a value, in the family's unit."""
-        at = self._places[labels]
-        self._numbers[at] += value
-        self._numbers[at + 1 + bisect_left(self._bounds, value)] += 1
+        offset = self._offsets[labels]
+        self._numbers[offset] += value
+        self._numbers[offset + 1 + bisect_left(self._bounds, value)] += 1

@@ -1,7 +1,7 @@
-"""One log line an event, on standard output: JSON for machines or aligned text for people.
+"""The log of events, one line each: JSON for machines or aligned text for people.
 
-Tracebacks show no local variables: those may hold a token, a key or a push URL. Nor is an object
-taken apart: what is not plain JSON data is shown as its repr.
+Tracebacks show no local variables, since those may hold a token, a key or a push URL. An object
+that is not plain JSON data is shown as its repr, never by its fields.
 """
 
 import logging
@@ -21,14 +21,14 @@ _SCALARS = (str, int, float, type(None))
 def build_logger(
     level: str, style: str, stream: Stream = sys.stdout.buffer, *more: Processor
 ) -> FilteringBoundLogger:
-    """Return the process's logger.
+    """Return a logger that writes to `stream`, by default standard output.
 
-    `level` is the name of a standard level in lower case, `style` is `json` or `console`; `more`
-    processors see an event first.
+    `level` is the name of a standard level in lower case, `style` is `json` or `console`. `more`
+    processors run first.
     """
     finish = _json() if style == "json" else _console()
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(cast("BinaryIO", stream)),  # all it does is write and flush
+        structlog.BytesLogger(cast("BinaryIO", stream)),  # it only writes and flushes
         processors=[*more, structlog.processors.add_log_level, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
@@ -38,7 +38,7 @@ def build_logger(
 
 
 class ServerLine(logging.Formatter):
-    """What the HTTP server logs, as an event like any other: `server`, with its `message`."""
+    """A formatter that turns a line of the HTTP server into the event `server`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -75,7 +75,7 @@ def _encode(_logger: object, _name: str, event: object) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Return `value` for JSON; msgspec by itself would encode every field of an object."""
+    """Return `value` as JSON data; msgspec would encode every field of an object."""
     if isinstance(value, _SCALARS):
         return value
     if isinstance(value, dict):

@@ -1,8 +1,8 @@
 """The private listener: a thread of the supervisor that answers scrapes.
 
-prometheus-client's own server asks the resolver for this machine's name as it starts, which takes
-seconds where there is none, waits for ever for a client that sends nothing, and tells the versions
-of what it is made of. Its handler is used here; anything but a GET is not for it.
+It uses prometheus-client's handler, which answers GET only, but not its server. That one resolves
+the machine's name as it starts, for seconds without a resolver. It waits for ever for a silent
+client, and shows its library versions.
 """
 
 import os
@@ -16,20 +16,20 @@ from threading import Thread
 from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.registry import Collector
 
-_PATIENCE = 5.0
-"""Seconds in which a client must go on sending, or taking."""
+_TIMEOUT = 5.0
+"""Seconds for one read from a client, or one write to it."""
 
 _POLL = 0.1
-"""Seconds after which the end is noticed."""
+"""Seconds between two checks for the shutdown."""
 
 
 @contextmanager
 def metrics_at(host: str, port: int, collector: Collector) -> Iterator[int]:
-    """Answer scrapes there until the block is left; give the port. Raises OSError."""
+    """Answer scrapes until the block is left; yield the port. Raises OSError."""
     registry = CollectorRegistry()
     registry.register(collector)
     with _Server(host, port, _Scrape.factory(registry)) as server:
-        os.register_at_fork(after_in_child=server.socket.close)  # or a worker would keep the port
+        os.register_at_fork(after_in_child=server.socket.close)  # a worker must not hold the port
         thread = Thread(target=server.serve_forever, args=(_POLL,), name="metrics")
         thread.start()
         try:
@@ -40,7 +40,7 @@ def metrics_at(host: str, port: int, collector: Collector) -> Iterator[int]:
 
 
 class _Scrape(MetricsHandler):
-    timeout = _PATIENCE
+    timeout = _TIMEOUT
     server_version = "gateway"
     sys_version = ""
 

@@ -1,8 +1,7 @@
-"""The request being served: its id, and the upstream calls that it has caused so far.
+"""The request being served: its id, and its upstream calls so far.
 
-It is the context of the work, so that the id need not pass through every function between the
-edge and the upstream. A task has the context of the code that started it: a read that several
-requests share belongs to the request that began it.
+A context variable, so no function between edge and upstream has to pass the id on. A task inherits
+the context of the code that started it: a shared read belongs to the request that began it.
 """
 
 from contextvars import ContextVar

@@ -1,6 +1,6 @@
-"""What is measured twice a second: how late the event loop is, and how much there is of what.
+"""The lag of the event loop, and gauges, sampled twice a second.
 
-A late loop is what one request makes all others wait.
+The lag is the time for which one request makes all others wait.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from .instruments import Histogram
 
-_EVERY = 0.5
+_INTERVAL = 0.5
 
 
 async def sampling(lag: Histogram, sample: Callable[[], None]) -> NoReturn:
@@ -17,6 +17,6 @@ async def sampling(lag: Histogram, sample: Callable[[], None]) -> NoReturn:
     now = asyncio.get_running_loop().time
     while True:
         sample()
-        due = now() + _EVERY
-        await asyncio.sleep(_EVERY)
+        due = now() + _INTERVAL
+        await asyncio.sleep(_INTERVAL)
         lag.observe(max(0, now() - due))

@@ -1,11 +1,10 @@
-"""Where log lines go: to a stream, by a thread, so that a slow reader stops nobody else.
+"""A log stream written by a thread, so that a slow reader blocks no request.
 
-- Lines wait in memory, so many bytes at most. Those beyond are given up and counted: a gateway
-  that cannot tell what it does is still of use, one that waits for its log is not.
-- Processes that share a pipe must not break each other's lines: what is written at once is whole
-  lines, no more than a pipe takes in one piece (POSIX's PIPE_BUF). A longer line stands alone.
-- What comes within a few hundredths of a second is written together. So much of the log is lost
-  when a process is killed.
+- Lines wait in a bounded buffer. When it is full, further lines are dropped and counted: losing
+  lines is better than a gateway that waits for its log.
+- Processes that share a pipe must not interleave their lines. Each write is whole lines, up to the
+  size a pipe takes atomically (POSIX's PIPE_BUF); a longer line is written alone.
+- Lines wait 20 ms to be written together. A killed process loses those.
 """
 
 import select
@@ -15,84 +14,86 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-MOST = 8 << 20
-"""Bytes that wait at most."""
+BUFFER = 8 << 20
+"""Bytes of lines that may wait."""
 
-_TOGETHER = 0.02
-_PATIENCE = 1.0
+_BATCH = 0.02
+_CLOSE_TIMEOUT = 1.0
 
 
 class Stream(Protocol):
-    """Takes bytes."""
+    """A writable stream of bytes."""
 
     def write(self, data: bytes, /) -> object:
-        """Take `data`."""
+        """Write `data`."""
         ...
 
     def flush(self) -> object:
-        """Pass on what was taken."""
+        """Pass on what was written."""
         ...
 
 
 class Sink:
-    """A stream that takes lines without waiting; `on_drop` is called for each that is given up."""
+    """A stream that never blocks; `on_drop` is called for each dropped line."""
 
-    def __init__(self, stream: Stream, on_drop: Callable[[], None], *, most: int = MOST) -> None:
+    def __init__(
+        self, stream: Stream, on_drop: Callable[[], None], *, buffer: int = BUFFER
+    ) -> None:
         self._stream = stream
         self._on_drop = on_drop
-        self._most = most
+        self._buffer = buffer
         self._lines: deque[bytes] = deque()
-        self._taken = self._done = 0
+        self._accepted = self._written = 0
         self._lock = threading.Lock()
-        self._some = threading.Event()
+        self._waiting = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def write(self, line: bytes, /) -> None:
-        """Take a line with its end."""
+        """Queue a line, with its newline."""
         with self._lock:
-            if self._taken - self._done + len(line) > self._most:
+            if self._accepted - self._written + len(line) > self._buffer:
                 self._on_drop()
                 return
-            self._taken += len(line)
+            self._accepted += len(line)
             self._lines.append(line)
-        if not self._some.is_set():
-            self._some.set()
+        if not self._waiting.is_set():
+            self._waiting.set()
 
     def flush(self) -> None:
-        """Do nothing: the thread writes soon."""
+        """Do nothing: the thread writes within 20 ms."""
 
-    def close(self, patience: float = _PATIENCE) -> None:
-        """Write what waits, for `patience` seconds at most."""
+    def close(self, timeout: float = _CLOSE_TIMEOUT) -> None:
+        """Write the waiting lines, for at most `timeout` seconds."""
         self._closed = True
-        self._some.set()
-        self._thread.join(patience)
+        self._waiting.set()
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._closed:
-            self._some.wait()
+            self._waiting.wait()
             if not self._closed:
-                time.sleep(_TOGETHER)
-            self._some.clear()
+                time.sleep(_BATCH)
+            self._waiting.clear()
             while self._lines:
-                self._write(self._piece())
+                self._write(self._next_batch())
 
-    def _write(self, piece: list[bytes]) -> None:
-        data = b"".join(piece)
+    def _write(self, lines: list[bytes]) -> None:
+        data = b"".join(lines)
         try:
             self._stream.write(data)
             self._stream.flush()
         except (OSError, ValueError):  # the reader has gone, the disk is full
             with self._lock:
-                for _ in piece:
+                for _ in lines:
                     self._on_drop()
-        self._done += len(data)
+        self._written += len(data)
 
-    def _piece(self) -> list[bytes]:
-        piece = [self._lines.popleft()]
-        size = len(piece[0])
+    def _next_batch(self) -> list[bytes]:
+        batch = [self._lines.popleft()]
+        size = len(batch[0])
         while self._lines and size + len(self._lines[0]) <= select.PIPE_BUF:
             size += len(self._lines[0])
-            piece.append(self._lines.popleft())
-        return piece
+            batch.append(self._lines.popleft())
+        return batch

@@ -16,9 +16,10 @@ import jwt
 from litestar.types import ASGIApp
 
 from gateway import app
+from gateway.metrics import Metrics
 from gateway.sandbox import Vendor
 from gateway.settings import load
-from gateway.telemetry import Metrics, Telemetry, build_logger
+from gateway.telemetry import Telemetry, build_logger
 
 _SECRET = "a-secret-for-this-measurement-only-"
 _READS, _ROUNDS = 5_000, 21
@@ -63,9 +64,9 @@ class _Gateway:
                 "GATEWAY_RATE_LIMIT_READS": "999999999/minute",
             }
         )
-        telemetry = Telemetry(build_logger("error", "json"), None, metrics)
+        telemetry = Telemetry(build_logger("error", "json"), None)
         self._app: ASGIApp = app.build(
-            settings, telemetry, transport=httpx.ASGITransport(cast("Any", vendor))
+            settings, telemetry, metrics, transport=httpx.ASGITransport(cast("Any", vendor))
         )
 
     async def ask(self, method: str, path: str, user: str, body: bytes = b"") -> Any:

@@ -8,9 +8,9 @@ import tracemalloc
 
 from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import encode_room
+from gateway.metrics import Metrics
 from gateway.rooms import Anchor, AnchorRoom
 from gateway.secret import Secret
-from gateway.telemetry import Metrics
 
 
 async def _fill(rooms: int) -> float:

@@ -7,8 +7,8 @@ import httpx
 from litestar.types import ASGIApp
 
 from gateway import app
+from gateway.metrics import Metrics
 from gateway.settings import load
-from gateway.telemetry import Metrics
 
 
 def build() -> ASGIApp:
@@ -16,5 +16,5 @@ def build() -> ASGIApp:
     settings = load(os.environ)
     limits = httpx.Limits(max_connections=settings.upstream_connections, keepalive_expiry=60)
     transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-    telemetry = app.telemetry_to(sys.stdout.buffer, settings, Metrics())
-    return app.build(settings, telemetry, transport=transport)
+    telemetry = app.telemetry_to(sys.stdout.buffer, settings)
+    return app.build(settings, telemetry, Metrics(), transport=transport)

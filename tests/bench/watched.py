@@ -18,8 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway import processes, serving
+from gateway.metrics import Metrics
 from gateway.settings import load
-from gateway.telemetry import SharedMetrics
+from gateway.telemetry import SharedMetrics, families
 
 from .plants import PLANTS
 
@@ -135,7 +136,7 @@ def _waited() -> float:
 
 def build(_worker: int) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    gateway = processes.worker(load(os.environ), [SharedMetrics()], 0)
+    gateway = processes.worker(load(os.environ), [SharedMetrics(families(Metrics))], 0)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 

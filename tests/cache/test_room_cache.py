@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.metrics import Metrics
 from gateway.rooms import EncodedRoom, RoomNotFound, Source, UpstreamError, ViewerRoom
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.telemetry import SharedMetrics, families
 from tests.cache.fakes import Clock, Upstream
 from tests.cache.reachable import texts_in
 from tests.rooms.fakes import PUSH_URL
@@ -35,7 +36,7 @@ class Cached:
     def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
         self.clock = Clock()
         self.upstream = Upstream()
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self.rooms = LocalRoomCache(
             self.upstream.read,
             encode,
@@ -348,7 +349,7 @@ async def test_lookups_are_counted_by_where_the_room_came_from() -> None:
     with pytest.raises(UpstreamError):
         await cached.fetch()
     cached.rooms.stale_if_error("a")
-    assert nonzero(cached.block, families.LOOKUPS) == {
+    assert nonzero(cached.block, Metrics.lookups) == {
         ("miss",): 3,
         ("coalesced",): 2,
         ("hit",): 1,
@@ -365,7 +366,7 @@ async def test_an_anchor_is_no_viewer() -> None:
     assert cached.rooms.peek("a", "alice") is None
     assert cached.rooms.stale_if_error("a", "alice") is None
     assert cached.rooms.peek("a", "bob") is not None
-    assert nonzero(cached.block, families.LOOKUPS) == {("miss",): 1, ("hit",): 1}
+    assert nonzero(cached.block, Metrics.lookups) == {("miss",): 1, ("hit",): 1}
 
 
 async def test_evictions_are_counted_by_reason() -> None:
@@ -375,7 +376,7 @@ async def test_evictions_are_counted_by_reason() -> None:
         await cached.fetch(str(number))
     cached.rooms.evict("11")
     cached.rooms.evict("11")
-    assert nonzero(cached.block, families.EVICTIONS) == {("capacity",): 3, ("write",): 1}
+    assert nonzero(cached.block, Metrics.evictions) == {("capacity",): 3, ("write",): 1}
     assert cached.rooms.sizes == (8, 0)
     cached.rooms.mark_missing("10")
     assert cached.rooms.sizes == (7, 1)

@@ -18,9 +18,10 @@ from gateway.edge import RateLimiter
 from gateway.edge.answers import Answer
 from gateway.edge.front import Front
 from gateway.identity import ClaimRules, mint
+from gateway.metrics import Metrics
 from gateway.sandbox import Vendor
 from gateway.settings import load
-from gateway.telemetry import Metrics, Telemetry
+from gateway.telemetry import Telemetry
 
 SECRET = "a secret of at least thirty-two bytes"
 RULES = ClaimRules(issuer=None, audience=None, leeway=10)
@@ -51,8 +52,9 @@ class World:
             **further,
         }
         log: FilteringBoundLogger = CapturingLogger()
-        telemetry = Telemetry(log, None, Metrics())
-        front = app.build(load(environ), telemetry, transport=httpx.ASGITransport(vendor))
+        telemetry = Telemetry(log, None)
+        transport = httpx.ASGITransport(vendor)
+        front = app.build(load(environ), telemetry, Metrics(), transport=transport)
         assert isinstance(front, Front)
         self._front = front
         self._fast_path = front._fast_path  # noqa: SLF001  # the one door between the two ways

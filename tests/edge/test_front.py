@@ -15,16 +15,9 @@ from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
 from gateway.edge.incoming import MAX_BODY
+from gateway.metrics import Metrics
 from gateway.rooms import RoomNotFound
-from gateway.telemetry import (
-    AccessLog,
-    Metrics,
-    SharedMetrics,
-    Telemetry,
-    as_json,
-    build_logger,
-    families,
-)
+from gateway.telemetry import AccessLog, SharedMetrics, Telemetry, as_json, build_logger, families
 from tests.telemetry.counts import nonzero, nonzero_series
 
 Message = dict[str, Any]
@@ -48,7 +41,7 @@ class Exchange:
     ) -> None:
         self.sent: list[Message] = []
         self.scope: Message = {}
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self._log = io.BytesIO()
         self._front = Front(
             app,
@@ -315,10 +308,10 @@ def test_every_request_is_counted_once(
 ) -> None:
     """By route, method and status, with its time, and by its problem if it has one."""
     exchange = Exchange(app).run(method=method)
-    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {labels: 1}
+    assert nonzero(exchange.block, Metrics.http_requests) == {labels: 1}
     expected = {(problem,): 1} if problem else {}
-    assert nonzero(exchange.block, families.HTTP_PROBLEMS) == expected
-    (total, *counts) = nonzero_series(exchange.block, families.HTTP_DURATION)[labels[0],]
+    assert nonzero(exchange.block, Metrics.http_problems) == expected
+    (total, *counts) = nonzero_series(exchange.block, Metrics.http_duration)[labels[0],]
     assert (total, sum(counts)) == (0.5, 1)
 
 
@@ -330,7 +323,7 @@ def test_the_route_is_its_template() -> None:
         await fine(scope, receive, send)
 
     exchange = Exchange(app).run()
-    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {
+    assert nonzero(exchange.block, Metrics.http_requests) == {
         ("/v1/rooms/{live_id}", "GET", "200"): 1
     }
 
@@ -338,8 +331,8 @@ def test_the_route_is_its_template() -> None:
 def test_a_client_that_left_is_counted_as_gone() -> None:
     """There is no status that it has got."""
     exchange = Exchange(failing(ClientGone())).run()
-    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {("unmatched", "GET", "gone"): 1}
-    assert nonzero(exchange.block, families.HTTP_PROBLEMS) == {}
+    assert nonzero(exchange.block, Metrics.http_requests) == {("unmatched", "GET", "gone"): 1}
+    assert nonzero(exchange.block, Metrics.http_problems) == {}
 
 
 def test_replays_are_counted() -> None:
@@ -353,4 +346,4 @@ def test_replays_are_counted() -> None:
     error.replayed = True
     for app, count in ((replaying, 1), (failing(error), 1), (failing(RoomNotFound()), 0)):
         exchange = Exchange(app).run()
-        assert sum(nonzero(exchange.block, families.REPLAYS).values()) == count
+        assert sum(nonzero(exchange.block, Metrics.replays).values()) == count

@@ -21,8 +21,9 @@ from gateway.edge import (
     openapi_json,
 )
 from gateway.edge.bodies import parse_create_room
+from gateway.metrics import Metrics
 from gateway.rooms import Caller, RoomService
-from gateway.telemetry import Metrics, Telemetry, build_logger
+from gateway.telemetry import Telemetry, build_logger
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())

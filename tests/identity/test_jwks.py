@@ -10,8 +10,9 @@ from jwt.algorithms import get_default_algorithms
 from structlog.testing import CapturingLogger
 
 from gateway.identity import JwksKeys, Key
+from gateway.metrics import Metrics
 from gateway.rooms import UpstreamUnavailable
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,7 @@ class World:
         self.now = 0.0
         self.changes = 0
         self.log = CapturingLogger()
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self.keys = JwksKeys(
             self.issuer.fetch,
             None,
@@ -290,7 +291,7 @@ async def test_fetches_are_counted(jwk: Make) -> None:
     for bad in (OSError("down"), b"<html>"):
         world.issuer.answer = bad
         await world.keys.refresh()
-    assert nonzero(world.block, families.KEY_REFRESHES) == {
+    assert nonzero(world.block, Metrics.key_refreshes) == {
         ("jwks", "ok"): 1,
         ("jwks", "failed"): 2,
     }

@@ -16,8 +16,9 @@ from gateway.identity import (
     hmac_key,
     mint,
 )
+from gateway.metrics import Metrics
 from gateway.rooms import TokenExpired, TokenInvalid, UpstreamUnavailable
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +44,7 @@ class World:
     def __init__(self, size: int = 100) -> None:
         self.now = 1_800_000_000.0
         self.verifier = Counting(StaticKeys([hmac_key(SECRET.encode())]), RULES, lambda: self.now)
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self.tokens = CachingVerifier(
             self.verifier,
             leeway=RULES.leeway,
@@ -165,7 +166,7 @@ async def test_verifications_are_counted_by_outcome() -> None:
     )
     with suppress(UpstreamUnavailable):
         await without.verify(token)
-    assert nonzero(world.block, families.VERIFICATIONS) == {
+    assert nonzero(world.block, Metrics.verifications) == {
         ("verified",): 1,
         ("remembered",): 2,
         ("invalid",): 1,

@@ -18,6 +18,7 @@ from gateway.edge import answers, encode_room
 from gateway.edge.exchange import Exchange
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
 from gateway.identity.jwk import KeySet, NamedKey
+from gateway.metrics import Metrics
 from gateway.rooms import (
     AnchorRoom,
     CachedRoom,
@@ -31,7 +32,7 @@ from gateway.rooms import (
 )
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
-from gateway.telemetry import Metrics, build_logger
+from gateway.telemetry import build_logger
 from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, transmit
 from gateway.upstream.call import deadline_in
 from gateway.upstream.faults import Broken
@@ -175,6 +176,17 @@ async def _verifier() -> CachingVerifier:
     return remembering
 
 
+def credentials() -> keyring.Keyring:
+    """Return the keys in use."""
+    metrics = Metrics()
+    return keyring.Keyring(
+        settings(),
+        build_logger("info", "json"),
+        refreshes=metrics.key_refreshes,
+        verifications=metrics.verifications,
+    )
+
+
 async def _unsent(_: object) -> None:
     """Send nothing."""
 
@@ -197,7 +209,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a signer": signer,
         "a signed request": signed_request,
         "a signed read": signed_read,
-        "credentials": lambda: keyring.Keyring(settings(), build_logger("info", "json"), Metrics()),
+        "credentials": credentials,
         "tokens remembered": lambda: run(_verifier()),
         "an anchor's room": room,
         "a room as decoded": room_data,

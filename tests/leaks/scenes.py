@@ -9,9 +9,9 @@ import httpx
 import msgspec
 
 from gateway.keyring import Keyring
+from gateway.metrics import Metrics
 from gateway.rotation import Rotation
 from gateway.settings import load
-from gateway.telemetry import Metrics
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.telltale import FAULTS, telltale
 from tests.leaks.traffic import APP, COOKIE, DEBUG, Client, Scene
@@ -194,7 +194,12 @@ async def keys_that_change(scene: Scene, folder: Path) -> None:
     environ = {**DEBUG, **{f"{name}_FILE": str(file) for name, file in files.items()}}
     with scene.log() as log:
         metrics = Metrics()
-        keys = Keyring(load(environ), log, metrics)
+        keys = Keyring(
+            load(environ),
+            log,
+            refreshes=metrics.key_refreshes,
+            verifications=metrics.verifications,
+        )
         rotation = Rotation(environ, keys.adopt, log, metrics.key_refreshes)
         for text in (*KEYS.values(), "", *(f"{secret}\n{secret}" for secret in KEYS.values())):
             for file in files.values():

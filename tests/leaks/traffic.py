@@ -22,13 +22,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from structlog.typing import FilteringBoundLogger
 
 from gateway import app
+from gateway.metrics import Metrics
 from gateway.serving import Application, listening
 from gateway.settings import Settings, load
 from gateway.telemetry import (
     AccessLog,
     Exposition,
-    Metrics,
-    SharedMetrics,
     Telemetry,
     as_event,
     as_json,
@@ -157,9 +156,10 @@ class Scene:
         """Run a gateway; `environ` are settings without their prefix, empty for unset."""
         changes = {f"GATEWAY_{name}": text for name, text in environ.items()}
         settings = load({**KEYS, **DEBUG, "GATEWAY_UPSTREAM_URL": upstream_url, **changes})
-        with self.log() as log, self.telemetry(settings, log) as telemetry:
+        metrics = Metrics()
+        with self.log() as log, self.telemetry(settings, log, metrics) as telemetry:
             application = self.around(
-                app.build(settings, telemetry, transport=transport, tracing=self.tracing())
+                app.build(settings, telemetry, metrics, transport=transport, tracing=self.tracing())
             )
             async with (
                 listening(application, 0) as port,
@@ -173,10 +173,11 @@ class Scene:
                 yield Client(http, self.heard)
 
     @contextmanager
-    def telemetry(self, settings: Settings, log: FilteringBoundLogger) -> Iterator[Telemetry]:
-        """Give all that a gateway tells with, which is heard."""
-        block = SharedMetrics()
-        block.begin()
+    def telemetry(
+        self, settings: Settings, log: FilteringBoundLogger, metrics: Metrics
+    ) -> Iterator[Telemetry]:
+        """Yield the logs of a gateway, and record them and its `metrics`."""
+        metrics.shared.begin()
         lines, people = io.BytesIO(), io.BytesIO()
         caller_id = caller_ids(settings.secret_key.reveal().encode())
         emits = (as_json(lines), as_event(build_logger("debug", "console", people)))
@@ -185,11 +186,11 @@ class Scene:
             caller_id=caller_id,
             trace_id=lambda: self.bound.get("planted"),
         )
-        yield Telemetry(log, access_log, Metrics(block))
+        yield Telemetry(log, access_log)
         self.heard.said["json log"].append(lines.getvalue())
         self.heard.said["console log"].append(people.getvalue())
         registry = CollectorRegistry()
-        registry.register(Exposition([block], self.bound.get("planted", "1")))
+        registry.register(Exposition([metrics.shared], self.bound.get("planted", "1")))
         self.heard.said["metrics"].append(generate_latest(registry))
 
     def tracing(self) -> Tracing:

@@ -15,9 +15,10 @@ import httpx
 from gateway import app, keyring
 from gateway.edge import PROBLEMS
 from gateway.identity import mint
+from gateway.metrics import Metrics
 from gateway.serving import listening
 from gateway.settings import Settings, load
-from gateway.telemetry import Metrics, SharedMetrics
+from gateway.telemetry import SharedMetrics, families
 from gateway.traces import NO_TRACES, Tracing
 from tests.live.fault_server import PUSH_URL, Server, rooms
 
@@ -71,7 +72,7 @@ class Gateway:
     port: int
     client: httpx.AsyncClient
     log: io.BytesIO = field(default_factory=io.BytesIO)
-    block: SharedMetrics = field(default_factory=SharedMetrics)
+    block: SharedMetrics = field(default_factory=lambda: SharedMetrics(families(Metrics)))
 
     async def read(self, live_id: str, bearer: str = BOB) -> httpx.Response:
         """Read a room, as a viewer if nothing else is said."""
@@ -107,9 +108,9 @@ async def gateway_at(
     """
     log = io.BytesIO()
     settings = settings_for(upstream_url, **environ)
-    block = SharedMetrics()
-    telemetry = app.telemetry_to(log, settings, Metrics(block), tracing=tracing)
-    application = app.build(settings, telemetry, tracing=tracing)
+    block = SharedMetrics(families(Metrics))
+    telemetry = app.telemetry_to(log, settings, tracing=tracing)
+    application = app.build(settings, telemetry, Metrics(block), tracing=tracing)
     async with (
         listening(application, 0) as port,
         httpx.AsyncClient(

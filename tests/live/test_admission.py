@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.telemetry import families
+from gateway.metrics import Metrics
 from tests.live.fault_server import Exchange, Held, rooms, serving, silence
 from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gateway_at
 from tests.live.viewers import viewer_at
@@ -64,7 +64,7 @@ async def test_reads_are_limited_by_user() -> None:
             assert_limited(await as_bob(gateway, "GET", path), retry_after=86400 // 7 + 1)
         assert (await gateway.read("1", ALICE)).status_code == 200
         assert limits(await gateway.read("1", ALICE)) == (7, 5, pytest.approx(86400 / 7 * 2, abs=5))
-        assert nonzero(gateway.block, families.RATE_LIMITED) == {("reads",): 2}
+        assert nonzero(gateway.block, Metrics.rate_limited) == {("reads",): 2}
 
 
 async def test_writes_have_a_limit_of_their_own() -> None:
@@ -82,7 +82,7 @@ async def test_writes_have_a_limit_of_their_own() -> None:
         assert limits(await gateway.read("1", ALICE)) is None
         bobs = await as_bob(gateway, "POST", "/v1/rooms/1/stop")
         assert (bobs.status_code, limits(bobs)) == (403, (3, 2, 1200))
-        assert nonzero(gateway.block, families.RATE_LIMITED) == {("writes",): 3}
+        assert nonzero(gateway.block, Metrics.rate_limited) == {("writes",): 3}
 
 
 async def test_failed_sign_ins_are_limited_by_address() -> None:
@@ -103,7 +103,7 @@ async def test_failed_sign_ins_are_limited_by_address() -> None:
             assert "www-authenticate" not in answer.headers
         assert (await gateway.read("1")).status_code == 200
         assert limits(await gateway.read("1")) is None
-        assert nonzero(gateway.block, families.RATE_LIMITED) == {("failed_auth",): 2}
+        assert nonzero(gateway.block, Metrics.rate_limited) == {("failed_auth",): 2}
 
 
 async def fail_from(gateway: Gateway, forwarded: str) -> int:

@@ -1,4 +1,4 @@
-"""Metrics of a real gateway with several workers: what is scraped is what happened."""
+"""A scrape of a real gateway with several workers shows exactly what happened."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ USERS = 40
 
 @contextmanager
 def scraped(sandbox: Sandbox, **environ: str) -> Iterator[tuple[Served, int]]:
-    """Run a gateway of two workers; give it and the port of its metrics."""
+    """Run a gateway of two workers; yield it and the port of its metrics."""
     port = free_port()
     settings = {name.removeprefix("GATEWAY_"): text for name, text in behind(sandbox).items()}
     settings |= {"WORKERS": "2", "METRICS_PORT": str(port), **environ}
@@ -46,7 +46,7 @@ def total(seen: Values, name: str, **labels: str) -> float:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """A simulated vendor; what is measured does not depend on its dialect."""
+    """A simulated vendor; the metrics do not depend on its dialect."""
     with running_sandbox() as sandbox:
         yield sandbox
 
@@ -59,7 +59,7 @@ def made(sandbox: Sandbox) -> str:
 
 
 class Load:
-    """Users who read, create and get things wrong, over connections to whichever worker."""
+    """Users with good and bad requests, over connections to any worker."""
 
     def __init__(self, url: str, live_id: str) -> None:
         self._url = url
@@ -68,7 +68,7 @@ class Load:
         self.failures = 0
 
     def run(self, rounds: int) -> None:
-        """Have all users do their round so many times, and come to an end."""
+        """Run each user for a number of rounds, and wait for all of them."""
         threads = [
             threading.Thread(target=self._user, args=(f"u{number}", rounds))
             for number in range(USERS)
@@ -102,7 +102,7 @@ class Load:
 
 
 def test_figures_add_up(sandbox: Sandbox) -> None:
-    """After a load, and at each moment of it: never less than before, in the end all of it."""
+    """Counters never fall during a load, and in the end have counted all of it."""
     live_id = made(sandbox)
     with scraped(sandbox) as (gateway, port):
         before = scrape(port)
@@ -139,7 +139,7 @@ def test_figures_add_up(sandbox: Sandbox) -> None:
 
 
 def test_a_killed_worker_takes_no_figures_with_it(sandbox: Sandbox) -> None:
-    """All that was answered is counted, and one restart; the other's gauges are left."""
+    """A killed worker's counts stay, its restart is counted, and the other's gauges stay."""
     with scraped(sandbox) as (gateway, port):
         asked = 0
         for victim in gateway.workers():
@@ -158,7 +158,7 @@ def test_a_killed_worker_takes_no_figures_with_it(sandbox: Sandbox) -> None:
 
 
 def test_a_hung_worker_does_not_hold_a_scrape_up(sandbox: Sandbox) -> None:
-    """It cannot answer anything; what it has counted is shown all the same, and at once."""
+    """A scrape shows the counts of a hung worker, and at once."""
     with scraped(sandbox) as (gateway, port):
         victim = gateway.workers()[0]
         os.kill(victim, signal.SIGSTOP)
@@ -172,7 +172,7 @@ def test_a_hung_worker_does_not_hold_a_scrape_up(sandbox: Sandbox) -> None:
 
 
 def test_made_up_paths_methods_and_ids_make_no_series(sandbox: Sandbox) -> None:
-    """Whatever is asked for, there are only so many."""
+    """Made-up paths, methods and ids add no series."""
     with scraped(sandbox) as (gateway, port), httpx.Client(trust_env=False) as client:
         bearer = {"Authorization": f"Bearer {token('bob')}"}
 
@@ -190,8 +190,8 @@ def test_made_up_paths_methods_and_ids_make_no_series(sandbox: Sandbox) -> None:
     assert total(after, REQUESTS, route="unmatched", status="404") == 60
 
 
-def test_what_a_worker_has_to_do(sandbox: Sandbox) -> None:
-    """Its requests, rooms and connections, and the bounds of each, at most a second late."""
+def test_load_and_limits(sandbox: Sandbox) -> None:
+    """A scrape shows rooms, requests and connections, and the limit of each, within a second."""
     live_id = made(sandbox)
     with scraped(sandbox, MAX_CONCURRENCY="70", CACHE_SIZE="50") as (gateway, port):
         bearer = {"Authorization": f"Bearer {token('bob')}"}
@@ -205,7 +205,7 @@ def test_what_a_worker_has_to_do(sandbox: Sandbox) -> None:
 
 
 def test_without_a_private_listener(sandbox: Sandbox) -> None:
-    """Port 0 means that nothing listens but the public port, which knows no `/metrics`."""
+    """With port 0 only the public port listens, and has no `/metrics`."""
     with scraped(sandbox, METRICS_PORT="0") as (gateway, port):
         assert not is_open(port)
         answer = httpx.get(f"{gateway.url}/metrics", trust_env=False)
@@ -214,7 +214,7 @@ def test_without_a_private_listener(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_port_is_free_soon_after_the_end(sandbox: Sandbox, how: signal.Signals) -> None:
-    """Another gateway can have it, also when the supervisor was killed."""
+    """The port is free for another gateway, even after the supervisor was killed."""
     with scraped(sandbox) as (gateway, port):
         gateway.process.send_signal(how)
         gateway.process.wait(10)

@@ -1,11 +1,11 @@
-"""For each alert a history in which it has to fire."""
+"""A history for each alert, in which it has to fire."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
 
-from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG
+from gateway.metrics import Metrics
 from tests.telemetry.scraped import (
     ROOM,
     History,
@@ -28,9 +28,9 @@ INSTANCE = {"job": "gateway", "instance": "a:9090"}
 
 
 class Case(Struct, frozen=True):
-    """`alert` fires at minute `at` and not at `before`, and no other does until then.
+    """An alert fires at minute `at` and not at `before`, and no other does until then.
 
-    `labels` and `description` are what the one who is called is told.
+    The notification has `labels` and `description`.
     """
 
     name: str
@@ -47,12 +47,12 @@ _GONE = gauge((30, 1), (0, None))
 
 CASES = (
     Case(
-        "all of them are gone",
+        "all instances are gone",
         "GatewayDown",
         {**busy(), _BUILD: _GONE, series("up"): _GONE},
         before=31,
         at=33,
-        description="None of the gateways of gateway is seen any more.",
+        description="No instance of gateway answers scrapes.",
     ),
     Case(
         "never seen",
@@ -61,7 +61,7 @@ CASES = (
         before=1,
         at=2,
         labels={},
-        description="No gateway at all is seen any more.",
+        description="No gateway answers scrapes.",
     ),
     Case(
         "a tenth fails",
@@ -96,12 +96,12 @@ CASES = (
         {
             **busy(),
             **histogram(
-                HTTP_DURATION, (30, {0.005: 3000}), (0, {0.005: 2850, 2.5: 150}), route=ROOM
+                Metrics.http_duration, (30, {0.005: 3000}), (0, {0.005: 2850, 2.5: 150}), route=ROOM
             ),
         },
         before=38,
         at=60,
-        description="One read of a room in a hundred takes 2.2s or longer in gateway.",
+        description="The p99 latency of room reads of gateway is 2.2s.",
     ),
     Case(
         "a 500 now and then",
@@ -109,7 +109,7 @@ CASES = (
         {**busy(), problems("internal_error"): counter((30, 0), (1, 2), (0, 0))},
         before=29,
         at=31,
-        description="2 requests to gateway ended in an error that nobody foresaw, in 15 minutes.",
+        description="2 requests to gateway ended in an unexpected error in 15 minutes.",
     ),
     Case(
         "too many in flight",
@@ -128,8 +128,7 @@ CASES = (
         },
         before=32,
         at=36,
-        description="Circuit breakers of 2 workers of gateway are open, and open again after each"
-        " probe.",
+        description="The circuit breakers of 2 workers of gateway are open; their probes fail.",
     ),
     Case(
         "creates fail, among many good reads",
@@ -162,25 +161,25 @@ CASES = (
         {**busy(), calls("create", "outcome_unknown"): counter((30, 0), (1, 1), (0, 0))},
         before=29,
         at=31,
-        description="1 creates of gateway got no usable answer in an hour.",
+        description="1 creates of gateway got no usable response in an hour.",
     ),
     Case(
-        "tokens come before the keys do",
+        "tokens come before the keys",
         "GatewayNoTokenKeys",
         {**idle(), tokens("no_keys"): counter((30, 0), (0, 20))},
         before=30,
         at=40,
-        description="gateway has never got the issuer's JWK set: 100 tokens not looked at, or"
-        " fetches failed, in 5 minutes.",
+        description="gateway has never fetched the issuer's JWK set: 100 unverified tokens or"
+        " failed fetches in 5 minutes.",
     ),
     Case(
-        "not ready, so nobody asks",
+        "not ready, so without requests",
         "GatewayNoTokenKeys",
         {**idle(), refreshes("jwks", "failed"): counter((0, 6))},
         before=1,
         at=10,
-        description="gateway has never got the issuer's JWK set: 30 tokens not looked at, or"
-        " fetches failed, in 5 minutes.",
+        description="gateway has never fetched the issuer's JWK set: 30 unverified tokens or"
+        " failed fetches in 5 minutes.",
     ),
     Case(
         "the issuer is down",
@@ -193,8 +192,8 @@ CASES = (
         before=50,
         at=75,
         labels=INSTANCE,
-        description="90 fetches by a:9090 of gateway failed in 15 minutes and none went well."
-        " Tokens made with a new key are refused.",
+        description="90 fetches by a:9090 of gateway failed in 15 minutes and none succeeded."
+        " Tokens signed with a new key are refused.",
     ),
     Case(
         "a broken key file",
@@ -203,8 +202,8 @@ CASES = (
         before=29,
         at=31,
         labels=INSTANCE,
-        description="a:9090 of gateway could not use what a key file said, in the last hour; the"
-        " keys from before are in use.",
+        description="a:9090 of gateway rejected a changed key file in the last hour; the previous"
+        " keys stay in use.",
     ),
     Case(
         "half of the tokens are refused",
@@ -212,8 +211,7 @@ CASES = (
         {**busy(), tokens("invalid"): counter((30, 0), (0, 2930))},
         before=40,
         at=70,
-        description="50.51% of the tokens that gateway was sent in 15 minutes were invalid or had"
-        " expired.",
+        description="50.51% of the tokens sent to gateway in 15 minutes were invalid or expired.",
     ),
     Case(
         "one of two does not answer",
@@ -240,32 +238,31 @@ CASES = (
     Case(
         "one of two hangs",
         "GatewayWorkerStuck",
-        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 120}))},
+        {**busy(), **histogram(Metrics.loop_lag, (30, {0.001: 240}), (0, {0.001: 120}))},
         before=36,
         at=40,
         labels=INSTANCE,
-        description="1 of the workers of a:9090 of gateway report nothing, which each should do"
-        " twice a second: requests to them get no answer.",
+        description="1 workers of a:9090 of gateway have stopped sampling, and do not answer"
+        " requests.",
     ),
     Case(
         "every twentieth turn is late",
         "GatewayEventLoopLag",
-        {**busy(), **histogram(LOOP_LAG, (30, {0.001: 240}), (0, {0.001: 224, 0.25: 12}))},
+        {**busy(), **histogram(Metrics.loop_lag, (30, {0.001: 240}), (0, {0.001: 224, 0.25: 12}))},
         before=38,
         at=50,
         labels=INSTANCE,
-        description="One turn in a hundred of the event loops of a:9090 of gateway is 220.5ms late"
-        " or more.",
+        description="The p99 event loop lag of a:9090 of gateway is 220.5ms.",
     ),
     Case(
-        "nobody reads standard output",
+        "standard output is not read",
         "GatewayLogLinesDropped",
         {**busy(), series("gateway_log_lines_dropped_total"): counter((30, 0), (0, 1000))},
         before=29,
         at=50,
         labels=INSTANCE,
-        description="a:9090 of gateway gave up 15000 log lines in 15 minutes, because standard"
-        " output did not take them.",
+        description="a:9090 of gateway dropped 15000 log lines in 15 minutes: standard output is"
+        " too slow.",
     ),
     Case(
         "one worker has many connections",
@@ -274,6 +271,6 @@ CASES = (
         before=34,
         at=36,
         labels=INSTANCE,
-        description="A worker of a:9090 of gateway uses 87.89% of the descriptors it may have.",
+        description="A worker of a:9090 of gateway uses 87.89% of its file descriptors.",
     ),
 )

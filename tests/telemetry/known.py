@@ -3,42 +3,41 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from gateway.telemetry import FAMILIES, Exposition, Family, SharedMetrics
-from gateway.telemetry.families import Kind
+from gateway.metrics import Metrics
+from gateway.telemetry import Exposition, Family, Kind, families
 from tests.telemetry.promql import Known, named_in
 
 _TARGET = {"job": None, "instance": None}
-"""Labels that Prometheus adds to all it scrapes."""
+"""Labels that Prometheus adds to everything it scrapes."""
 
 
 def known_metrics() -> Known:
-    """Return those a scrape shows, and `up`, which Prometheus adds."""
-    counted = {name: _labels(family) for family in FAMILIES for name in _names(family)}
-    return {"up": _TARGET, **dict(_of_the_supervisor()), **counted}
+    """Return the metrics of a scrape, and `up`, added by Prometheus."""
+    declared = {name: _labels(each) for each in families(Metrics) for name in _names(each)}
+    return {"up": _TARGET, **dict(_of_the_supervisor(declared)), **declared}
 
 
 def with_rules(known: Known, recorded: Iterable[tuple[str, str]], alerts: Iterable[str]) -> Known:
     """Return `known` with what rules make: (name, expression) of those recorded, and `ALERTS`."""
     made = {name: dict.fromkeys(named_in(expression).grouping) for name, expression in recorded}
     states = frozenset({"pending", "firing"})
-    told = dict.fromkeys(("job", "instance", "severity", "operation"))
+    labels = dict.fromkeys(("job", "instance", "severity", "operation"))
     return {
         **known,
         **made,
-        "ALERTS": {**told, "alertname": frozenset(alerts), "alertstate": states},
+        "ALERTS": {**labels, "alertname": frozenset(alerts), "alertstate": states},
     }
 
 
-def _of_the_supervisor() -> Iterator[tuple[str, dict[str, None]]]:
-    ours = {name for family in FAMILIES for name in _names(family)}
-    block = SharedMetrics()
-    block.begin()
+def _of_the_supervisor(declared: Known) -> Iterator[tuple[str, dict[str, None]]]:
+    metrics = Metrics()
+    metrics.shared.begin()
     labels: dict[str, set[str]] = defaultdict(set)
-    for metric in Exposition([block], "0").collect():
+    for metric in Exposition([metrics.shared], "0").collect():
         for sample in metric.samples:
             labels[sample.name].update(sample.labels)
     for name, own in labels.items():
-        if name not in ours:
+        if name not in declared:
             yield name, {**_TARGET, **dict.fromkeys(own)}
 
 

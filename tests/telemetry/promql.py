@@ -1,6 +1,6 @@
-"""Which metrics and labels a PromQL expression names, to be held against what there is.
+"""The metrics and labels in a PromQL expression, to be checked against the existing ones.
 
-This takes an expression apart as far as that needs; whether it is one at all, promtool judges.
+The parser does no more than that needs; promtool checks the grammar.
 """
 
 import re
@@ -30,7 +30,7 @@ _MATCHING = frozenset({"=", "!=", "=~", "!~"})
 
 
 class Matcher(Struct, frozen=True):
-    """What a label has to be."""
+    """A condition on a label."""
 
     label: str
     sign: str
@@ -45,7 +45,7 @@ class Selector(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """What an expression names; `grouping` are the labels of `by`, `on` and the like."""
+    """The names in an expression; `grouping` are the labels of `by`, `on` and the like."""
 
     selectors: tuple[Selector, ...]
     grouping: frozenset[str]
@@ -57,7 +57,7 @@ Known = Mapping[str, Mapping[str, frozenset[str] | None]]
 
 
 def named_in(expression: str) -> Named:
-    """Take an expression apart. Raises ValueError where that is not possible."""
+    """Parse an expression. Raises ValueError where that fails."""
     tokens = [*_tokens(expression), ("end", "")]
     selectors, grouping, aggregates = [], set[str](), False
     at = 0
@@ -83,7 +83,7 @@ def named_in(expression: str) -> Named:
 
 
 def mistakes_in(expression: str, known: Known) -> list[str]:
-    """Return what an expression names that does not exist, in words."""
+    """Return a message for each name in an expression that does not exist."""
     named = named_in(expression)
     found = []
     for selector in named.selectors:
@@ -119,7 +119,7 @@ def _tokens(expression: str) -> Iterator[tuple[str, str]]:
 def _until(
     end: str, tokens: Sequence[tuple[str, str]], at: int
 ) -> tuple[Sequence[tuple[str, str]], int]:
-    """Return the tokens between a parenthesis, at `at`, and its `end`, and what follows where."""
+    """Return the tokens from the bracket at `at` to its `end`, and the position after it."""
     for index in range(at + 1, len(tokens)):
         if tokens[index][1] == end:
             return tokens[at + 1 : index], index + 1
@@ -151,7 +151,7 @@ def _mistakes(
 
 
 def _alternatives(matcher: Matcher) -> Sequence[re.Pattern[str]]:
-    """Return every alternative by itself, so that none can go out of date beside a good one."""
+    """Return every alternative by itself, so that none goes stale beside a good one."""
     if matcher.sign in {"=", "!="}:
         return [re.compile(re.escape(matcher.value))]
     whole = matcher.value

@@ -1,4 +1,4 @@
-"""Prometheus' own tool, which judges rules and expressions as the server would."""
+"""Prometheus' own tool, which checks rules and expressions as the server would."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ _LIMIT = 60.0
 
 
 def promtool(*arguments: str | Path, given: str = "") -> str:
-    """Run it, `given` on its standard input, and return what it says; fail the test where it fails.
+    """Run it with `given` on its standard input, and return its output; fail the test if it fails.
 
-    Where there is none the test is skipped, but not in CI: there it would be missed.
+    Without promtool the test is skipped; in CI it fails.
     """
     found = shutil.which("promtool")
     if found is None:
@@ -22,7 +22,7 @@ def promtool(*arguments: str | Path, given: str = "") -> str:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    done = subprocess.run(  # noqa: S603  # what was found on PATH
+    done = subprocess.run(  # noqa: S603  # the promtool on PATH
         [found, *map(str, arguments)],
         input=given,
         capture_output=True,
@@ -30,13 +30,13 @@ def promtool(*arguments: str | Path, given: str = "") -> str:
         timeout=_LIMIT,
         check=False,
     )
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     if done.returncode:
-        pytest.fail(said)
-    return said
+        pytest.fail(output)
+    return output
 
 
 def written(path: Path, content: object) -> Path:
-    """Write a file that it can read."""
+    """Write `content` as YAML."""
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path

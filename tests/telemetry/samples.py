@@ -1,4 +1,4 @@
-"""What is in a scrape."""
+"""The samples of a scrape."""
 
 from prometheus_client.parser import text_string_to_metric_families
 

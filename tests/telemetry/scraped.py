@@ -1,7 +1,7 @@
-"""What Prometheus would have scraped from a gateway, minute by minute, for promtool's unit tests.
+"""A gateway's scrapes, minute by minute, for promtool's unit tests.
 
-A history is a mapping from a series to its values, one a minute, `MINUTES` of them; None is a
-scrape that did not find the series.
+A history maps a series to its values, one a minute, `MINUTES` of them. None is a scrape without
+the series.
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain, repeat
 from math import inf
 
-from gateway.telemetry import FAMILIES, Family
-from gateway.telemetry.families import HTTP_DURATION, LOOP_LAG, Kind
+from gateway.metrics import Metrics
+from gateway.telemetry import Family, Kind, families
 
 MINUTES = 180
 WORKERS = 2
@@ -20,7 +20,7 @@ Values = Sequence[float | None]
 History = Mapping[str, Values]
 
 Phase = tuple[int, float | None]
-"""So many minutes, and a value or what is added each minute. The last goes on to the end."""
+"""A number of minutes, and a value or the increase per minute. The last goes on to the end."""
 
 
 def series(name: str, /, *, instance: str = "a:9090", **labels: str) -> str:
@@ -39,12 +39,12 @@ def gauge(*phases: Phase) -> Values:
 
 
 def counter(*phases: Phase) -> Values:
-    """Return a counter that grows each minute by what its phase says."""
+    """Return a counter that grows each minute by the number of its phase."""
     return list(accumulate(each or 0 for each in gauge(*phases)))
 
 
 def histogram(family: Family, *phases: tuple[int, Mapping[float, float]], **labels: str) -> History:
-    """Return a histogram that each minute gets so many values in the buckets up to some bounds."""
+    """Return a histogram; a phase maps values to their number per minute."""
     bounds = [*family.bounds, inf]
     made = {}
     for bound in bounds:
@@ -56,16 +56,16 @@ def histogram(family: Family, *phases: tuple[int, Mapping[float, float]], **labe
 
 
 def idle() -> dict[str, Values]:
-    """Return a gateway that nobody asks for anything."""
+    """Return a gateway without traffic."""
     history = {
         series(family.name, **dict(zip(_names(family), values, strict=True))): gauge((0, 0))
-        for family in FAMILIES
+        for family in families(Metrics)
         if not family.sparse and family.kind is not Kind.HISTOGRAM
         for values in family.series
     }
     return {
         **history,
-        **histogram(LOOP_LAG, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
+        **histogram(Metrics.loop_lag, (0, {0.001: 115 * WORKERS, 0.025: 5 * WORKERS})),
         breakers("closed"): gauge((0, WORKERS)),
         series("gateway_workers"): gauge((0, WORKERS)),
         series("gateway_build_info", version="1", python="3"): gauge((0, 1)),
@@ -79,7 +79,7 @@ def idle() -> dict[str, Values]:
 
 
 def busy() -> dict[str, Values]:
-    """Return a gateway with everyday traffic, which includes a few errors of every kind."""
+    """Return a gateway with everyday traffic, a few errors of every kind included."""
     each_minute = {
         asked(ROOM, "200"): 2400,
         asked(ROOM, "304"): 500,
@@ -103,23 +103,23 @@ def busy() -> dict[str, Values]:
     return {
         **idle(),
         **{each: counter((0, number)) for each, number in each_minute.items()},
-        **histogram(HTTP_DURATION, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=ROOM),
+        **histogram(Metrics.http_duration, (0, {0.0025: 2900, 0.25: 90, 2.5: 10}), route=ROOM),
         series("gateway_upstream_calls_waiting"): [minute % 2 for minute in range(MINUTES)],
     }
 
 
 def asked(route: str, status: str, method: str = "GET") -> str:
-    """Return the series of requests that ended so."""
+    """Return the series of requests with that outcome."""
     return series("gateway_http_requests_total", route=route, method=method, status=status)
 
 
 def added(values: Values, at: int) -> Values:
-    """Return the values of a series that there is from a minute on."""
+    """Return the values of a series that begins at a minute."""
     return [*repeat(None, at), *values[: MINUTES - at]]
 
 
 def restarted(history: History, at: int) -> History:
-    """Return a history in which the gateway missed a scrape, and has counted from 0 since."""
+    """Return a history with a missed scrape, and counters from 0 afterwards."""
     after = {}
     for each, values in history.items():
         counts = re.search(r"_(total|count|bucket){", each) is not None
@@ -130,12 +130,12 @@ def restarted(history: History, at: int) -> History:
 
 
 def calls(operation: str, outcome: str) -> str:
-    """Return the series of upstream calls that ended so."""
+    """Return the series of upstream calls with that outcome."""
     return series("gateway_upstream_calls_total", operation=operation, outcome=outcome)
 
 
 def refreshes(source: str, outcome: str) -> str:
-    """Return the series of key refreshes that ended so."""
+    """Return the series of key refreshes with that outcome."""
     return series("gateway_key_refreshes_total", source=source, outcome=outcome)
 
 
@@ -155,7 +155,7 @@ def breakers(state: str) -> str:
 
 
 def input_series(history: History) -> list[dict[str, str]]:
-    """Return a history as promtool takes it."""
+    """Return a history in promtool's notation."""
     return [
         {"series": each, "values": " ".join("stale" if v is None else f"{v:.9g}" for v in values)}
         for each, values in history.items()

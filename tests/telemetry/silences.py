@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gateway.telemetry.families import HTTP_DURATION
+from gateway.metrics import Metrics
 from tests.telemetry.scraped import (
     ROOM,
     History,
@@ -22,7 +22,7 @@ from tests.telemetry.scraped import (
 
 
 class Silence(Struct, frozen=True):
-    """A history in which nothing ever fires."""
+    """A history without any alert."""
 
     name: str
     history: History
@@ -44,7 +44,7 @@ SILENCES = (
         },
     ),
     Silence(
-        "the clients' own errors, and a crawler's",
+        "client errors, and a crawler's",
         {
             **busy(),
             asked("unmatched", "404"): counter((0, 5000)),
@@ -54,9 +54,9 @@ SILENCES = (
     ),
     Silence(
         "a few reads of a quiet gateway, all slow",
-        {**idle(), **histogram(HTTP_DURATION, (0, {2.5: 5}), route=ROOM)},
+        {**idle(), **histogram(Metrics.http_duration, (0, {2.5: 5}), route=ROOM)},
     ),
-    Silence("somebody who tries tokens, slowly", {**idle(), tokens("invalid"): counter((0, 5))}),
+    Silence("an attacker who tries tokens, slowly", {**idle(), tokens("invalid"): counter((0, 5))}),
     Silence(
         "twenty bad minutes in a good day",
         {**busy(), asked(ROOM, "503"): counter((120, 0), (20, 36), (0, 0))},
@@ -65,15 +65,15 @@ SILENCES = (
         "a breaker that waits for the next call", {**idle(), breakers("half-open"): gauge((0, 2))}
     ),
     Silence(
-        "one more, at another address",
+        "an instance is added",
         {
             **busy(),
             **{each.replace("a:9090", "b:9090"): added(v, at=60) for each, v in idle().items()},
         },
     ),
-    Silence("started anew at the same address", restarted(busy(), at=60)),
+    Silence("restarted at the same address", restarted(busy(), at=60)),
     Silence(
-        "replaced by one at another address",
+        "replaced by an instance at another address",
         {
             **busy(),
             series("gateway_build_info", instance="b:9090", version="1", python="3"): _GONE,
@@ -90,6 +90,6 @@ SILENCES = (
         },
     ),
     Silence(
-        "no bound of descriptors", {**busy(), series("process_max_fds", worker="1"): gauge((0, 0))}
+        "no limit of descriptors", {**busy(), series("process_max_fds", worker="1"): gauge((0, 0))}
     ),
 )

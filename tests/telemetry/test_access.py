@@ -1,4 +1,4 @@
-"""The line of a request: what is in it, for machines and for people."""
+"""The access line of a request, for machines and for people."""
 
 import io
 import json
@@ -39,10 +39,10 @@ def line(**changes: Any) -> Any:
 
 
 def test_a_line() -> None:
-    """What is known of a request, under the names that every event has."""
-    told = line()
-    assert told.pop("timestamp").endswith("Z")
-    assert told == {
+    """A line has the facts of its request, and the fields of every event."""
+    logged = line()
+    assert logged.pop("timestamp").endswith("Z")
+    assert logged == {
         "level": "info",
         "event": "request",
         "request_id": "r-1",
@@ -56,49 +56,49 @@ def test_a_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["user_id", "cache"])
-def test_what_is_not_known_is_not_told(name: str) -> None:
-    """A request without a caller, or without a room, says nothing of them."""
+def test_unknown_fields_are_left_out(name: str) -> None:
+    """The line of a request without a caller, or without a room, has no such field."""
     assert line(**{name: None}).keys() == line().keys() - {"caller", "cache"} | (
         {"caller"} if name == "cache" else {"cache"}
     )
 
 
 def test_a_client_that_left() -> None:
-    """Has a line as well, without a status."""
+    """A request whose client left has a line without a status."""
     assert line(status=None)["status"] is None
 
 
 def test_calls_upstream() -> None:
-    """Their number, and of the last its code and request id."""
+    """A line has the number of upstream calls, and the code and request id of the last."""
     calls = [UpstreamCall(0, "up-1"), UpstreamCall(601, "up-2")]
-    told = line(calls=calls)
-    assert (told["upstream_calls"], told["upstream_code"], told["upstream_request_id"]) == (
+    logged = line(calls=calls)
+    assert (logged["upstream_calls"], logged["upstream_code"], logged["upstream_request_id"]) == (
         2,
         601,
         "up-2",
     )
 
 
-def test_a_code_of_zero_is_told() -> None:
-    """It is the code of a success."""
+def test_a_code_of_zero_is_logged() -> None:
+    """The code of a success, 0, is logged like any other."""
     assert line(calls=[UpstreamCall(0, "up-1")])["upstream_code"] == 0
 
 
 def test_for_people() -> None:
-    """What was asked and how it ended, then what else is known; nothing that is empty."""
+    """A line for people has method, route and status, then the other known fields."""
     stream = io.BytesIO()
     log = build_logger("info", "console", stream)
     AccessLog(as_event(log), caller_id=lambda _: None).write(**REQUEST)
-    (told,) = stream.getvalue().decode().splitlines()
+    (logged,) = stream.getvalue().decode().splitlines()
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d \[info     \] GET /v1/rooms/\{live_id\} 200 +"
         "milliseconds=12.35 cache=hit request_id=r-1",
-        told,
+        logged,
     )
 
 
-def test_the_trace_is_told() -> None:
-    """Where there is one."""
+def test_the_trace() -> None:
+    """A line has the id of its trace."""
     stream = io.BytesIO()
     log = AccessLog(as_json(stream), caller_id=str.upper, trace_id=lambda: "4bf9")
     log.write(**REQUEST)
@@ -106,15 +106,15 @@ def test_the_trace_is_told() -> None:
 
 
 def test_a_caller_is_the_same_to_whoever_has_the_key() -> None:
-    """And to nobody else; another user is another."""
+    """A caller id depends on the user and on the key, and on nothing else."""
     one, two = caller_ids(b"secret-key"), caller_ids(b"other-key")
     assert one("alice") == caller_ids(b"secret-key")("alice")
     assert len({one("alice"), one("bob"), two("alice"), "alice"}) == 4
     assert one("alice").isalnum()
 
 
-def test_nothing_is_noted_where_nobody_serves() -> None:
-    """A call outside of a request is nobody's."""
+def test_a_call_outside_of_a_request() -> None:
+    """A call outside of a request is not recorded."""
     note_call(UpstreamCall(0, "up-0"))
     context = RequestContext("r")
     context.enter()

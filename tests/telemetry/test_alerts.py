@@ -1,4 +1,4 @@
-"""Each alert fires when it should, alone, and says what is the matter; none fires otherwise."""
+"""Each alert fires when it should, alone, with the right text; none fires otherwise."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ KNOWN = with_rules(known_metrics(), RECORDED.items(), ALERTS)
 
 
 def test_grammar(tmp_path: Path) -> None:
-    """Prometheus takes the rules."""
+    """Prometheus accepts the rules."""
     rules = tmp_path / "alerts.yaml"
     rules.write_text(RULES, encoding="utf-8")
     assert f"{len(ALERTS) + len(RECORDED)} rules found" in promtool("check", "rules", rules)
@@ -27,13 +27,13 @@ def test_grammar(tmp_path: Path) -> None:
     "expression", [*RECORDED.values(), *(each["expr"] for each in ALERTS.values())]
 )
 def test_names(expression: str) -> None:
-    """Every metric, label and value that a rule names exists."""
+    """Every metric, label and value in a rule exists."""
     assert mistakes_in(expression, KNOWN) == []
 
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_form(name: str) -> None:
-    """An alert says how urgent it is, how long it must hold, what is so, and where to read on."""
+    """An alert has a severity, a duration, a summary, a description and a link to its runbook."""
     alert = ALERTS[name]
     assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
     assert alert["labels"] in ({"severity": "page"}, {"severity": "ticket"})
@@ -43,24 +43,24 @@ def test_form(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_names_its_gateway(name: str) -> None:
-    """An alert tells gateways apart: by job, and by nothing that comes and goes as requests do."""
+    """An alert has the job of its gateway, and no label that depends on single requests."""
     left = labels_left(ALERTS[name]["expr"], KNOWN)
     assert "job" in left
     assert left <= {"job", "instance", "operation", "le"}
 
 
 def test_every_alert_is_tried() -> None:
-    """There is a history for each alert, and for no other."""
+    """Each alert has a history, and there is no other."""
     assert {case.alert for case in CASES} == set(ALERTS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}: {case.name}")
 def test_fires(case: Case, tmp_path: Path) -> None:
-    """It fires in its history, not before its time, says what is so, and no other does."""
-    told = ALERTS[case.alert]["annotations"]
+    """An alert fires in its history, not too early, with its description, and no other does."""
+    annotations = ALERTS[case.alert]["annotations"]
     fired = {
         "exp_labels": {**ALERTS[case.alert]["labels"], **case.labels},
-        "exp_annotations": {**told, "description": case.description},
+        "exp_annotations": {**annotations, "description": case.description},
     }
     at = [
         {"eval_time": f"{case.before}m", "alertname": case.alert, "exp_alerts": []},
@@ -71,7 +71,7 @@ def test_fires(case: Case, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("silence", SILENCES, ids=lambda silence: silence.name)
 def test_keeps_silent(silence: Silence, tmp_path: Path) -> None:
-    """Nothing fires at any time where all is well."""
+    """No alert fires at any time in a history without trouble."""
     _run(tmp_path, silence.history, set(), MINUTES - 1)
 
 

@@ -1,4 +1,4 @@
-"""What a scrape shows: the sum of all workers, in a form that Prometheus takes."""
+"""A scrape: the sum of all workers, in the form that Prometheus takes."""
 
 import os
 import socket
@@ -9,53 +9,47 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from gateway.telemetry import (
-    FAMILIES,
-    Exposition,
-    Kind,
-    Metrics,
-    SharedMetrics,
-    metrics_at,
-    metrics_server,
-)
+from gateway.metrics import Metrics
+from gateway.telemetry import Exposition, Kind, families, metrics_at, metrics_server
 from tests.commands import free_port, is_open
 from tests.telemetry.promtool import promtool
 from tests.telemetry.samples import values
 
 
 @contextmanager
-def scraped(*blocks: SharedMetrics) -> Iterator[int]:
-    """Serve the blocks; give the port."""
-    with metrics_at("127.0.0.1", 0, Exposition(blocks, "1.2.3")) as port:
+def scraped(*workers: Metrics) -> Iterator[int]:
+    """Serve the metrics of `workers`, of one if none are given; yield the port."""
+    shared = [worker.shared for worker in workers or (Metrics(),)]
+    with metrics_at("127.0.0.1", 0, Exposition(shared, "1.2.3")) as port:
         yield port
 
 
-def scrape(*blocks: SharedMetrics) -> str:
-    """Return what a scrape shows."""
+def scrape(*workers: Metrics) -> str:
+    """Return the text of a scrape."""
     with (
-        scraped(*blocks) as port,
+        scraped(*workers) as port,
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply,
     ):
         assert reply.headers["Content-Type"].startswith("text/plain; version=")
         return str(reply.read(), "utf-8")
 
 
-def running_block() -> tuple[SharedMetrics, Metrics]:
-    """Return the block of a worker that runs: this process."""
-    block = SharedMetrics()
-    block.begin()
-    return block, Metrics(block)
+def running() -> Metrics:
+    """Return the metrics of a running worker: this process."""
+    metrics = Metrics()
+    metrics.shared.begin()
+    return metrics
 
 
 def test_workers_are_added_up() -> None:
-    """Counters, gauges and histograms of all of them, as if they were one."""
-    (one, first), (two, second) = running_block(), running_block()
+    """Counters, gauges and histograms show the sum of all workers."""
+    first, second = running(), running()
     for metrics in (first, second, second):
         metrics.lookups.inc("hit")
         metrics.upstream_duration.observe(0.02, "read")
     first.cached.set(3, "known")
     second.cached.set(4, "known")
-    seen = values(scrape(one, two))
+    seen = values(scrape(first, second))
     assert seen["gateway_cache_lookups_total", (("result", "hit"),)] == 3
     assert seen["gateway_cache_rooms", (("kind", "known"),)] == 7
     name = "gateway_upstream_call_duration_seconds"
@@ -68,12 +62,12 @@ def test_workers_are_added_up() -> None:
 
 
 def test_a_worker_that_has_ended() -> None:
-    """What it counted stays; what it had at the time does not."""
-    block, metrics = running_block()
+    """The counters of an ended worker stay, its gauges do not."""
+    metrics = running()
     metrics.lookups.inc("hit")
     metrics.cached.set(3, "known")
-    block.numbers[0] = 2**22 + 1  # beyond the ids that Linux gives
-    seen = values(scrape(block))
+    metrics.shared.numbers[0] = 2**22 + 1  # beyond the ids that Linux gives
+    seen = values(scrape(metrics))
     assert seen["gateway_cache_lookups_total", (("result", "hit"),)] == 1
     assert ("gateway_cache_rooms", (("kind", "known"),)) not in seen
     assert seen["gateway_workers", ()] == 0
@@ -81,18 +75,16 @@ def test_a_worker_that_has_ended() -> None:
 
 
 def test_what_is_always_there() -> None:
-    """Every family but the two with many series is shown from the start, so that rates work."""
-    block, _ = running_block()
-    shown = {sample for sample, _ in values(scrape(block))}
-    for family in FAMILIES:
+    """Every family but the sparse two is shown from the start, so that rates work."""
+    shown = {sample for sample, _ in values(scrape(running()))}
+    for family in families(Metrics):
         suffix = "_count" if family.kind is Kind.HISTOGRAM else ""
         assert (family.name + suffix in shown) != family.sparse
 
 
 def test_about_the_processes() -> None:
-    """Version and interpreter, how many workers there are, and what each of them uses."""
-    block, _ = running_block()
-    seen = values(scrape(block, block))
+    """A scrape shows version and interpreter, the number of workers and the use of each."""
+    seen = values(scrape(running(), running()))
     assert [dict(labels)["version"] for name, labels in seen if name == "gateway_build_info"] == [
         "1.2.3"
     ]
@@ -103,23 +95,23 @@ def test_about_the_processes() -> None:
 
 
 def test_the_form_is_prometheuss() -> None:
-    """promtool, Prometheus' own checker, has nothing to say against it."""
-    block, metrics = running_block()
+    """Prometheus' own checker, promtool, finds no fault with the output."""
+    metrics = running()
     metrics.http_requests.inc("/v1/rooms", "GET", "200")
     metrics.http_duration.observe(0.1, "/v1/rooms")
-    assert promtool("check", "metrics", given=scrape(block)) == ""
+    assert promtool("check", "metrics", given=scrape(metrics)) == ""
 
 
 def test_the_port_is_let_go() -> None:
-    """Once the block is left nothing listens there."""
-    with scraped(SharedMetrics()) as port:
+    """Nothing listens once the block is left."""
+    with scraped() as port:
         assert is_open(port)
     assert not is_open(port)
 
 
 def test_a_forked_worker_does_not_hold_the_port() -> None:
-    """Or a gateway that is started again at once could not have it."""
-    with scraped(SharedMetrics()) as port:
+    """A gateway restarted at once gets the port although a forked worker still runs."""
+    with scraped() as port:
         reading, writing = os.pipe()
         pid = os.fork()
         if not pid:
@@ -136,27 +128,27 @@ def test_a_forked_worker_does_not_hold_the_port() -> None:
 
 
 def test_any_address_of_this_machine() -> None:
-    """An IPv6 address as well."""
+    """The listener binds an IPv6 address too."""
     port = free_port()
-    with metrics_at("::1", port, Exposition([SharedMetrics()], "1")):
+    with metrics_at("::1", port, Exposition([Metrics().shared], "1")):
         socket.create_connection(("::1", port), timeout=5).close()
 
 
 def test_it_starts_without_a_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose name nobody knows would otherwise wait for seconds."""
+    """The listener starts without a look-up of the machine's name, which can take seconds."""
 
     def unanswered(*_: object) -> str:
         raise AssertionError
 
     monkeypatch.setattr(socket, "getfqdn", unanswered)
     monkeypatch.setattr(socket, "gethostbyaddr", unanswered)
-    assert "gateway_workers" in scrape(SharedMetrics())
+    assert "gateway_workers" in scrape()
 
 
-def test_a_scrape_tells_no_versions_but_ours() -> None:
-    """Of the server and the interpreter that answer, its headers say nothing."""
+def test_a_scrape_shows_no_versions_but_ours() -> None:
+    """The headers name neither the server library nor the interpreter."""
     with (
-        scraped(SharedMetrics()) as port,
+        scraped() as port,
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply,
     ):
         assert reply.headers["Server"].strip() == "gateway"
@@ -164,17 +156,17 @@ def test_a_scrape_tells_no_versions_but_ours() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 def test_only_reads(method: str) -> None:
-    """Nothing can be done there."""
-    with scraped(SharedMetrics()) as port:
+    """The listener refuses every method but GET."""
+    with scraped() as port:
         answer = httpx.request(method, f"http://127.0.0.1:{port}/metrics", trust_env=False)
     assert answer.status_code == 501
 
 
-def test_a_silent_client_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others are answered beside it; it is let go in the end, and ends with the listener."""
-    handler = metrics_server._Scrape  # noqa: SLF001  # or this would take 5 s
+def test_a_silent_client_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are answered beside silent clients, and those are disconnected in the end."""
+    handler = metrics_server._Scrape  # noqa: SLF001  # its timeout is 5 s
     monkeypatch.setattr(handler, "timeout", 0.2)
-    with scraped(SharedMetrics()) as port:
+    with scraped() as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
             assert reply.status == 200

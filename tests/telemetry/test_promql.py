@@ -1,4 +1,4 @@
-"""The judge of expressions finds what is wrong in one, and nothing in one that is right."""
+"""The check of expressions finds every wrong name, and nothing wrong in a right expression."""
 
 import pytest
 
@@ -10,8 +10,8 @@ KNOWN: Known = {
 }
 
 
-def test_taken_apart() -> None:
-    """Metrics, matchers and grouping are told from functions, keywords and numbers."""
+def test_parsed() -> None:
+    """Metrics, matchers and grouping are found among functions, keywords and numbers."""
     expression = (
         'sum by (job) (rate(calls_total{kind=~"read|write",job!="a{b}"}[5m:30s] offset 1h)) / 2.5e3'
         ' > bool 0 and on (instance) max_over_time(up[6h]) or absent(up{job="x"}) == +Inf'
@@ -37,7 +37,7 @@ def test_taken_apart() -> None:
     ],
 )
 def test_right(expression: str) -> None:
-    """What names only what there is has no mistakes."""
+    """An expression with existing names only has no mistakes."""
     assert mistakes_in(expression, KNOWN) == []
 
 
@@ -57,7 +57,7 @@ def test_right(expression: str) -> None:
     ],
 )
 def test_wrong(expression: str, mistake: str) -> None:
-    """A wrong metric, label or value is found, wherever it stands."""
+    """A wrong metric, label or value is found anywhere in an expression."""
     assert mistakes_in(expression, KNOWN) == [mistake]
 
 
@@ -66,13 +66,13 @@ def test_wrong(expression: str, mistake: str) -> None:
     ["up{job}", 'up{job="a"', "sum by (job up", '{job="a"}', "up # what", 'up{"a"="b"}'],
 )
 def test_not_understood(expression: str) -> None:
-    """What cannot be taken apart is not passed over."""
+    """An expression that cannot be parsed raises."""
     with pytest.raises(ValueError, match=r"not understood|no [)}]|without a metric"):
         named_in(expression)
 
 
 def test_labels_left() -> None:
-    """What is left is what is grouped by; all of the metrics' labels where nothing is."""
+    """An aggregation leaves its grouping labels, any other expression the metric's labels."""
     assert labels_left("sum by (kind) (calls_total)", KNOWN) == {"kind"}
     assert labels_left("sum(calls_total)", KNOWN) == set()
     assert labels_left("rate(calls_total[5m])", KNOWN) == {"job", "kind", "code"}

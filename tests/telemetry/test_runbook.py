@@ -1,4 +1,4 @@
-"""The runbook has a section for each alert, and speaks of what there is."""
+"""The runbook has a section for each alert, and names only what exists."""
 
 import ast
 import inspect
@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from gateway.edge import PROBLEMS
+from gateway.metrics import Metrics
 from gateway.settings import Settings, variables
-from gateway.telemetry import FAMILIES, access
+from gateway.telemetry import access, families
 from tests.telemetry.rules import ALERTS
 from tests.telemetry.test_dashboard import PANELS
 
@@ -29,14 +30,14 @@ LEVELS = frozenset({"debug", "info", "warning", "error", "exception"})
 ROW = re.compile(r"^\| `(\w+)` \| ([a-z, ]+) \| (.*) \| .* \|$", re.MULTILINE)
 
 CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock"})
-"""What `/readyz` and `gateway check` say."""
+"""Words of `/readyz` and `gateway check`."""
 
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
 
 
 def events() -> dict[str, set[str]]:
-    """Return the fields of every event that the code logs, besides those of all."""
+    """Return the fields of every event in the code, besides the common ones."""
     found: dict[str, set[str]] = defaultdict(set)
     for call in _calls():
         if not isinstance(call.func, ast.Attribute) or call.func.attr not in {*LEVELS, "log"}:
@@ -61,14 +62,14 @@ def test_a_section_for_each_alert() -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_section(name: str) -> None:
-    """A section says how urgent it is, as the rule does, and what to look at or to do."""
+    """A section has the severity of its rule, and steps to look at or to do."""
     urgency = ALERTS[name]["labels"]["severity"].capitalize()
     assert re.match(rf"\*\*{urgency}(, at once)?\.\*\* [A-Z0-9]", SECTIONS[name])
     assert re.search(r"^- (Look|Log|Do|As)", SECTIONS[name], re.MULTILINE)
 
 
 def test_links() -> None:
-    """Links within the runbook, and those of alerts to it, lead to a heading."""
+    """Links within the runbook, and from alerts to it, lead to a heading."""
     headings = re.findall(r"^#+ (.*)$", WHOLE, re.MULTILINE)
     anchors = {re.sub(r"[^\w-]", "", each.lower().replace(" ", "-")) for each in headings}
     links = re.findall(r"]\(#([^)]*)\)", WHOLE)
@@ -77,32 +78,34 @@ def test_links() -> None:
 
 
 def test_panels_and_messages() -> None:
-    """What begins with a capital is a panel's title, or said by the code or the server."""
+    """Code-quoted text with a capital is a panel title, or a message of code or server."""
     titles = {panel["title"] for panel in PANELS}
-    said = "".join([*SOURCES, SERVERS])
+    messages = "".join([*SOURCES, SERVERS])
     named = {re.sub(r"\d+$", "", each) for each in re.findall(r"`([A-Z][a-z]+ [^`]*)`", RUNBOOK)}
-    assert {name for name in named - titles if name not in said} == set()
+    assert {name for name in named - titles if name not in messages} == set()
 
 
 def test_variables() -> None:
-    """Every variable that is named is one."""
+    """Every variable in the runbook exists."""
     known = {name for each in variables(Settings) for name in each.names}
     assert set(re.findall(r"\bGATEWAY_[A-Z_]+[A-Z]\b(?!_…)", RUNBOOK)) <= known
 
 
 def test_log_events() -> None:
-    """The table of log events has all of them, with the fields they really have."""
-    told = {name: set(re.findall(r"`(\w+)`", fields)) for name, _, fields in ROW.findall(RUNBOOK)}
+    """The table of log events has every event of the code, with its fields."""
+    documented = {
+        name: set(re.findall(r"`(\w+)`", fields)) for name, _, fields in ROW.findall(RUNBOOK)
+    }
     logged = events()
-    assert set(told) == set(logged)
-    for name in set(told) - {"starting"}:  # which has the whole configuration
-        assert told[name] == logged[name], name
+    assert set(documented) == set(logged)
+    for name in set(documented) - {"starting"}:  # its fields are the whole configuration
+        assert documented[name] == logged[name], name
 
 
 def test_words() -> None:
-    """Every word that is set as code is an event, a field, a label's value, or a problem's code."""
+    """Every code-quoted word is an event, a field, a label, its value, or a problem's code."""
     logged = events()
-    labels = [label for family in FAMILIES for label in family.labels]
+    labels = [label for family in families(Metrics) for label in family.labels]
     known = {
         *logged,
         *(field for fields in logged.values() for field in fields),

@@ -1,4 +1,4 @@
-"""Log lines reach their stream, and wait for it so that nobody else does."""
+"""Log lines reach their stream, and a slow stream delays nobody."""
 
 import io
 import os
@@ -13,30 +13,30 @@ from gateway.telemetry import Sink
 
 
 class Stream(io.BytesIO):
-    """Takes what it is given once it is `open`; notes each write."""
+    """A stream that blocks until it is `open`, and records each write."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open = threading.Event()
         self.open.set()
-        self.pieces: list[bytes] = []
+        self.writes: list[bytes] = []
 
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # bytes are all it is given
-        """Take `data`, later if need be."""
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # it is given bytes only
+        """Record `data`, once open."""
         self.open.wait(20)
-        self.pieces.append(data)
+        self.writes.append(data)
         return super().write(data)
 
 
 class Broken(io.BytesIO):
-    """Fails for as long as it is told to."""
+    """A stream that fails while it has an `error`."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error: Exception | None = error
 
     def flush(self) -> None:
-        """Fail, after it has taken nothing."""
+        """Discard everything and fail."""
         if self.error is not None:
             self.seek(0)
             self.truncate()
@@ -44,7 +44,7 @@ class Broken(io.BytesIO):
 
 
 class Drops:
-    """Counts."""
+    """The number of dropped lines."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -55,15 +55,17 @@ class Drops:
 
 
 @contextmanager
-def sink_to(stream: io.BytesIO, drops: Drops | None = None, most: int = 1 << 20) -> Iterator[Sink]:
-    """Give a sink that is closed with the block."""
-    sink = Sink(stream, drops or Drops(), most=most)
+def sink_to(
+    stream: io.BytesIO, drops: Drops | None = None, buffer: int = 1 << 20
+) -> Iterator[Sink]:
+    """Yield a sink, and close it with the block."""
+    sink = Sink(stream, drops or Drops(), buffer=buffer)
     yield sink
     sink.close()
 
 
 def test_every_line_in_order() -> None:
-    """All lines that were written are there once it is closed, in order."""
+    """A closed sink has written all lines, in order."""
     lines = [b"%d\n" % number for number in range(5000)]
     stream = Stream()
     with sink_to(stream) as sink:
@@ -73,7 +75,7 @@ def test_every_line_in_order() -> None:
 
 
 def test_lines_of_several_threads() -> None:
-    """None is lost or broken."""
+    """Lines of several threads are neither lost nor broken."""
     stream = Stream()
     with sink_to(stream) as sink:
 
@@ -91,34 +93,34 @@ def test_lines_of_several_threads() -> None:
 
 
 def test_written_soon() -> None:
-    """A line does not wait for the next, nor for the end."""
+    """A line waits neither for the next nor for the end."""
     stream = Stream()
     with sink_to(stream) as sink:
         sink.write(b"now\n")
         end = time.monotonic() + 5
-        while not stream.pieces and time.monotonic() < end:
+        while not stream.writes and time.monotonic() < end:
             time.sleep(0.005)
         assert stream.getvalue() == b"now\n"
 
 
-def test_a_piece_is_whole_lines_and_fits_into_a_pipe() -> None:
-    """So that processes that share a pipe do not break each other's lines."""
+def test_a_write_is_whole_lines_and_fits_into_a_pipe() -> None:
+    """A write is whole lines within PIPE_BUF, or one longer line, so that a pipe can be shared."""
     stream = Stream()
     stream.open.clear()
     with sink_to(stream) as sink:
         for length in (10, 4000, 90, 96, 5000, 1, 2000, 2000, 2000):
             sink.write(b"x" * (length - 1) + b"\n")
         stream.open.set()
-    assert all(piece.endswith(b"\n") for piece in stream.pieces)
-    assert all(len(piece) <= 4096 or piece.count(b"\n") == 1 for piece in stream.pieces)
-    assert len(stream.pieces) < 9
+    assert all(write.endswith(b"\n") for write in stream.writes)
+    assert all(len(write) <= 4096 or write.count(b"\n") == 1 for write in stream.writes)
+    assert len(stream.writes) < 9
 
 
-def test_a_stream_that_takes_nothing_delays_nobody() -> None:
-    """Lines wait up to the bound, those beyond are given up and counted; then all goes on."""
+def test_a_blocked_stream_delays_nobody() -> None:
+    """Lines wait up to the limit, further ones are dropped and counted, and later ones written."""
     stream, drops = Stream(), Drops()
     stream.open.clear()
-    with sink_to(stream, drops, most=1000) as sink:
+    with sink_to(stream, drops, buffer=1000) as sink:
         began = time.perf_counter()
         for number in range(10_000):
             sink.write(b"%09d\n" % number)
@@ -136,7 +138,7 @@ def test_a_stream_that_takes_nothing_delays_nobody() -> None:
 
 
 def test_the_end_does_not_wait_for_ever() -> None:
-    """A stream that never takes anything does not keep a gateway from ending."""
+    """Closing does not wait for a stream that stays blocked."""
     stream = Stream()
     stream.open.clear()
     sink = Sink(stream, Drops())
@@ -151,7 +153,7 @@ def test_the_end_does_not_wait_for_ever() -> None:
     "error", [BrokenPipeError(), OSError(28, "No space left on device"), ValueError("closed")]
 )
 def test_a_stream_that_fails(error: Exception) -> None:
-    """What it did not take is counted; once it works again, so does the log."""
+    """Lines that a failing stream loses count as dropped; later lines are written again."""
     stream, drops = Broken(error), Drops()
     with sink_to(stream, drops) as sink:
         sink.write(b"lost\n")
@@ -165,7 +167,7 @@ def test_a_stream_that_fails(error: Exception) -> None:
 
 
 def test_processes_that_share_a_pipe() -> None:
-    """Two of them at once: every line arrives whole."""
+    """Lines of two processes on one pipe all arrive whole."""
     reading, writing = os.pipe()
     pids = [_writer(writing, letter) for letter in (b"a", b"b")]
     os.close(writing)

@@ -13,7 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import get_tracer_provider
 
 from gateway import __version__, app
-from gateway.telemetry import Metrics, build_logger
+from gateway.metrics import Metrics
+from gateway.telemetry import build_logger
 from gateway.traces import NO_TRACES, tracing_for
 from gateway.traces.sdk import OpenTelemetry, resource
 from tests.commands import environment
@@ -46,8 +47,8 @@ def test_off_leaves_everything_as_it_is() -> None:
 def test_a_gateway_without_traces_begins_with_its_front() -> None:
     """Without traces the application's outermost layer is the front."""
     settings = settings_for("http://127.0.0.1:9")
-    telemetry = app.telemetry_to(io.BytesIO(), settings, Metrics())
-    assert type(app.build(settings, telemetry)).__name__ == "Front"
+    telemetry = app.telemetry_to(io.BytesIO(), settings)
+    assert type(app.build(settings, telemetry, Metrics())).__name__ == "Front"
 
 
 def test_off_does_not_even_import_it() -> None:

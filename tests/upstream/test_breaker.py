@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.metrics import Metrics
+from gateway.telemetry import SharedMetrics, families
 from gateway.upstream import Call, Reply
 from gateway.upstream.breaker import Breaker, with_breaker
 from gateway.upstream.faults import (
@@ -34,7 +35,7 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.log = CapturingLogger()
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
@@ -230,4 +231,4 @@ def test_openings_are_counted() -> None:
         world.now += PAUSE
         world.calls([fine()])
         assert world.breaker.state == "closed"
-    assert nonzero(world.block, families.BREAKER_OPENED) == {(): 2}
+    assert nonzero(world.block, Metrics.breaker_opened) == {(): 2}

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.metrics import Metrics
 from gateway.rooms import (
     AnchorNotRegistered,
     AnchorRoom,
@@ -22,14 +23,7 @@ from gateway.rooms import (
     UpstreamError,
     UpstreamTimeout,
 )
-from gateway.telemetry import (
-    Metrics,
-    RequestContext,
-    SharedMetrics,
-    UpstreamCall,
-    build_logger,
-    families,
-)
+from gateway.telemetry import RequestContext, SharedMetrics, UpstreamCall, build_logger, families
 from gateway.upstream import Call, QliveClient, Reply
 from gateway.upstream.dialects import CredentialsRefused
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
@@ -65,7 +59,7 @@ class Upstream:
         self._log = BytesIO()
         self.calls: list[Call] = []
         log = build_logger("debug", "json", self._log)
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         metrics = Metrics(self.block)
         self.client = QliveClient(
             self._send,
@@ -189,7 +183,7 @@ async def test_errors(name: str, outcome: Outcome, error: type[GatewayError], st
     assert (line["operation"], line["problem"]) == (name, error.code)
     assert line["request_id"] == "req-1"
     kind = "credentials_refused" if error is CredentialsRefused else error.code
-    calls = nonzero(upstream.block, families.UPSTREAM_CALLS)
+    calls = nonzero(upstream.block, Metrics.upstream_calls)
     assert calls == {(name, kind): 1}
 
 
@@ -223,10 +217,10 @@ async def test_a_call_takes_as_long_as_it_takes() -> None:
     await upstream.client.delete("1")
     with pytest.raises(asyncio.CancelledError):
         await upstream.client.delete("1")
-    (series,) = nonzero_series(upstream.block, families.UPSTREAM_DURATION).items()
+    (series,) = nonzero_series(upstream.block, Metrics.upstream_duration).items()
     assert series[0] == ("delete",)
     assert sum(series[1][1:]) == 2
-    assert nonzero(upstream.block, families.UPSTREAM_CALLS) == {
+    assert nonzero(upstream.block, Metrics.upstream_calls) == {
         ("delete", "ok"): 1,
         ("delete", "abandoned"): 1,
     }

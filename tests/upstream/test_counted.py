@@ -6,7 +6,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from gateway.telemetry import Metrics, SharedMetrics, families
+from gateway.metrics import Metrics
+from gateway.telemetry import SharedMetrics, families
 from gateway.upstream import Call, Reply
 from gateway.upstream.counted import with_count
 from gateway.upstream.faults import (
@@ -41,7 +42,7 @@ REFUSAL = Reply(500, httpx.Headers(), enveloped(code=500, message="record not fo
 )
 def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
     """Each attempt that was sent counts once by its outcome, and the outcome is passed on."""
-    block = SharedMetrics()
+    block = SharedMetrics(families(Metrics))
 
     async def send(_: Call) -> Reply:
         if isinstance(outcome, BaseException):
@@ -59,4 +60,4 @@ def test_outcomes(outcome: Reply | BaseException, expected: str | None) -> None:
     with suppress(asyncio.CancelledError):
         assert asyncio.run(made()) is outcome
     assert call.attempts == 1
-    assert nonzero(block, families.UPSTREAM_ATTEMPTS) == ({(expected,): 1} if expected else {})
+    assert nonzero(block, Metrics.upstream_attempts) == ({(expected,): 1} if expected else {})

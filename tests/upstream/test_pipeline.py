@@ -7,8 +7,9 @@ import httpx
 import pytest
 from structlog.testing import CapturingLogger
 
+from gateway.metrics import Metrics
 from gateway.rooms import RoomNotFound, UpstreamError, UpstreamUnavailable
-from gateway.telemetry import Metrics, RequestContext, SharedMetrics, families
+from gateway.telemetry import RequestContext, SharedMetrics, families
 from gateway.upstream import (
     Breaker,
     Call,
@@ -38,7 +39,7 @@ class World:
         self._responses = list(responses)
         self.requests: list[httpx.Request] = []
         self.attempts: list[int] = []
-        self.block = SharedMetrics()
+        self.block = SharedMetrics(families(Metrics))
         metrics, log = Metrics(self.block), CapturingLogger()
         send = pipeline(
             httpx.MockTransport(self._answer),
@@ -75,7 +76,7 @@ class World:
     @property
     def outcomes(self) -> dict[tuple[str, ...], float]:
         """The attempts counted."""
-        return nonzero(self.block, families.UPSTREAM_ATTEMPTS)
+        return nonzero(self.block, Metrics.upstream_attempts)
 
 
 async def test_a_read() -> None:

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from gateway.metrics import Metrics
 from gateway.rooms import NewRoom
-from gateway.telemetry import Metrics, RequestContext, build_logger
+from gateway.telemetry import RequestContext, build_logger
 from gateway.upstream import QliveClient
 from tests.live.fault_server import ROOM, answering, enveloped, reply, serving
 from tests.upstream.scripted import AK, SK, sdk_authorization, sending

@@ -1,0 +1,139 @@
+"""Every metric of a worker, each declared in one statement.
+
+Names and units follow Prometheus' conventions. A label lists all its values, mostly from the code
+that owns them, so clients cannot add series. An unlisted value counts as `other` where the label
+has one, and raises KeyError elsewhere.
+"""
+
+from gateway.edge import PROBLEMS, ROUTES
+from gateway.rooms import (
+    AnchorNotRegistered,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from gateway.telemetry import OTHER, UNMATCHED, DeclaredMetrics, counter, gauge, histogram
+from gateway.upstream import BREAKER_STATES, Operation
+
+_ROUTES = (*ROUTES, UNMATCHED, OTHER)
+_SUCCESSES = (200, 201, 204, 304)
+_STATUSES = tuple(sorted({*_SUCCESSES, *(each.status for each in PROBLEMS.values())}))
+_REFUSALS = (RoomNotFound, RoomNotLive, AnchorNotRegistered)
+_FAILURES = (UpstreamError, UpstreamTimeout, UpstreamUnavailable, OutcomeUnknown)
+
+
+class Metrics(DeclaredMetrics):
+    """The metrics of a worker, in the order in which a scrape shows them."""
+
+    http_requests = counter(
+        "gateway_http_requests_total",
+        "Requests by outcome; status gone: the client left before its response.",
+        route=_ROUTES,
+        method=("GET", "HEAD", "POST", "DELETE", "OPTIONS", OTHER),
+        status=(*map(str, _STATUSES), "gone", OTHER),
+        sparse=True,
+    )
+    http_duration = histogram(
+        "gateway_http_request_duration_seconds",
+        "Time from the head of a request to the end of its response.",
+        (
+            *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+            *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+        ),
+        route=_ROUTES,
+        sparse=True,
+    )
+    http_in_flight = gauge("gateway_http_requests_in_flight", "Requests in flight.")
+    http_in_flight_max = gauge(
+        "gateway_http_requests_in_flight_max",
+        "Limit of requests in flight; more are refused as overloaded.",
+    )
+    http_problems = counter(
+        "gateway_http_problems_total", "Problems sent to clients, by code.", code=PROBLEMS
+    )
+    rate_limited = counter(
+        "gateway_rate_limit_refusals_total",
+        "Requests refused by a rate limit.",
+        limit=("reads", "writes", "failed_auth"),
+    )
+    replays = counter(
+        "gateway_idempotent_replays_total", "Creates answered with the outcome of an earlier one."
+    )
+    verifications = counter(
+        "gateway_token_verifications_total",
+        "Tokens checked; remembered: verified earlier.",
+        outcome=("remembered", "verified", "invalid", "expired", "no_keys"),
+    )
+    key_refreshes = counter(
+        "gateway_key_refreshes_total",
+        "Keys fetched from the issuer, or reloaded from files.",
+        source=("jwks", "files"),
+        outcome=("ok", "failed"),
+    )
+    lookups = counter(
+        "gateway_cache_lookups_total",
+        "Room lookups: from memory (hit, stale, unknown), by a read (miss), or by waiting for "
+        "another's read (coalesced). A failed read may add stale_if_error, an old room.",
+        result=("hit", "stale", "miss", "coalesced", "unknown", "stale_if_error"),
+    )
+    evictions = counter(
+        "gateway_cache_evictions_total",
+        "Rooms evicted for want of capacity, or after a stop or delete.",
+        reason=("capacity", "write"),
+    )
+    cached = gauge(
+        "gateway_cache_rooms", "Rooms and unknown ids in the cache.", kind=("known", "unknown")
+    )
+    cached_max = gauge("gateway_cache_rooms_max", "Limit of rooms and unknown ids in the cache.")
+    upstream_calls = counter(
+        "gateway_upstream_calls_total",
+        "Upstream calls by outcome; a call with a retry counts once.",
+        operation=Operation,
+        outcome=(
+            *("ok", *(error.code for error in _REFUSALS), "credentials_refused"),
+            *(*(error.code for error in _FAILURES), "abandoned"),
+        ),
+    )
+    upstream_duration = histogram(
+        "gateway_upstream_call_duration_seconds",
+        "Time of an upstream call, with the wait for a connection and any retry.",
+        (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0),
+        operation=Operation,
+    )
+    upstream_attempts = counter(
+        "gateway_upstream_attempts_total",
+        "Requests sent upstream, by outcome: a reply, one that reports an outage or overload, no "
+        "connection, a broken one, no reply in time, or cancelled.",
+        outcome=("reply", "unavailable", "not_connected", "broken", "timeout", "abandoned"),
+    )
+    upstream_waiting = gauge(
+        "gateway_upstream_calls_waiting", "Calls waiting for an upstream connection."
+    )
+    upstream_active = gauge(
+        "gateway_upstream_calls_active", "Calls holding an upstream connection."
+    )
+    upstream_active_max = gauge(
+        "gateway_upstream_calls_active_max", "Limit of upstream connections."
+    )
+    breaker = gauge(
+        "gateway_upstream_breaker_workers",
+        "Workers by the state of their circuit breaker.",
+        state=BREAKER_STATES,
+    )
+    breaker_opened = counter(
+        "gateway_upstream_breaker_openings_total", "Times a circuit breaker opened."
+    )
+    loop_lag = histogram(
+        "gateway_event_loop_lag_seconds",
+        "Delay of a timer in the event loop, sampled twice a second.",
+        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    )
+    log_dropped = counter(
+        "gateway_log_lines_dropped_total", "Log lines dropped: standard output was too slow."
+    )
+    worker_restarts = counter(
+        "gateway_worker_restarts_total", "Workers started to replace one that had ended."
+    )
