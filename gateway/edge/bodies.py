@@ -51,7 +51,7 @@ AnchorId = Annotated[
 ]
 
 
-class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A room to create. A field that is null counts as left out."""
 
     title: Annotated[str, Meta(min_length=1, max_length=128)]

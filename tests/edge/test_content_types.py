@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from litestar import Request
 
 from gateway.edge.problems import UnsupportedMediaType
-from gateway.edge.routes import ClientRequest, require_json
+from gateway.edge.room_handlers import ClientRequest, require_json
 
 
 def request(*headers: tuple[bytes, bytes]) -> ClientRequest:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.routes import idempotency_key_in
+from gateway.edge.room_handlers import idempotency_key_in
 from gateway.rooms import InvalidRequest
 
 NAME = b"idempotency-key"
