@@ -72,7 +72,7 @@ CREATE = Example(
         end_at=datetime.fromisoformat("2030-12-02T23:00:00+08:00"),
     ),
 )
-ALIVE = Example("alive", "Alive", Health())
+ALIVE = Example("alive", "Alive", Health("ok"))
 READY = Example("ready", "Ready", Readiness("ready", {"keys": "ok", "upstream": "ok"}))
 DRAINING = Example(
     "draining", "About to stop", Readiness("draining", {"keys": "ok", "upstream": "ok"})

@@ -21,7 +21,7 @@ _KEYS, _MISSING = "keys", "missing"
 class Health(Struct, frozen=True):
     """The process runs."""
 
-    status: str = "ok"
+    status: str
 
 
 class Readiness(Struct, frozen=True):
@@ -40,7 +40,7 @@ class HealthHandlers:
 
     async def healthz(self) -> Answer:
         """Answer while the process runs."""
-        return json(Health(), NO_STORE)
+        return json(Health("ok"), NO_STORE)
 
     async def readyz(self) -> Answer:
         """Answer with the state of each dependency."""

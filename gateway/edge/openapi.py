@@ -171,7 +171,8 @@ def _for_generators(value: Any) -> Any:  # noqa: ANN401  # any JSON
     """Return a part of the document in the form that client generators understand.
 
     `null` is one of a schema's types, not a schema beside it. Both shapes of a room are one `Room`,
-    because generators make one class with a required `push_url` from a choice of two.
+    because generators make one class with a required `push_url` from a choice of two. A field with
+    a default would be required in TypeScript, so there are no defaults.
     """
     match value:
         case {"anyOf": [{"type": kind, **schema}, {"type": "null"}], **rest}:
@@ -179,7 +180,9 @@ def _for_generators(value: Any) -> Any:  # noqa: ANN401  # any JSON
         case {"$ref": str(ref)}:
             return {"$ref": _ROOM.sub("Room", ref)}
         case dict():
-            return {name: _for_generators(each) for name, each in value.items()}
+            return {
+                name: _for_generators(each) for name, each in value.items() if name != "default"
+            }
         case list():
             return [_for_generators(each) for each in value]
     return value

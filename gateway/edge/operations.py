@@ -82,7 +82,7 @@ def bound(routes: tuple[Route, ...], owner: object) -> list[HTTPRouteHandler]:
 
 
 def _function(method: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
-    """Return `method` as a function, because Litestar deep-copies a bound method with its object."""
+    """Return `method` as a function; Litestar would deep-copy a bound method with its object."""
 
     @wraps(method)
     async def handler(**arguments: object) -> Answer:

@@ -221,6 +221,11 @@ def test_generators_find_no_choice_of_schemas() -> None:
     assert not [each for each in schemas_in(DOCUMENT) if {"anyOf", "oneOf"} & set(each)]
 
 
+def test_optional_fields_have_no_default() -> None:
+    """No schema may have a default, since generators of TypeScript then require the field."""
+    assert not [each for each in schemas_in(DOCUMENT) if "default" in each]
+
+
 @pytest.mark.parametrize(
     ("schema", "names"),
     [
