@@ -28,7 +28,7 @@ from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def build_application(  # noqa: PLR0913  # the wiring of all that stands behind HTTP
+def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     rooms: RoomService,
     authenticate: Authenticate,
     recall_caller: Callable[[str], Caller | None],
@@ -46,8 +46,8 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
 ) -> ASGIApp:
     """Return the ASGI application.
 
-    `recall_caller` gives the caller of a token verified before; `clock` the time with an offset.
-    `cors` and `cookie` are None where browsers get nothing of their own.
+    `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
+    `cors` and `cookie` are None unless browsers are served.
     """
     private = Router(
         "/",

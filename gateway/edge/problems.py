@@ -188,7 +188,7 @@ def details(code: str, request_id: str, errors: Sequence[FieldProblem] = ()) -> 
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of the problem that `error` is to a client."""
+    """Return the code of the problem that a client gets for `error`."""
     if isinstance(error, GatewayError):
         return error.code
     if isinstance(error, HTTPException) and error.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
@@ -197,7 +197,7 @@ def code_of(error: Exception) -> str:
 
 
 def render(error: Exception, request_id: str) -> Answer:
-    """Return the response that tells a client of `error`."""
+    """Return the problem response for `error`."""
     problem = details(code_of(error), request_id, _errors(error))
     headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
     if isinstance(error, GatewayError) and error.replayed:
