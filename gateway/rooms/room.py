@@ -22,6 +22,11 @@ Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 
 Count = Annotated[Int64, Meta(description="The upstream's server API always says 0.")]
 
+Time = Annotated[
+    Int64 | None,
+    Meta(description="Epoch seconds: the planned time until the real one; null when unset."),
+]
+
 
 class Anchor(Struct, frozen=True):
     """The user who broadcasts in a room."""
@@ -45,14 +50,8 @@ class _Room(Struct, frozen=True, kw_only=True):
     ]
     pk_id: str
     online_count: Count
-    start_time: Annotated[
-        Int64 | None,
-        Meta(description="Epoch seconds: the planned start until the real one; null when unset."),
-    ]
-    end_time: Annotated[
-        Int64 | None,
-        Meta(description="Epoch seconds: the planned end until the real one; null when unset."),
-    ]
+    start_time: Time
+    end_time: Time
     chat_id: Int64
     hls_url: str
     rtmp_url: str
