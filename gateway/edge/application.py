@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from functools import partial
 
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
 from litestar.types import ASGIApp
 
 from gateway.rooms import Caller, RoomService
@@ -16,19 +14,21 @@ from gateway.telemetry import Telemetry
 from .authentication import Authenticate, authentication
 from .cookie import TokenCookie
 from .cors import Cors
-from .docs import docs_routes
+from .docs import DocsHandlers
 from .fast_path import FastPath
 from .front import Front
-from .health import Checks, healthz, readiness, readyz
+from .health import Checks, HealthHandlers
 from .in_flight import InFlight
 from .openapi import openapi_json
+from .operations import bound
 from .rate_limits import RateLimits
-from .routes import RoomController
+from .room_handlers import RoomHandlers
+from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def build_application(  # noqa: PLR0913  # the wiring of all that stands behind HTTP
+def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     rooms: RoomService,
     authenticate: Authenticate,
     recall_caller: Callable[[str], Caller | None],
@@ -46,30 +46,20 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
 ) -> ASGIApp:
     """Return the ASGI application.
 
-    `recall_caller` gives the caller of a token verified before; `clock` the time with an offset.
-    `cors` and `cookie` are None where browsers get nothing of their own.
+    `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
+    `cors` and `cookie` are None unless browsers are served.
     """
-
-    def clock_after_rooms(rooms: NamedDependency[RoomService]) -> Callable[[], datetime]:
-        # For two dependencies at once the framework makes a task group, in which each request would
-        # wait for a turn of the event loop: thousands that come together would all be in flight.
-        del rooms
-        return clock
-
     private = Router(
         "/",
-        route_handlers=[RoomController],
+        route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock)),
         middleware=[authentication(authenticate, limits, cookie)],
     )
     litestar = Litestar(
-        [private, healthz, readyz, *docs_routes(openapi_json())],
-        dependencies={
-            "rooms": Provide(lambda: rooms, sync_to_thread=False),
-            "clock": Provide(clock_after_rooms, sync_to_thread=False),
-            "readiness": Provide(
-                lambda: partial(readiness, checks, draining), sync_to_thread=False
-            ),
-        },
+        [
+            private,
+            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining)),
+            *bound(DOCS_ROUTES, DocsHandlers(openapi_json())),
+        ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],
         openapi_config=None,

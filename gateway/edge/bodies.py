@@ -1,9 +1,8 @@
-"""What clients may send to create a room, and every fault in it named at once.
+"""The body of a create, with every fault named at once.
 
-Types and lengths stand in the annotations, from which the OpenAPI document is made too; what JSON
-Schema cannot say, or says with another regular-expression dialect, is checked in `_rules`. That
-`publish_expire_at` lies in the future is not asked of a create that is repeated, so a body whose
-only fault is that it has passed is left to the domain.
+Types and lengths are in the annotations, and so in the OpenAPI document. `_rules` checks the rest,
+for which JSON Schema has no words or another dialect of regular expressions. A repeated create may
+have a `publish_expire_at` in the past, so a body without any other fault is left to the domain.
 """
 
 import re
@@ -51,7 +50,7 @@ AnchorId = Annotated[
 ]
 
 
-class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A room to create. A field that is null counts as left out."""
 
     title: Annotated[str, Meta(min_length=1, max_length=128)]
@@ -78,9 +77,9 @@ class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
-    """Return the valid body of a create, its `publish_expire_at` yet to be compared with the clock.
+    """Return the valid body of a create, its `publish_expire_at` not yet compared with the clock.
 
-    Raises InvalidRequest with every problem that the body has at `now`, which carries an offset.
+    Raises InvalidRequest with every problem of the body at `now`, a time with an offset.
     """
     given = _json_object(body)
     values: dict[str, Any] = {}

@@ -1,19 +1,17 @@
 """`/openapi.json`, and `/docs`, a page that loads nothing from another host.
 
-Swagger UI comes from a package's static files; a Content-Security-Policy makes the browser enforce
-that promise. The page's few lines of script are a file of their own because the policy forbids
-inline script.
+Swagger UI comes from a package's static files. A Content-Security-Policy makes the browser enforce
+the promise. It forbids inline script, so the page's few lines of script are a file.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from litestar import get
-from litestar.exceptions import NotFoundException
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from .answers import Answer, content
+from .paths import DOCS, OPENAPI
+from .problems import NotFound
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -22,65 +20,66 @@ _POLICY = (
 
 _REVALIDATE = (b"cache-control", b"no-cache")
 
-_PAGE = """<!doctype html>
+_PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Live room gateway</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="{DOCS}/swagger-ui.css">
 </head>
 <body>
 <div id="docs"></div>
 <noscript>
-This page needs script; the document itself is <a href="/openapi.json">/openapi.json</a>.
+This page needs script; the document itself is <a href="{OPENAPI}">{OPENAPI}</a>.
 </noscript>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="{DOCS}/swagger-ui-bundle.js"></script>
+<script src="{DOCS}/start.js"></script>
 </body>
 </html>
 """
 
-_START = """SwaggerUIBundle({
-  url: "/openapi.json",
+_START = f"""SwaggerUIBundle({{
+  url: "{OPENAPI}",
   dom_id: "#docs",
   deepLinking: true,
   validatorUrl: null,
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
-});
+}});
 """
 
 
-def docs_routes(document: bytes) -> list[HTTPRouteHandler]:
-    """Return the handlers that serve `document`, the OpenAPI JSON, and its page."""
-    static = _static_folder()
-    assets = {
-        "swagger-ui.css": (b"text/css", (static / "swagger-ui.css").read_bytes()),
-        "swagger-ui-bundle.js": (
-            b"text/javascript",
-            (static / "swagger-ui-bundle.js").read_bytes(),
-        ),
-        "start.js": (b"text/javascript", _START.encode()),
-    }
+class DocsHandlers:
+    """Serves `document`, the OpenAPI JSON, and its page."""
 
-    @get("/openapi.json")
-    async def openapi() -> Answer:
-        return content(b"application/json", document, _REVALIDATE)
+    def __init__(self, document: bytes) -> None:
+        static = _static_folder()
+        self._document = document
+        self._files = {
+            "swagger-ui.css": (b"text/css", (static / "swagger-ui.css").read_bytes()),
+            "swagger-ui-bundle.js": (
+                b"text/javascript",
+                (static / "swagger-ui-bundle.js").read_bytes(),
+            ),
+            "start.js": (b"text/javascript", _START.encode()),
+        }
 
-    @get("/docs")
-    async def page() -> Answer:
+    async def openapi(self) -> Answer:
+        """Return the document."""
+        return content(b"application/json", self._document, _REVALIDATE)
+
+    async def page(self) -> Answer:
+        """Return the page."""
         policy = (b"content-security-policy", _POLICY)
         return content(b"text/html; charset=utf-8", _PAGE.encode(), _REVALIDATE, policy)
 
-    @get("/docs/{name:str}")
-    async def asset(name: FromPath[str]) -> Answer:
-        if name not in assets:
-            raise NotFoundException
-        return content(*assets[name], (b"cache-control", b"public, max-age=3600"))
-
-    return [openapi, page, asset]
+    async def file(self, name: FromPath[str]) -> Answer:
+        """Return a file of the page; raise NotFound for any other."""
+        if name not in self._files:
+            raise NotFound
+        return content(*self._files[name], (b"cache-control", b"public, max-age=3600"))
 
 
 def _static_folder() -> Path:

@@ -1,14 +1,31 @@
-"""The examples of the OpenAPI document; a test holds them against its schemas."""
+"""The examples of the OpenAPI document, and the types that only the document has."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
 
-import msgspec
+from msgspec import Meta, Struct
 
-from gateway.rooms import Anchor, ViewerRoom
+from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, ViewerRoom
+from gateway.secret import Secret
 
-from .problems import PROBLEMS
+from .bodies import CreateRoom
+from .health import Health, Readiness
+from .operations import Example
+from .problems import Problem, details
 
-Json = dict[str, Any]
+LiveId = Annotated[str, Meta(pattern=f"^{LIVE_ID}$")]
+
+
+class RoomBatch(Struct, frozen=True):
+    """Several rooms in viewer shape, in the order asked for."""
+
+    rooms: Annotated[
+        Sequence[ViewerRoom], Meta(description="Never with `push_url`, not even for their anchor.")
+    ]
+    missing: Annotated[Sequence[LiveId], Meta(description="Ids of rooms that do not exist.")]
+    failed: Annotated[Sequence[LiveId], Meta(description="Ids that could not be read now.")]
+
 
 ROOM = ViewerRoom(
     live_id="1580203311927304192",
@@ -38,40 +55,32 @@ ROOM = ViewerRoom(
 )
 
 
-def room_examples() -> Json:
-    """Return a room in both shapes."""
-    return {
-        "viewer": {"summary": "To anyone else", "value": msgspec.to_builtins(ROOM)},
-        "anchor": {"summary": "To the room's anchor", "value": _anchor_room()},
-    }
+_PUSH_URL = Secret("rtmp://push.example.com/live/room?token=only-for-its-anchor")
+
+ROOMS = (
+    Example("viewer", "To anyone else", ROOM),
+    Example("anchor", "To the room's anchor", ROOM.for_anchor(_PUSH_URL)),
+)
+BATCH = Example("rooms", "One of two found", RoomBatch((ROOM,), ("no-such-room",), ()))
+CREATE = Example(
+    "room",
+    "A room that ends by itself",
+    CreateRoom(
+        title="Friday session",
+        notice="Starts at eight",
+        extends={"season": "2"},
+        end_at=datetime.fromisoformat("2030-12-02T23:00:00+08:00"),
+    ),
+)
+ALIVE = Example("alive", "Alive", Health("ok"))
+READY = Example("ready", "Ready", Readiness("ready", {"keys": "ok", "upstream": "ok"}))
+DRAINING = Example(
+    "draining", "About to stop", Readiness("draining", {"keys": "ok", "upstream": "ok"})
+)
 
 
-def new_room_example() -> Json:
-    """Return the body of a create."""
-    return {
-        "title": "Friday session",
-        "notice": "Starts at eight",
-        "extends": {"season": "2"},
-        "end_at": "2030-12-02T23:00:00+08:00",
-    }
-
-
-def problem_example(code: str) -> Json:
-    """Return the problem that has `code`."""
-    problem = PROBLEMS[code]
-    example = {
-        "type": f"urn:gateway:problem:{code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": code,
-        "request_id": "2f1c7a5e9b0d4c68",
-    }
-    if code == "invalid_request":
-        example["errors"] = [{"field": "title", "message": "required"}]
-    return example
-
-
-def _anchor_room() -> Json:
-    push_url = "rtmp://push.example.com/live/room?token=only-for-its-anchor"
-    return {**msgspec.to_builtins(ROOM), "push_url": push_url}
+def problem(row: Problem) -> Example:
+    """Return the problem of a row of the table."""
+    errors = (FieldProblem("title", "required"),) if row.error is InvalidRequest else ()
+    code = row.error.code
+    return Example(code, row.title, details(code, "2f1c7a5e9b0d4c68", errors))

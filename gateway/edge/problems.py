@@ -1,7 +1,7 @@
-"""The one table from problem codes to HTTP, and its RFC 9457 bodies.
+"""The one table from errors to HTTP, and its RFC 9457 bodies.
 
-What a client is told about an error comes from here and from `InvalidRequest` alone. Texts of
-exceptions and of the upstream are for the log.
+Each class of error has its `code`; each row of the table has everything else that a client is told.
+Texts of exceptions and of the upstream are for the log only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,25 @@ from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from msgspec import Meta, Struct
 
 from gateway.rooms import (
+    AnchorNotRegistered,
     FieldProblem,
     Forbidden,
     GatewayError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InvalidRequest,
     MissingScope,
+    NotRoomAnchor,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    TokenExpired,
+    TokenInvalid,
     TokenMissing,
     Unauthenticated,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
 
 from .answers import NO_STORE, REPLAYED, Answer, allow, content
@@ -29,104 +41,26 @@ from .answers import NO_STORE, REPLAYED, Answer, allow, content
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Struct, frozen=True):
-    """A row of the contract's error table; `detail` says what the client can do."""
-
-    status: int
-    title: str
-    detail: str
-
-
-PROBLEMS: Mapping[str, Problem] = MappingProxyType(
-    {
-        "invalid_request": Problem(
-            400, "Invalid request", "The request is not valid; `errors` names each field."
-        ),
-        "token_missing": Problem(
-            401, "Token missing", "Send a token as `Authorization: Bearer <token>`."
-        ),
-        "token_invalid": Problem(
-            401, "Token invalid", "The token cannot be accepted; sign in again to get another."
-        ),
-        "token_expired": Problem(
-            401, "Token expired", "The token has expired; refresh it and repeat the request."
-        ),
-        "not_room_anchor": Problem(
-            403, "Not the room's anchor", "Only the anchor of this room may do this."
-        ),
-        "missing_scope": Problem(
-            403, "Missing scope", "The token does not grant the scope that this needs."
-        ),
-        "csrf_required": Problem(
-            403,
-            "CSRF header required",
-            "A write that a cookie signs in needs `X-Gateway-CSRF: 1` and an allowed `Origin`.",
-        ),
-        "room_not_found": Problem(
-            404, "Room not found", "There is no such room, or it has been deleted."
-        ),
-        "not_found": Problem(404, "Not found", "There is nothing at this path."),
-        "method_not_allowed": Problem(
-            405, "Method not allowed", "Use one of the methods in the `Allow` header."
-        ),
-        "room_not_live": Problem(409, "Room not live", "The room has not gone live yet."),
-        "idempotency_in_progress": Problem(
-            409,
-            "Still in progress",
-            "The first request with this `Idempotency-Key` still runs; repeat it in a moment.",
-        ),
-        "body_too_large": Problem(
-            413, "Body too large", "The body of a request may have 65536 bytes at most."
-        ),
-        "unsupported_media_type": Problem(
-            415, "Unsupported media type", "Send the body as uncompressed `application/json`."
-        ),
-        "anchor_not_registered": Problem(
-            422, "Anchor not registered", "The live service does not know this user yet."
-        ),
-        "idempotency_key_reused": Problem(
-            422, "Idempotency key reused", "This `Idempotency-Key` was used for another body."
-        ),
-        "rate_limited": Problem(
-            429, "Rate limited", "Too many requests; wait as long as `Retry-After` says."
-        ),
-        "internal_error": Problem(
-            500, "Internal error", "Something went wrong here; quote `request_id` when you ask."
-        ),
-        "upstream_error": Problem(
-            502, "Upstream error", "The live service could not carry this out."
-        ),
-        "upstream_unavailable": Problem(
-            503,
-            "Upstream unavailable",
-            "The live service is not reachable just now; try again after `Retry-After`.",
-        ),
-        "overloaded": Problem(
-            503, "Overloaded", "Too many requests at once; try again after `Retry-After`."
-        ),
-        "upstream_timeout": Problem(
-            504, "Upstream timeout", "The live service did not answer in time; try again."
-        ),
-        "outcome_unknown": Problem(
-            504,
-            "Outcome unknown",
-            "The live service did not confirm this; it may or may not have happened.",
-        ),
-    }
-)
-"""Every problem a client can meet, by its code."""
-
-_BY_STATUS = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
-
-
 class CsrfRequired(Forbidden):
-    """A cookie signs in a write that the app may not have meant."""
+    """A cookie-authenticated write without proof of intent."""
 
     code = "csrf_required"
 
 
+class NotFound(GatewayError):
+    """No route has this path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    """The path has no such method."""
+
+    code = "method_not_allowed"
+
+
 class BodyTooLarge(GatewayError):
-    """More bytes were sent than a request may have."""
+    """The request's body is over the limit."""
 
     code = "body_too_large"
 
@@ -141,17 +75,95 @@ class RateLimited(GatewayError):
     """The user, or the address, has made too many requests."""
 
     code = "rate_limited"
+    retry_after = 1.0
 
     def __init__(self, retry_after: float) -> None:
         super().__init__()
         self.retry_after = retry_after
 
 
+class InternalError(GatewayError):
+    """A fault of the gateway."""
+
+    code = "internal_error"
+
+
 class Overloaded(GatewayError):
-    """More requests are in flight than may be."""
+    """Too many requests are in flight."""
 
     code = "overloaded"
     retry_after = 1.0
+
+
+class Problem(Struct, frozen=True):
+    """An error as HTTP tells it; `detail` tells the client what to do."""
+
+    error: type[GatewayError]
+    status: int
+    title: str
+    detail: str
+
+
+def _row(
+    error: type[GatewayError], status: int, detail: str, *, title: str | None = None
+) -> Problem:
+    """Return a row of the table; the default title is the code in words."""
+    return Problem(error, status, title or error.code.replace("_", " ").capitalize(), detail)
+
+
+_ROWS = (
+    _row(InvalidRequest, 400, "The request is not valid; `errors` names each field."),
+    _row(TokenMissing, 401, "Send a token as `Authorization: Bearer <token>`."),
+    _row(TokenInvalid, 401, "The token cannot be accepted; sign in again to get another."),
+    _row(TokenExpired, 401, "The token has expired; refresh it and repeat the request."),
+    _row(
+        NotRoomAnchor,
+        403,
+        "Only the anchor of this room may do this.",
+        title="Not the room's anchor",
+    ),
+    _row(MissingScope, 403, "The token does not grant the scope that this needs."),
+    _row(
+        CsrfRequired,
+        403,
+        "A write that a cookie signs in needs `X-Gateway-CSRF: 1` and an allowed `Origin`.",
+        title="CSRF header required",
+    ),
+    _row(RoomNotFound, 404, "There is no such room, or it has been deleted."),
+    _row(NotFound, 404, "There is nothing at this path."),
+    _row(MethodNotAllowed, 405, "Use one of the methods in the `Allow` header."),
+    _row(RoomNotLive, 409, "The room has not gone live yet."),
+    _row(
+        IdempotencyInProgress,
+        409,
+        "The first request with this `Idempotency-Key` still runs; repeat it in a moment.",
+        title="Still in progress",
+    ),
+    _row(BodyTooLarge, 413, "The body of a request may have 65536 bytes at most."),
+    _row(UnsupportedMediaType, 415, "Send the body as uncompressed `application/json`."),
+    _row(AnchorNotRegistered, 422, "The live service does not know this user yet."),
+    _row(IdempotencyKeyReused, 422, "This `Idempotency-Key` was used for another body."),
+    _row(RateLimited, 429, "Too many requests; wait as long as `Retry-After` says."),
+    _row(InternalError, 500, "Something went wrong here; quote `request_id` when you ask."),
+    _row(UpstreamError, 502, "The live service could not carry this out."),
+    _row(
+        UpstreamUnavailable,
+        503,
+        "The live service is not reachable just now; try again after `Retry-After`.",
+    ),
+    _row(Overloaded, 503, "Too many requests at once; try again after `Retry-After`."),
+    _row(UpstreamTimeout, 504, "The live service did not answer in time; try again."),
+    _row(
+        OutcomeUnknown,
+        504,
+        "The live service did not confirm this; it may or may not have happened.",
+    ),
+)
+
+PROBLEMS: Mapping[str, Problem] = MappingProxyType({row.error.code: row for row in _ROWS})
+"""Every problem a client can meet, by its code."""
+
+_BY_STATUS = MappingProxyType({404: NotFound, 405: MethodNotAllowed})
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
@@ -168,33 +180,29 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     ] = ()
 
 
+def details(code: str, request_id: str, errors: Sequence[FieldProblem] = ()) -> ProblemDetails:
+    """Return the body of the problem `code`."""
+    row = PROBLEMS[code]
+    kind = f"urn:gateway:problem:{code}"
+    return ProblemDetails(kind, row.title, row.status, row.detail, code, request_id, errors)
+
+
 def code_of(error: Exception) -> str:
-    """Return the code of the problem that `error` is to a client."""
+    """Return the code of the problem that a client gets for `error`."""
     if isinstance(error, GatewayError):
         return error.code
-    if isinstance(error, HTTPException):
-        ours = error.status_code >= HTTP_500_INTERNAL_SERVER_ERROR
-        return _BY_STATUS.get(error.status_code, "internal_error" if ours else "invalid_request")
-    return "internal_error"
+    if isinstance(error, HTTPException) and error.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
+        return _BY_STATUS.get(error.status_code, InvalidRequest).code
+    return InternalError.code
 
 
 def render(error: Exception, request_id: str) -> Answer:
-    """Return the response that tells a client of `error`."""
-    code = code_of(error)
-    problem = PROBLEMS[code]
-    details = ProblemDetails(
-        type=f"urn:gateway:problem:{code}",
-        title=problem.title,
-        status=problem.status,
-        detail=problem.detail,
-        code=code,
-        request_id=request_id,
-        errors=_errors(error),
-    )
-    body = msgspec.json.encode(details)
+    """Return the problem response for `error`."""
+    problem = details(code_of(error), request_id, _errors(error))
     headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
     if isinstance(error, GatewayError) and error.replayed:
         headers.append(REPLAYED)
+    body = msgspec.json.encode(problem)
     return content(MEDIA_TYPE.encode(), body, NO_STORE, *headers, status=problem.status)
 
 
@@ -203,7 +211,7 @@ def _errors(error: Exception) -> Sequence[FieldProblem]:
         return error.problems
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         return tuple(FieldProblem(item["key"], item["message"]) for item in error.extra)
-    if code_of(error) == "invalid_request":
+    if code_of(error) == InvalidRequest.code:
         return (FieldProblem("request", "the request cannot be read"),)
     return ()
 
@@ -212,7 +220,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
     if isinstance(error, GatewayError) and error.retry_after is not None:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, BodyTooLarge):
-        return {"connection": "close"}  # the server does so, with what is still to come unread
+        return {"connection": "close"}  # the server closes it, the rest of the body unread
     if isinstance(error, Unauthenticated | MissingScope):
         return {"www-authenticate": _challenge(error)}
     if isinstance(error, MethodNotAllowedException):
@@ -221,7 +229,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
 
 
 def _challenge(error: Unauthenticated | MissingScope) -> str:
-    """Return what RFC 6750 §3 has a client told; nothing is said of a token that was not sent."""
+    """Return the challenge of RFC 6750 §3; a missing token has no error to name."""
     if isinstance(error, TokenMissing):
         return 'Bearer realm="gateway"'
     detail = f'error_description="{PROBLEMS[error.code].detail}"'

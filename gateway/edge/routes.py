@@ -1,130 +1,163 @@
-"""The room routes: read the request, ask the domain, answer."""
+"""All routes, each a row with its documentation.
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from email.message import Message
+A new route is a row here, a path in `paths` and a method of a class of handlers.
+"""
 
-from litestar import Controller, HttpMethod, Request, delete, get, post, route
-from litestar.datastructures import State
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from typing import Annotated
+
+from msgspec import Meta
+from msgspec.json import schema
 
 from gateway.rooms import (
-    Caller,
-    FieldProblem,
+    IDEMPOTENCY_KEY,
+    AnchorNotRegistered,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InvalidRequest,
-    RoomService,
-    is_idempotency_key,
-    is_live_id,
+    MissingScope,
+    NotRoomAnchor,
+    OutcomeUnknown,
+    RoomNotFound,
+    RoomNotLive,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
 
-from . import answers
-from .answers import Answer, Header
-from .bodies import parse_create_room
-from .exchange import exchange_of
-from .paths import ROOMS
-from .problems import UnsupportedMediaType
+from . import examples
+from .docs import DocsHandlers
+from .examples import LiveId
+from .health import HealthHandlers
+from .operations import Parameter, Reply, Route
+from .paths import DOCS, DOCS_FILE, HEALTH, OPENAPI, READINESS, ROOM, ROOMS, STOP
+from .problems import BodyTooLarge, CsrfRequired, UnsupportedMediaType
+from .room_handlers import MAX_BATCH, RoomHandlers
 
-ClientRequest = Request[Caller, None, State]
-Rooms = NamedDependency[RoomService]
-Clock = Callable[[], datetime]
+_LIVE_ID = Parameter(
+    "live_id", "path", "The room's id.", schema(LiveId), examples.ROOM.live_id, required=True
+)
+_IDS = Parameter(
+    "id",
+    "query",
+    "A room's id; repeat it for each room.",
+    schema(Annotated[list[LiveId], Meta(min_length=1, max_length=MAX_BATCH)]),
+    [examples.ROOM.live_id, "no-such-room"],
+    required=True,
+)
+_IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "A new value for each room to create, sent again when the create is repeated. For 24 hours a "
+    "repeated create is answered with the first outcome, and creates nothing.",
+    schema(Annotated[str, Meta(pattern=f"^{IDEMPOTENCY_KEY}$")]),
+    "0c9a4f5e-6d1b-4f0e-9d38-2f6f3f1f8a57",
+)
+_IF_NONE_MATCH = Parameter(
+    "If-None-Match", "header", "An earlier ETag; 304 while it still holds.", schema(str)
+)
+_UPSTREAM = (InvalidRequest, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
+_WRITING = (*_UPSTREAM, OutcomeUnknown, CsrfRequired)
 
-MAX_BATCH = 50
-"""Rooms one batch may ask for."""
+ROOM_ROUTES = (
+    # Litestar adds an OPTIONS handler of its own to a path unless its first handler is one.
+    Route("OPTIONS", ROOMS, RoomHandlers.options),
+    Route("OPTIONS", ROOM, RoomHandlers.options),
+    Route(
+        "POST",
+        ROOMS,
+        RoomHandlers.create,
+        "createRoom",
+        "Create a room",
+        replies=(
+            Reply(
+                201,
+                "Created; `push_url` only for the caller's own room.",
+                examples.ROOMS,
+                ("Location", "Idempotency-Replayed"),
+                links=("getRoom", "stopRoom", "deleteRoom"),
+            ),
+        ),
+        errors=(
+            *(*_WRITING, MissingScope, BodyTooLarge, UnsupportedMediaType),
+            *(AnchorNotRegistered, IdempotencyInProgress, IdempotencyKeyReused),
+        ),
+        parameters=(_IDEMPOTENCY_KEY,),
+        body=examples.CREATE,
+        replayed=(AnchorNotRegistered, UpstreamError, OutcomeUnknown),
+    ),
+    Route(
+        "GET",
+        ROOM,
+        RoomHandlers.read,
+        "getRoom",
+        "Get a room",
+        replies=(
+            Reply(200, "The caller's shape.", examples.ROOMS, ("ETag", "Cache-Status")),
+            Reply(304, "The room has not changed."),
+        ),
+        errors=(*_UPSTREAM, RoomNotFound),
+        parameters=(_LIVE_ID, _IF_NONE_MATCH),
+    ),
+    Route(
+        "GET",
+        ROOMS,
+        RoomHandlers.read_batch,
+        "getRooms",
+        "Get several rooms",
+        replies=(Reply(200, "The rooms found.", (examples.BATCH,)),),
+        errors=(InvalidRequest,),
+        parameters=(_IDS,),
+        description="In viewer shape, in the order asked for, duplicates folded. A room that is "
+        "missing or failed does not fail the others.",
+    ),
+    Route(
+        "POST",
+        STOP,
+        RoomHandlers.stop,
+        "stopRoom",
+        "End a room's broadcast",
+        replies=(Reply(204, "The broadcast has ended, now or before."),),
+        errors=(*_WRITING, RoomNotFound, NotRoomAnchor, RoomNotLive),
+        parameters=(_LIVE_ID,),
+    ),
+    Route(
+        "DELETE",
+        ROOM,
+        RoomHandlers.delete,
+        "deleteRoom",
+        "Delete a room",
+        replies=(Reply(204, "The room is gone."),),
+        errors=(*_WRITING, RoomNotFound, NotRoomAnchor),
+        parameters=(_LIVE_ID,),
+    ),
+)
 
-JSON = "application/json"
+HEALTH_ROUTES = (
+    Route(
+        "GET",
+        HEALTH,
+        HealthHandlers.healthz,
+        "getHealth",
+        "The process runs",
+        replies=(Reply(200, "Yes.", (examples.ALIVE,)),),
+        public=True,
+    ),
+    Route(
+        "GET",
+        READINESS,
+        HealthHandlers.readyz,
+        "getReadiness",
+        "The gateway is ready for requests",
+        replies=(
+            Reply(200, "Yes.", (examples.READY,)),
+            Reply(503, "Not now.", (examples.DRAINING,)),
+        ),
+        public=True,
+    ),
+)
 
-
-class RoomController(Controller):
-    """`/v1/rooms`; every route needs an authenticated caller."""
-
-    path = ROOMS
-
-    @route(["/", "/{live_id:str}"], http_method=HttpMethod.OPTIONS, status_code=200)
-    async def allowed(self, request: ClientRequest) -> Answer:
-        """Name the methods of a path; Litestar's own handler names those of one handler only.
-
-        Handlers are registered by name, and to replace that one this must be the first of a path.
-        """
-        template = request.scope["path_template"]
-        routes = [each for each in request.app.routes if each.path_format == template]
-        return answers.allowing(*routes[0].methods)
-
-    @post()
-    async def create(
-        self, request: ClientRequest, rooms: Rooms, clock: NamedDependency[Clock]
-    ) -> Answer:
-        """Create a room, once for each `Idempotency-Key`."""
-        require_json(request)
-        key = idempotency_key_in(request.scope["headers"])
-        now = clock()
-        body = parse_create_room(await request.body(), now)
-        new_room = body.new_room(request.user)
-        creation = await rooms.create(request.user, new_room, now=now, key=key)
-        exchange_of(request.scope).replayed = creation.replayed
-        return answers.created(creation)
-
-    @get("/{live_id:str}")
-    async def read(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
-        """Return a room in the caller's shape."""
-        room = await rooms.get(request.user, checked(live_id))
-        answer = answers.found(room, answers.condition_in(request.scope["headers"]))
-        exchange_of(request.scope).cache = answer.cache
-        return answer
-
-    @get()
-    async def read_batch(self, request: ClientRequest, rooms: Rooms) -> Answer:
-        """Return several rooms in viewer shape."""
-        live_ids = batch_of(request.query_params.getall("id", []))
-        return answers.batch(await rooms.get_batch(live_ids))
-
-    @post("/{live_id:str}/stop")
-    async def stop(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
-        """End a room's broadcast."""
-        await rooms.stop(request.user, checked(live_id))
-        return answers.done()
-
-    @delete("/{live_id:str}", status_code=200)  # for Litestar only; the answer has its own
-    async def delete(self, request: ClientRequest, rooms: Rooms, live_id: FromPath[str]) -> Answer:
-        """Delete a room."""
-        await rooms.delete(request.user, checked(live_id))
-        return answers.done()
-
-
-def checked(live_id: str, field: str = "live_id") -> str:
-    """Return a well-formed room id; raise InvalidRequest for anything else in `field`."""
-    if not is_live_id(live_id):
-        problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
-        raise InvalidRequest(FieldProblem(field, problem))
-    return live_id
-
-
-def batch_of(live_ids: list[str]) -> list[str]:
-    """Return the ids of a batch once each, in order; raise InvalidRequest for a bad one."""
-    if not 1 <= len(live_ids) <= MAX_BATCH:
-        raise InvalidRequest(FieldProblem("id", f"give 1 to {MAX_BATCH} of them"))
-    return [checked(live_id, "id") for live_id in dict.fromkeys(live_ids)]
-
-
-def idempotency_key_in(headers: Iterable[Header]) -> str | None:
-    """Return the key in raw request headers; raise InvalidRequest for a bad one or several."""
-    given = [value.decode("latin-1") for name, value in headers if name == b"idempotency-key"]
-    if not given:
-        return None
-    if len(given) > 1 or not is_idempotency_key(given[0]):
-        problem = "give one, of 1 to 128 visible ASCII characters"
-        raise InvalidRequest(FieldProblem("Idempotency-Key", problem))
-    return given[0]
-
-
-def require_json(request: ClientRequest) -> None:
-    """Raise UnsupportedMediaType unless the body is declared as plain JSON in UTF-8."""
-    declared = Message()
-    declared["Content-Type"] = request.headers.get("content-type", "")
-    coded = request.headers.get("content-encoding", "identity") != "identity"
-    if (
-        coded
-        or declared.get_content_type() != JSON
-        or declared.get_content_charset("utf-8") != "utf-8"
-    ):
-        raise UnsupportedMediaType
+DOCS_ROUTES = (
+    Route("GET", OPENAPI, DocsHandlers.openapi),
+    Route("GET", DOCS, DocsHandlers.page),
+    Route("GET", DOCS_FILE, DocsHandlers.file),
+)

@@ -158,6 +158,7 @@ class UpstreamUnavailable(UpstreamFailure):
 
     code = "upstream_unavailable"
     sent = False
+    retry_after = 1.0
 
     def __init__(self, reason: str, *, retry_after: float) -> None:
         super().__init__(reason)

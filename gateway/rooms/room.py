@@ -20,6 +20,13 @@ ENDED = 2
 
 Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 
+Count = Annotated[Int64, Meta(description="The upstream's server API always says 0.")]
+
+Time = Annotated[
+    Int64 | None,
+    Meta(description="Epoch seconds: the planned time until the real one; null when unset."),
+]
+
 
 class Anchor(Struct, frozen=True):
     """The user who broadcasts in a room."""
@@ -38,17 +45,19 @@ class _Room(Struct, frozen=True, kw_only=True):
     cover_url: str
     extends: Mapping[str, str]
     anchor_info: Anchor
-    anchor_status: Annotated[int, Meta(description="0 offline, 1 online.")]
+    anchor_status: Annotated[
+        int, Meta(description="0 offline, 1 online; the upstream's server API always says 0.")
+    ]
     pk_id: str
-    online_count: int
-    start_time: Annotated[int | None, Meta(description="Epoch seconds; null when unset.")]
-    end_time: Annotated[int | None, Meta(description="Epoch seconds; null when unset.")]
+    online_count: Count
+    start_time: Time
+    end_time: Time
     chat_id: Int64
     hls_url: str
     rtmp_url: str
     flv_url: str
-    pv: int
-    uv: int
+    pv: Count
+    uv: Count
     live_status: Annotated[int, Meta(description="0 created, 1 living, 2 ended.")]
 
 
@@ -67,7 +76,7 @@ class AnchorRoom(_Room, frozen=True, kw_only=True):
     push_url: Annotated[
         Secret,
         Meta(
-            description="Whoever has it can broadcast as the anchor.",
+            description="Only for the room's own anchor; its holder can broadcast as the anchor.",
             extra_json_schema={"type": "string"},
         ),
     ]

@@ -1,4 +1,4 @@
-"""What a create may carry: every fault is named, all of them at once, and nothing else escapes."""
+"""The body of a create: every fault is named at once, and no other exception escapes."""
 
 import json
 from contextlib import suppress
@@ -48,7 +48,7 @@ GOOD: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("field", "value"), GOOD)
 def test_a_good_value_is_kept_as_it_is(field: str, value: Any) -> None:
-    """A value within the contract's bounds comes through unchanged."""
+    """A value within the contract's bounds must come through unchanged."""
     kept = getattr(parse(**{field: value}), field)
     assert (kept.isoformat().replace("+00:00", "Z") if field.endswith("_at") else kept) == value
 
@@ -58,7 +58,7 @@ def test_a_good_value_is_kept_as_it_is(field: str, value: Any) -> None:
     ["notice", "cover_url", "extends", "start_at", "end_at", "publish_expire_at", "anchor_id"],
 )
 def test_null_counts_as_left_out(field: str) -> None:
-    """An optional field that is null is the same as one that is not there."""
+    """An optional field with null must be the same as one left out."""
     assert parse(**{field: None}) == parse()
 
 
@@ -101,7 +101,7 @@ BAD: dict[str, list[Any]] = {
     ("field", "value"), [(field, value) for field, values in BAD.items() for value in values]
 )
 def test_a_bad_value_is_refused_by_its_name(field: str, value: Any) -> None:
-    """Only the field that is wrong is named."""
+    """A refusal must name the wrong field, and no other."""
     assert wrong_fields(json.dumps({"title": "t", field: value}).encode()) == [field]
 
 
@@ -120,7 +120,7 @@ GOOD_TIMES = [
 @pytest.mark.parametrize(("text", "moment"), GOOD_TIMES)
 @pytest.mark.parametrize("field", ["start_at", "end_at", "publish_expire_at"])
 def test_a_time_is_the_moment_it_names(field: str, text: str, moment: datetime) -> None:
-    """`Z`, fractions and any offset are read as the same moment."""
+    """`Z`, fractions and any offset must be read as the same moment."""
     assert getattr(parse(**{field: text}), field) == moment
 
 
@@ -155,7 +155,7 @@ BAD_TIMES = [
 @pytest.mark.parametrize("value", BAD_TIMES)
 @pytest.mark.parametrize("field", ["start_at", "end_at", "publish_expire_at"])
 def test_a_time_that_is_none_is_refused(field: str, value: Any) -> None:
-    """A time without an offset, no time at all, or one far outside of use names its field."""
+    """A time without an offset, no time at all, or one far out of range must name its field."""
     assert field in wrong_fields(json.dumps({"title": "t", field: value}).encode())
 
 
@@ -170,7 +170,7 @@ def test_a_time_that_is_none_is_refused(field: str, value: Any) -> None:
     ],
 )
 def test_end_comes_after_start_across_offsets(start: str, end: str, *, valid: bool) -> None:
-    """`end_at` is compared as a moment, and the same moment is not after."""
+    """`end_at` must be a later moment than `start_at`, not the same one."""
     body = json.dumps({"title": "t", "start_at": start, "end_at": end}).encode()
     if valid:
         parse_create_room(body, NOW)
@@ -180,7 +180,7 @@ def test_end_comes_after_start_across_offsets(start: str, end: str, *, valid: bo
 
 @pytest.mark.parametrize(("delay", "wrong"), [(-86_400, True), (-1, True), (0, True), (1, False)])
 def test_publishing_cannot_have_expired_already(delay: int, *, wrong: bool) -> None:
-    """A moment that has passed is named among other faults; alone it is left to the domain."""
+    """A past moment must be named among other faults; alone it is left to the domain."""
     moment = (NOW + timedelta(seconds=delay)).isoformat()
     named = wrong_fields(json.dumps({"title": "", "publish_expire_at": moment}).encode())
     assert named == ["title", "publish_expire_at"][: 1 + wrong]
@@ -188,7 +188,7 @@ def test_publishing_cannot_have_expired_already(delay: int, *, wrong: bool) -> N
 
 
 def test_every_fault_is_named_at_once() -> None:
-    """One refusal lists all the fields that are wrong, unknown and missing ones included."""
+    """One refusal must list all wrong fields, unknown and missing ones included."""
     body = {
         "notice": "a" * 256,
         "cover_url": "ftp://x",
@@ -204,12 +204,12 @@ def test_every_fault_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["Title", "title ", "live_id", "push_url", "anchor_info", "", "é"])
 def test_unknown_fields_are_refused_by_name(name: str) -> None:
-    """A field outside the contract is not ignored."""
+    """A field outside the contract must be refused by its name."""
     assert wrong_fields(json.dumps({"title": "t", name: "x"}).encode()) == [name]
 
 
 def test_a_long_unknown_name_is_cut() -> None:
-    """A refusal does not grow with what was sent."""
+    """A refusal must not grow with the body."""
     assert wrong_fields(json.dumps({"title": "t", "x" * 60_000: 1}).encode()) == ["x" * 64]
 
 
@@ -246,7 +246,7 @@ NOT_A_BODY = [
 
 @pytest.mark.parametrize("body", NOT_A_BODY, ids=lambda body: repr(body[:30]))
 def test_what_is_not_a_json_object_is_refused_as_the_body(body: bytes) -> None:
-    """Broken JSON, broken text, deep nesting and other JSON values are one problem: the body."""
+    """Broken JSON or text, deep nesting and other JSON values must be one problem: the body."""
     assert wrong_fields(body) == ["body"]
 
 
@@ -263,7 +263,7 @@ _bodies = st.dictionaries(
 
 @given(st.binary(max_size=200) | _json.map(lambda value: json.dumps(value).encode()) | _bodies)
 def test_nothing_but_a_refusal_comes_out(body: bytes) -> None:
-    """Any bytes either make a body that keeps its rules or raise InvalidRequest with problems."""
+    """Any bytes must make a valid body or raise InvalidRequest."""
     with suppress(InvalidRequest):
         room = parse_create_room(body, NOW).new_room(Caller("alice"))
         assert 1 <= len(room.title) <= 128
@@ -271,6 +271,6 @@ def test_nothing_but_a_refusal_comes_out(body: bytes) -> None:
 
 
 def test_the_anchor_defaults_to_the_caller() -> None:
-    """Without `anchor_id` the room is the caller's; with one it is that user's."""
+    """Without `anchor_id` the room must be the caller's, with one that user's."""
     assert parse().new_room(Caller("alice")).anchor_id == "alice"
     assert parse(anchor_id="bob").new_room(Caller("alice")).anchor_id == "bob"

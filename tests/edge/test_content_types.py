@@ -1,4 +1,4 @@
-"""Which request bodies are taken for JSON."""
+"""The content types and codings of a JSON body."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from litestar import Request
 
 from gateway.edge.problems import UnsupportedMediaType
-from gateway.edge.routes import ClientRequest, require_json
+from gateway.edge.room_handlers import ClientRequest, require_json
 
 
 def request(*headers: tuple[bytes, bytes]) -> ClientRequest:
@@ -29,7 +29,7 @@ def request(*headers: tuple[bytes, bytes]) -> ClientRequest:
 )
 @pytest.mark.parametrize("coding", [[], [(b"content-encoding", b"identity")]])
 def test_json_in_utf8_is_read(declared: bytes, coding: list[tuple[bytes, bytes]]) -> None:
-    """The type counts in any case, with UTF-8 said or left out, uncompressed."""
+    """JSON must be accepted in any case, with UTF-8 named or left out, uncompressed."""
     require_json(request((b"content-type", declared), *coding))
 
 
@@ -51,20 +51,20 @@ def test_json_in_utf8_is_read(declared: bytes, coding: list[tuple[bytes, bytes]]
     ],
 )
 def test_other_types_are_refused(declared: bytes) -> None:
-    """What is not declared as JSON in UTF-8 is not guessed at."""
+    """A body declared as anything but JSON in UTF-8 must be refused."""
     with pytest.raises(UnsupportedMediaType):
         require_json(request((b"content-type", declared)))
 
 
 def test_no_type_is_refused() -> None:
-    """A browser's form cannot omit its way past the check."""
+    """A body without a type must be refused, or forms of browsers would pass."""
     with pytest.raises(UnsupportedMediaType):
         require_json(request())
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"zstd", b"", b"gzip, identity"])
 def test_compressed_bodies_are_refused(coding: bytes) -> None:
-    """A small body cannot become a large one."""
+    """A compressed body must be refused, so that a small one cannot become large."""
     json = (b"content-type", b"application/json")
     with pytest.raises(UnsupportedMediaType):
         require_json(request(json, (b"content-encoding", coding)))
@@ -72,7 +72,7 @@ def test_compressed_bodies_are_refused(coding: bytes) -> None:
 
 @given(st.binary(max_size=60).map(lambda tail: b"application/json;" + tail) | st.binary())
 def test_any_header_is_decided(declared: bytes) -> None:
-    """Whatever bytes a type has, it is taken or refused and nothing else happens."""
+    """Any bytes as a type must be accepted or refused, without another exception."""
     asked = request((b"content-type", declared.replace(b"\n", b"").replace(b"\r", b"")))
     try:
         require_json(asked)

@@ -1,8 +1,8 @@
-"""What makes a gateway ready."""
+"""Readiness: keys, and no shutdown on its way."""
 
 import pytest
 
-from gateway.edge.health import readiness
+from gateway.edge.health import HealthHandlers
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from gateway.edge.health import readiness
 def test_ready_means_with_keys_and_not_about_to_stop(
     keys: str, *, draining: bool, status: str
 ) -> None:
-    """Whatever else does not work is told, but does not count."""
+    """Other dependencies are reported in `checks` and never make the gateway unready."""
     checks = {"keys": lambda: keys, "upstream": lambda: "unreachable"}
-    now = readiness(checks, lambda: draining)
+    now = HealthHandlers(checks, lambda: draining).readiness()
     assert (now.status, now.checks) == (status, {"keys": keys, "upstream": "unreachable"})

@@ -1,7 +1,7 @@
-"""The OpenAPI document: committed as generated, valid, and true of the routes."""
+"""The OpenAPI document: committed as generated, valid, true of the routes, fit for generators."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +20,17 @@ from gateway.edge import (
     build_application,
     openapi_json,
 )
-from gateway.edge.bodies import parse_create_room
+from gateway.edge.bodies import CreateRoom, parse_create_room
+from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI, ROUTES
 from gateway.metrics import Metrics
-from gateway.rooms import Caller, RoomService
+from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
 from gateway.telemetry import Telemetry, build_logger
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())
+SCHEMAS = DOCUMENT["components"]["schemas"]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/{name}"}
+UNDOCUMENTED = {OPENAPI, DOCS, DOCS_FILE}
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:
@@ -56,8 +58,7 @@ def examples() -> Iterator[Any]:
                 for name, example in content["examples"].items():
                     where = f"{method} {path} {name}"
                     yield pytest.param(content["schema"], example["value"], id=where)
-        parameters = DOCUMENT["paths"][path].get("parameters", []) + operation.get("parameters", [])
-        for each in parameters:
+        for each in operation.get("parameters", []):
             if "example" in each:
                 where = f"{method} {path} {each['name']}"
                 yield pytest.param(each["schema"], each["example"], id=where)
@@ -98,17 +99,17 @@ def application() -> Litestar:
 
 
 def test_the_committed_document_is_the_generated_one() -> None:
-    """`openapi/gateway.json` is what `gateway openapi` prints."""
+    """`openapi/gateway.json` must be the generated document."""
     assert COMMITTED.read_bytes() == openapi_json()
 
 
 def test_the_document_is_valid_openapi() -> None:
-    """The document is OpenAPI 3.1."""
+    """The document must be valid OpenAPI 3.1."""
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
 def test_the_documented_operations_are_the_routes() -> None:
-    """No route is missing from the document, and none in it is missing from the gateway."""
+    """The document must have every route, and no other."""
     routes = {
         (method, route.path_format)
         for route in application().routes
@@ -118,17 +119,34 @@ def test_the_documented_operations_are_the_routes() -> None:
     assert routes == {(method, path) for method, path, _ in operations()}
 
 
+def test_every_path_is_a_route() -> None:
+    """The paths in `paths.ROUTES` must be those of the gateway's routes."""
+    assert {route.path_format for route in application().routes} == set(ROUTES)
+
+
+def test_every_problem_is_documented() -> None:
+    """Every problem must be documented, but for those of requests that match no operation."""
+    documented = {
+        code
+        for _, _, response in responses()
+        for code in response.get("content", {}).get(PROBLEM, {}).get("examples", {})
+    }
+    assert set(PROBLEMS) - documented == {"not_found", "method_not_allowed"}
+
+
 def test_operations_have_unique_ids() -> None:
-    """A generated client gets one function an operation."""
+    """Each operation must have an id of its own, for the function of a generated client."""
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(("schema", "value"), list(examples()))
 def test_every_example_is_valid(schema: Any, value: Any) -> None:
-    """An example of the document keeps to its own schema."""
+    """An example must be valid against its schema."""
     validator(schema).validate(value)
 
+
+PROBLEM = "application/problem+json"
 
 NOT_READY = ("GET /readyz", "503")
 """A state, not an error."""
@@ -136,38 +154,114 @@ NOT_READY = ("GET /readyz", "503")
 
 @pytest.mark.parametrize(("where", "status", "response"), list(responses()))
 def test_errors_are_problem_details(where: str, status: str, response: Any) -> None:
-    """Every error is `application/problem+json` with the codes of its status; no success is."""
+    """Every error, and nothing else, must be `application/problem+json` with its status's codes."""
     content = response.get("content", {})
     if int(status) < 400 or (where, status) == NOT_READY:
         assert set(content) <= {"application/json"}, where
         return
-    assert set(content) == {"application/problem+json"}, where
-    problem = content["application/problem+json"]
+    assert set(content) == {PROBLEM}, where
+    problem = content[PROBLEM]
     assert problem["schema"] == {"$ref": "#/components/schemas/ProblemDetails"}
     assert {PROBLEMS[code].status for code in problem["examples"]} == {int(status)}
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), list(operations()))
 def test_what_needs_a_token_says_so(method: str, path: str, operation: Any) -> None:
-    """Room operations document 401 and inherit the bearer scheme; the others need no token."""
+    """Room operations must document 401 and inherit the bearer scheme; the others need no token."""
     private = path.startswith("/v1/")
     assert DOCUMENT["security"] == [{"bearer": []}]
     assert ("401" in operation["responses"]) == private, f"{method} {path}"
     assert (operation.get("security") == []) != private
 
 
-def test_only_the_anchors_shape_has_a_push_url() -> None:
-    """The viewer's schema and its example have no `push_url`, the anchor's require it."""
-    schemas = DOCUMENT["components"]["schemas"]
-    assert "push_url" not in json.dumps(schemas["ViewerRoom"])
-    assert "push_url" in schemas["AnchorRoom"]["required"]
-    shared = set(schemas["AnchorRoom"]["properties"]) - {"push_url"}
-    assert shared == set(schemas["ViewerRoom"]["properties"])
+def test_a_room_is_one_schema_with_an_optional_push_url() -> None:
+    """`Room` must have the fields of both shapes, and require those of the viewer's."""
+    room = SCHEMAS["Room"]
+    assert set(room["properties"]) == set(AnchorRoom.__struct_fields__)
+    assert set(room["required"]) == set(ViewerRoom.__struct_fields__)
+    assert set(room["properties"]) - set(room["required"]) == {"push_url"}
+    assert not {"ViewerRoom", "AnchorRoom"} & set(SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("post", "/v1/rooms", "201"), ("get", "/v1/rooms/{live_id}", "200")],
+)
+def test_a_room_has_an_example_of_each_shape(method: str, path: str, status: str) -> None:
+    """Only the anchor's example may have a `push_url`."""
+    answer = DOCUMENT["paths"][path][method]["responses"][status]["content"]["application/json"]
+    assert answer["schema"] == {"$ref": "#/components/schemas/Room"}
+    shapes = {name: set(each["value"]) for name, each in answer["examples"].items()}
+    assert shapes == {
+        "viewer": set(ViewerRoom.__struct_fields__),
+        "anchor": set(AnchorRoom.__struct_fields__),
+    }
+
+
+def test_a_batch_has_named_rooms() -> None:
+    """A batch must be a named schema of rooms, which says that none has a `push_url`."""
+    rooms = SCHEMAS["RoomBatch"]["properties"]["rooms"]
+    assert rooms["items"] == {"$ref": "#/components/schemas/Room"}
+    assert "push_url" in rooms["description"]
+    content = DOCUMENT["paths"]["/v1/rooms"]["get"]["responses"]["200"]["content"]
+    [example] = content["application/json"]["examples"].values()
+    assert "push_url" not in json.dumps(example)
+
+
+def schemas_in(value: Any) -> Iterable[dict[str, Any]]:
+    """Yield every JSON object in `value`."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            yield from schemas_in(each)
+
+
+def test_generators_find_no_choice_of_schemas() -> None:
+    """No schema may be a choice of several, since generators make empty or wrong classes of it."""
+    assert not [each for each in schemas_in(DOCUMENT) if {"anyOf", "oneOf"} & set(each)]
+
+
+def test_optional_fields_have_no_default() -> None:
+    """No schema may have a default, since generators of TypeScript then require the field."""
+    assert not [each for each in schemas_in(DOCUMENT) if "default" in each]
+
+
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ("Room", {"start_time", "end_time", "chat_id", "online_count", "pv", "uv"}),
+        ("Anchor", {"im_userid"}),
+        ("ProblemDetails", set()),
+    ],
+)
+def test_64_bit_integers_say_so(schema: str, names: set[str]) -> None:
+    """Ids, counters and times must be `int64`, and only the times may be null."""
+    fields = SCHEMAS[schema]["properties"]
+    assert {name for name, each in fields.items() if each.get("format") == "int64"} == names
+    nullable = {name for name, each in fields.items() if each.get("type") == ["integer", "null"]}
+    assert nullable == names & {"start_time", "end_time"}
+
+
+@pytest.mark.parametrize("name", CreateRoom.__struct_fields__)
+def test_what_may_be_left_out_may_be_null(name: str) -> None:
+    """A field of a create must have one type, beside null where it is optional."""
+    kind = SCHEMAS["CreateRoom"]["properties"][name]["type"]
+    assert (isinstance(kind, list) and kind[1:] == ["null"]) == (name != "title")
+
+
+def test_planned_times_and_zero_counters_are_described() -> None:
+    """The document must warn of what the upstream's fields do not mean."""
+    fields = SCHEMAS["Room"]["properties"]
+    for name in ("online_count", "pv", "uv", "anchor_status"):
+        assert "always says 0" in fields[name]["description"]
+    for name in ("start_time", "end_time"):
+        assert "planned" in fields[name]["description"]
 
 
 def test_unknown_fields_are_documented_as_refused() -> None:
-    """The create schema is closed."""
-    schema = DOCUMENT["components"]["schemas"]["CreateRoom"]
+    """The schema of a create must be closed."""
+    schema = SCHEMAS["CreateRoom"]
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["title"]
 
@@ -189,21 +283,21 @@ def test_unknown_fields_are_documented_as_refused() -> None:
     ],
 )
 def test_the_schema_refuses_what_the_gateway_refuses(field: str, value: Any) -> None:
-    """A client that validates before it sends is told the same."""
+    """The schema must refuse each value that the gateway refuses."""
     create = validator({"$ref": "#/components/schemas/CreateRoom"})
     assert create.is_valid({"title": "t"})
     assert not create.is_valid({"title": "t", field: value})
 
 
 def test_the_example_of_a_create_is_accepted() -> None:
-    """The example can be pasted as it stands."""
+    """The gateway must accept the example as it stands."""
     content = DOCUMENT["paths"]["/v1/rooms"]["post"]["requestBody"]["content"]
     for example in content["application/json"]["examples"].values():
         parse_create_room(json.dumps(example["value"]).encode(), NOW)
 
 
 def test_a_create_documents_its_key_and_its_replays() -> None:
-    """The header is optional; each answer that can be told again may carry the mark."""
+    """The key must be optional, and each outcome that can be repeated must document its mark."""
     create = DOCUMENT["paths"]["/v1/rooms"]["post"]
     [key] = create["parameters"]
     assert (key["name"], key["in"], key.get("required", False)) == (
@@ -224,8 +318,8 @@ def test_a_create_documents_its_key_and_its_replays() -> None:
 
 @pytest.mark.parametrize(("where", "status", "response"), list(responses()))
 def test_a_wait_is_documented_where_there_is_one(where: str, status: str, response: Any) -> None:
-    """Every 429 and 503, and a create that still runs, say when to come back."""
-    problems = response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    """Every 429 and 503, and a create that still runs, must document `Retry-After`."""
+    problems = response.get("content", {}).get(PROBLEM, {}).get("examples", {})
     waits = status in {"429", "503"} or "idempotency_in_progress" in problems
     waits = waits and (where, status) != NOT_READY
     assert ("Retry-After" in response.get("headers", {})) is waits, where

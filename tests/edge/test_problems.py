@@ -20,6 +20,9 @@ from gateway.edge.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
     CsrfRequired,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
     Overloaded,
     RateLimited,
     UnsupportedMediaType,
@@ -95,6 +98,9 @@ ERRORS: list[tuple[Exception, str]] = [
     (Overloaded(CANARY), "overloaded"),
     (RateLimited(2), "rate_limited"),
     (UnsupportedMediaType(CANARY), "unsupported_media_type"),
+    (NotFound(CANARY), "not_found"),
+    (MethodNotAllowed(CANARY), "method_not_allowed"),
+    (InternalError(CANARY), "internal_error"),
     (NotFoundException(CANARY), "not_found"),
     (MethodNotAllowedException(CANARY), "method_not_allowed"),
     (ClientException(CANARY), "invalid_request"),
@@ -118,17 +124,16 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in headers}
 
 
-@pytest.mark.parametrize("code", PROBLEMS)
-def test_every_code_is_the_contracts(code: str) -> None:
-    """Nothing outside of the contract's table can be met, and each code has its status."""
-    assert CONTRACT.get(code) == PROBLEMS[code].status
+def test_the_table_is_the_contracts() -> None:
+    """The table must have the contract's codes, each with its status, and no other."""
+    assert {code: row.status for code, row in PROBLEMS.items()} == CONTRACT
 
 
-def test_every_error_of_the_domain_has_a_row() -> None:
-    """No error falls through to a code that is not in the table."""
-    codes = {error.code for error in _family(GatewayError) if "code" in vars(error)}
-    assert codes <= set(PROBLEMS)
-    assert {code for error, code in ERRORS if isinstance(error, GatewayError)} == codes
+def test_every_error_has_a_row() -> None:
+    """Every class of error with a code must have its row, and a case in this module."""
+    classes = {error for error in _family(GatewayError) if "code" in vars(error)}
+    assert {row.error for row in PROBLEMS.values()} == classes
+    assert {type(error) for error, _ in ERRORS if isinstance(error, GatewayError)} == classes
 
 
 def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
@@ -139,7 +144,7 @@ def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 @pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__)
 def test_an_error_becomes_problem_details(error: Exception, code: str) -> None:
-    """The body is RFC 9457's, agrees with the status line, and is kept by nobody."""
+    """The body must be RFC 9457's, agree with the status line, and be kept by nobody."""
     response = rendered(error)
     details = json.loads(response.body)
     assert code_of(error) == code
@@ -158,7 +163,7 @@ def test_an_error_becomes_problem_details(error: Exception, code: str) -> None:
 
 @pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__)
 def test_the_text_of_an_error_is_not_shown(error: Exception, code: str) -> None:
-    """An exception's text is for the log: it stands in no body and no header."""
+    """An exception's text must be in no body and no header."""
     assert code in CONTRACT
     response = rendered(error)
     assert CANARY not in response.body.decode() + str(response.headers)
@@ -177,12 +182,19 @@ def test_the_text_of_an_error_is_not_shown(error: Exception, code: str) -> None:
     ids=str,
 )
 def test_who_may_come_back_is_told_when(error: Exception, seconds: str) -> None:
-    """`Retry-After` is in whole seconds, never too few and never none."""
+    """`Retry-After` must be in whole seconds, never too few and never none."""
     assert headers_of(error)["retry-after"] == seconds
 
 
+@pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__)
+def test_a_class_with_a_wait_has_it_in_every_instance(error: Exception, code: str) -> None:
+    """The document can rely on a class for its `Retry-After`."""
+    waits = PROBLEMS[code].error.retry_after is not None
+    assert ("retry-after" in headers_of(error)) == waits
+
+
 def test_each_wrong_field_is_named() -> None:
-    """`errors` has the field and the message of every problem, in order."""
+    """`errors` must have the field and the message of every problem, in order."""
     problems = (FieldProblem("title", "required"), FieldProblem("live_id", "must be …"))
     assert json.loads(rendered(InvalidRequest(*problems)).body)["errors"] == [
         {"field": "title", "message": "required"},
@@ -191,7 +203,7 @@ def test_each_wrong_field_is_named() -> None:
 
 
 def test_the_frameworks_refusals_name_fields_too() -> None:
-    """A parameter that the framework refuses is named like our own."""
+    """A parameter refused by the framework must be named like our own."""
     error = ValidationException(extra=[{"key": "page", "message": "not a number", "source": "q"}])
     assert json.loads(rendered(error).body)["errors"] == [
         {"field": "page", "message": "not a number"}
@@ -213,7 +225,7 @@ _CHALLENGE = re.compile(rf"Bearer (\w+={_QUOTED})(, \w+={_QUOTED})*")
     ids=lambda value: type(value).__name__,
 )
 def test_a_challenge_is_that_of_rfc_6750(error: Exception, parameters: set[str]) -> None:
-    """§3: without a token no error is told; with one, which, in the characters allowed."""
+    """A challenge must follow RFC 6750 §3: an `error` only where a token was sent."""
     challenge = headers_of(error)["www-authenticate"]
     assert _CHALLENGE.fullmatch(challenge)
     assert set(re.findall(r"(\w+)=", challenge)) == parameters
@@ -223,7 +235,7 @@ def test_a_challenge_is_that_of_rfc_6750(error: Exception, parameters: set[str])
 
 
 def test_only_tokens_and_scopes_are_challenged() -> None:
-    """No other refusal asks to sign in."""
+    """No other refusal may ask to sign in."""
     challenged = {code for error, code in ERRORS if "www-authenticate" in headers_of(error)}
     assert challenged == {"token_missing", "token_invalid", "token_expired", "missing_scope"}
 
@@ -238,21 +250,16 @@ def test_only_tokens_and_scopes_are_challenged() -> None:
     ],
 )
 def test_allow_lists_head_beside_get(methods: str, allow: str) -> None:
-    """405 says what would work, HEAD wherever there is a GET."""
+    """A 405 must list the methods that work, HEAD wherever there is a GET."""
     error = MethodNotAllowedException(headers={"allow": methods})
     assert headers_of(error)["allow"] == allow
 
 
 @pytest.mark.parametrize("kind", [AnchorNotRegistered, UpstreamError, OutcomeUnknown])
 def test_a_problem_that_is_told_again_says_so(kind: type[GatewayError]) -> None:
-    """Only the header is added; the rest is as it was the first time."""
+    """A repeated problem must be as the first time, with one more header."""
     first, again = kind("first"), kind("again")
     again.replayed = True
     assert headers_of(again) == {**headers_of(first), "idempotency-replayed": "true"}
     assert "idempotency-replayed" not in headers_of(first)
     assert rendered(again).body == rendered(first).body
-
-
-def test_who_comes_too_early_is_told_when_to_come_back() -> None:
-    """A create that still runs is soon over."""
-    assert headers_of(IdempotencyInProgress())["retry-after"] == "1"

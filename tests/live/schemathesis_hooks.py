@@ -1,9 +1,8 @@
-"""Loaded by Schemathesis: one of its checks, made exact where a schema cannot say all the rules.
+"""A check of Schemathesis made exact for creates; Schemathesis loads this module.
 
-`positive_data_acceptance` expects whatever the schema allows to be accepted. JSON Schema cannot
-say "in the future", "after another field", "between these years", "so many bytes as JSON" or "not
-a key that was used before", so a create that keeps to the schema may still be refused for these,
-and for nothing else.
+`positive_data_acceptance` expects the gateway to accept everything that the schema allows. JSON
+Schema has no words for some rules: in the future, after another field, between these years, so many
+bytes as JSON, a key not used before. A create may be refused for these and for nothing else.
 """
 
 import re

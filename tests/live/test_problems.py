@@ -40,12 +40,12 @@ def gateway(**environ: str) -> Iterator[tuple[Sandbox, httpx.Client]]:
     "path", ["/", "/v1", "/v2/rooms", "/v1/rooms/a/b", "/docs/x/y", "/metrics"]
 )
 def test_nothing_there(client: httpx.Client, method: str, path: str) -> None:
-    """404 needs no token: there is nothing to protect."""
+    """An unknown path must be a 404 without a token."""
     assert_problem(client.request(method, path), 404, "not_found")
 
 
 def test_no_such_file_of_the_page(client: httpx.Client) -> None:
-    """Only the page's own files are served."""
+    """Any file but the page's own must be a 404."""
     assert_problem(client.get("/docs/index.html"), 404, "not_found")
 
 
@@ -64,7 +64,7 @@ def test_no_such_file_of_the_page(client: httpx.Client) -> None:
 def test_another_method_is_named(
     client: httpx.Client, method: str, path: str, allow: set[str]
 ) -> None:
-    """405 with `Allow`, which lists the methods that work."""
+    """Another method must be a 405 with the methods of the path in `Allow`."""
     response = client.request(method, path)
     assert_problem(response, 405, "method_not_allowed")
     allowed = set(response.headers["allow"].split(", "))
@@ -103,7 +103,7 @@ def test_a_bad_body_is_refused(
     status: int,
     code: str,
 ) -> None:
-    """Too large, not JSON or not declared so; a number is the size of a body sent in chunks."""
+    """A bad body must be refused before any call; a number is a size, sent in chunks."""
     sandbox.vendor.calls.clear()
     content = body if isinstance(body, bytes) else _parts(body)
     headers = {**signed_in(sandbox, "alice"), "Content-Type": "application/json", **changes}
@@ -114,7 +114,7 @@ def test_a_bad_body_is_refused(
 def test_a_room_that_has_not_begun_cannot_be_stopped(
     client: httpx.Client, sandbox: Sandbox
 ) -> None:
-    """A stop before the start is a conflict, and the room can still be deleted."""
+    """A stop before the start must be a conflict, and leave a room that can be deleted."""
     alice = signed_in(sandbox, "alice")
     body = {"title": "t", "start_at": LATER}
     path = client.post("/v1/rooms", json=body, headers=alice).headers["Location"]
@@ -123,14 +123,14 @@ def test_a_room_that_has_not_begun_cannot_be_stopped(
 
 
 def test_an_anchor_the_upstream_does_not_know(client: httpx.Client, sandbox: Sandbox) -> None:
-    """Someone signed in but never registered upstream is told so."""
+    """A caller unknown to the upstream must be told so."""
     headers = signed_in(sandbox, "nobody-registered")
     response = client.post("/v1/rooms", json={"title": "t"}, headers=headers)
     assert_problem(response, 422, "anchor_not_registered")
 
 
 def test_a_failing_create(client: httpx.Client, sandbox: Sandbox) -> None:
-    """The vendor's storage failure is a 502 without its words, after one attempt."""
+    """The vendor's storage failure must be a 502 without its words, after one attempt."""
     sandbox.vendor.calls.clear()
     sandbox.vendor.failing_creates = True
     try:
@@ -148,7 +148,7 @@ def test_a_failing_create(client: httpx.Client, sandbox: Sandbox) -> None:
     [("GET", "/v1/rooms/a"), ("POST", "/v1/rooms"), ("POST", "/v1/rooms/a/stop")],
 )
 def test_an_upstream_that_is_not_there(method: str, path: str) -> None:
-    """Nothing listens: 502, the gateway stays ready and says in `checks` what is wrong."""
+    """An unreachable upstream must be a 502, with the gateway ready and the fault in `checks`."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -163,7 +163,7 @@ def test_an_upstream_that_is_not_there(method: str, path: str) -> None:
 
 
 def test_credentials_that_the_upstream_refuses() -> None:
-    """A wrong AK is our fault: 502, with nothing about keys or signatures."""
+    """A wrong AK must be a 502 without a word about keys or signatures."""
     access_key = "canary-access-key-of-nobody"
     with gateway(ACCESS_KEY=access_key) as (sandbox, client):
         response = client.get("/v1/rooms/a", headers=signed_in(sandbox, "alice"))
@@ -175,7 +175,7 @@ def test_credentials_that_the_upstream_refuses() -> None:
 
 
 def test_a_scope_to_create() -> None:
-    """With a create scope set, those without it get a challenge that names it."""
+    """A caller without the create scope must get a challenge with its name."""
     with gateway(CREATE_SCOPE="rooms:create") as (sandbox, client):
         rows: list[tuple[str, list[str], int]] = [
             ("alice", [], 403),

@@ -1,0 +1,91 @@
+"""Routes as rows of a table, each with its documentation.
+
+A row names its handler unbound, so the OpenAPI document needs no running service. `bound` gives
+the handlers their object, with all that they need.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from types import MethodType
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Method
+from msgspec import Struct
+
+from gateway.rooms import GatewayError
+
+from .answers import Answer
+from .paths import as_route
+
+
+class Example(Struct, frozen=True):
+    """A body as an example; its type gives the schema."""
+
+    name: str
+    summary: str
+    value: Struct
+
+
+class Reply(Struct, frozen=True):
+    """A response other than a problem; `links` name operations on the room in it."""
+
+    status: int
+    description: str
+    examples: tuple[Example, ...] = ()
+    headers: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+class Parameter(Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
+    """A parameter, with the field names of OpenAPI."""
+
+    name: str
+    place: str
+    description: str
+    schema: Mapping[str, Any]
+    example: Any = None
+    required: bool = False
+
+
+class Route(Struct, frozen=True):
+    """A row; the document leaves out a route without an `operation`, the id of it.
+
+    `errors` are those its handler can raise, beside those of every route. `replayed` are those it
+    may tell again, with the header `Idempotency-Replayed`. A `public` route needs no token and has
+    no rate limit.
+    """
+
+    method: Method
+    path: str
+    handler: Callable[..., Awaitable[Answer]]
+    operation: str = ""
+    summary: str = ""
+    replies: tuple[Reply, ...] = ()
+    errors: tuple[type[GatewayError], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    body: Example | None = None
+    replayed: tuple[type[GatewayError], ...] = ()
+    description: str = ""
+    public: bool = False
+
+
+def bound(routes: tuple[Route, ...], owner: object) -> list[HTTPRouteHandler]:
+    """Return Litestar's handlers for `routes`, with their methods bound to `owner`."""
+    return [
+        # The status is for Litestar, whose defaults may forbid a body; each answer has its own.
+        HTTPRouteHandler(as_route(route.path), http_method=route.method, status_code=200)(
+            _function(MethodType(route.handler, owner))
+        )
+        for route in routes
+    ]
+
+
+def _function(method: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+    """Return `method` as a function; Litestar would deep-copy a bound method with its object."""
+
+    @wraps(method)
+    async def handler(**arguments: object) -> Answer:
+        return await method(**arguments)
+
+    return handler

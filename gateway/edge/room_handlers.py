@@ -1,0 +1,118 @@
+"""The handlers of the room routes: read the request, ask the domain, answer."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from email.message import Message
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.params import FromPath
+
+from gateway.rooms import (
+    Caller,
+    FieldProblem,
+    InvalidRequest,
+    RoomService,
+    is_idempotency_key,
+    is_live_id,
+)
+
+from . import answers
+from .answers import Answer, Header
+from .bodies import parse_create_room
+from .exchange import exchange_of
+from .problems import UnsupportedMediaType
+
+ClientRequest = Request[Caller, None, State]
+Clock = Callable[[], datetime]
+
+MAX_BATCH = 50
+"""Rooms one batch may ask for."""
+
+JSON = "application/json"
+
+
+class RoomHandlers:
+    """Answers requests for rooms; each needs an authenticated caller."""
+
+    def __init__(self, rooms: RoomService, clock: Clock) -> None:
+        self._rooms = rooms
+        self._clock = clock
+
+    async def options(self, request: ClientRequest) -> Answer:
+        """Name the methods of a path; Litestar's own handler names those of one handler only."""
+        template = request.scope["path_template"]
+        routes = [each for each in request.app.routes if each.path_format == template]
+        return answers.allowing(*routes[0].methods)
+
+    async def create(self, request: ClientRequest) -> Answer:
+        """Create a room, once for each `Idempotency-Key`."""
+        require_json(request)
+        key = idempotency_key_in(request.scope["headers"])
+        now = self._clock()
+        body = parse_create_room(await request.body(), now)
+        new_room = body.new_room(request.user)
+        creation = await self._rooms.create(request.user, new_room, now=now, key=key)
+        exchange_of(request.scope).replayed = creation.replayed
+        return answers.created(creation)
+
+    async def read(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
+        """Return a room in the caller's shape."""
+        room = await self._rooms.get(request.user, checked(live_id))
+        answer = answers.found(room, answers.condition_in(request.scope["headers"]))
+        exchange_of(request.scope).cache = answer.cache
+        return answer
+
+    async def read_batch(self, request: ClientRequest) -> Answer:
+        """Return several rooms in viewer shape."""
+        live_ids = batch_of(request.query_params.getall("id", []))
+        return answers.batch(await self._rooms.get_batch(live_ids))
+
+    async def stop(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
+        """End a room's broadcast."""
+        await self._rooms.stop(request.user, checked(live_id))
+        return answers.done()
+
+    async def delete(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
+        """Delete a room."""
+        await self._rooms.delete(request.user, checked(live_id))
+        return answers.done()
+
+
+def checked(live_id: str, field: str = "live_id") -> str:
+    """Return a well-formed room id; raise InvalidRequest for anything else in `field`."""
+    if not is_live_id(live_id):
+        problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
+        raise InvalidRequest(FieldProblem(field, problem))
+    return live_id
+
+
+def batch_of(live_ids: list[str]) -> list[str]:
+    """Return the ids of a batch once each, in order; raise InvalidRequest for a bad one."""
+    if not 1 <= len(live_ids) <= MAX_BATCH:
+        raise InvalidRequest(FieldProblem("id", f"give 1 to {MAX_BATCH} of them"))
+    return [checked(live_id, "id") for live_id in dict.fromkeys(live_ids)]
+
+
+def idempotency_key_in(headers: Iterable[Header]) -> str | None:
+    """Return the key in raw request headers; raise InvalidRequest for a bad one or several."""
+    given = [value.decode("latin-1") for name, value in headers if name == b"idempotency-key"]
+    if not given:
+        return None
+    if len(given) > 1 or not is_idempotency_key(given[0]):
+        problem = "give one, of 1 to 128 visible ASCII characters"
+        raise InvalidRequest(FieldProblem("Idempotency-Key", problem))
+    return given[0]
+
+
+def require_json(request: ClientRequest) -> None:
+    """Raise UnsupportedMediaType unless the body is declared as plain JSON in UTF-8."""
+    declared = Message()
+    declared["Content-Type"] = request.headers.get("content-type", "")
+    coded = request.headers.get("content-encoding", "identity") != "identity"
+    if (
+        coded
+        or declared.get_content_type() != JSON
+        or declared.get_content_charset("utf-8") != "utf-8"
+    ):
+        raise UnsupportedMediaType
