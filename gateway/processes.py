@@ -51,8 +51,8 @@ def worker(
     request in twenty.
     """
     settings, problems = _read_again(at_start, environ)
-    stopping = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
-    stopping.take_signals()
+    shutdown = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
+    shutdown.handle_signals()
     metrics = Metrics(blocks[number])
     if blocks[number].begin():
         metrics.worker_restarts.inc()
@@ -64,14 +64,14 @@ def worker(
     gateway = app.build(
         settings,
         telemetry,
-        draining=lambda: stopping.draining,
+        draining=shutdown.draining,
         environ=environ,
         tracing=tracing,
     )
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY)
-    return stopping.around(gateway)
+    return shutdown.around(gateway)
 
 
 def _read_again(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:

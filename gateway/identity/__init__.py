@@ -1,7 +1,7 @@
 """Token → Caller: verification keys, the checks on a token, and what its claims mean."""
 
 from .claims import ClaimRules, Identity
-from .jwk import parse_key_set
+from .jwk import KeySet, parse_key_set
 from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .mint import mint
@@ -14,6 +14,7 @@ __all__ = [
     "Identity",
     "JwksKeys",
     "Key",
+    "KeySet",
     "KeySource",
     "StaticKeys",
     "TokenVerifier",

@@ -31,7 +31,9 @@ class UpstreamSettings:
         "upstream base URL, http(s), may carry a port",
         default="https://live-api.qiniu.com",
     )
-    upstream_timeout: float = variable(_wait, "seconds in all for one attempt", default="3")
+    upstream_timeout: float = variable(
+        _wait, "seconds for the whole call, both attempts of a read included", default="3"
+    )
     upstream_connections: int = variable(
         parse.whole(1, 10_000), "connections at most", default="100"
     )

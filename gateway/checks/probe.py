@@ -1,6 +1,6 @@
-"""One signed read that tells an operator whether the upstream accepts this configuration.
+"""One signed read upstream, to check the signature, the latency and the clocks.
 
-It asks for a room that cannot exist: an upstream that says so has accepted the signature.
+It asks for a room that cannot exist. "Unknown room" means that the signature was accepted.
 """
 
 import time
@@ -11,20 +11,16 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
-
-from .dialects import Operation, accept, envelope_of
-from .faults import Fault
-from .send import Send
-from .signature import SignedRequest
+from gateway.upstream import Fault, Operation, Send, SignedRequest, accept, envelope_of
 
 _PROBE_ID = "gateway-check"
 
 
 class Probe(Struct, frozen=True):
-    """What the upstream said: `problem` is None when it accepted the signature.
+    """The upstream's answer: `problem` is None if it accepted the signature.
 
-    `latency` in seconds; `clock_skew` is how far this clock is ahead of the upstream's `Date`,
-    in whole seconds, None where it sent none.
+    `latency` is in seconds. `clock_skew` is this clock minus the upstream's `Date`, in whole
+    seconds; None without a `Date`.
     """
 
     problem: str | None

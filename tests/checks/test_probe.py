@@ -1,4 +1,4 @@
-"""What `gateway check` learns from one signed read."""
+"""The signed read of `gateway check`."""
 
 import asyncio
 import string
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Probe, probe
+from gateway.checks import Probe, probe
 from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from tests.live.fault_server import ROOM, enveloped
@@ -43,7 +43,7 @@ def answer(status: int, body: bytes, date: str | None = DATE) -> Reply:
 
 
 async def test_it_reads_a_room_that_cannot_exist() -> None:
-    """One GET, of an id that no room has but that reaches the signature check."""
+    """The probe is one GET of a well-formed id that no room has."""
     sent: list[httpx.Request] = []
     await probed(answer(500, UNKNOWN), sent)
     (request,) = sent
@@ -55,7 +55,7 @@ async def test_it_reads_a_room_that_cannot_exist() -> None:
     ("status", "body"), [(500, UNKNOWN), (200, LEGACY_UNKNOWN), (200, enveloped(ROOM))]
 )
 async def test_accepted(status: int, body: bytes) -> None:
-    """An unknown room, in either dialect, or even a room, means the signature was accepted."""
+    """An unknown room in either dialect, or even a room, means that the signature was accepted."""
     assert await probed(answer(status, body)) == Probe(None, 0.25, 0)
 
 
@@ -71,13 +71,13 @@ async def test_accepted(status: int, body: bytes) -> None:
     ],
 )
 async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
-    """Any other answer is told as a problem, with the skew that it showed."""
+    """Any other answer is reported as a problem, with its clock skew."""
     assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
 
 
 @pytest.mark.parametrize("fault", [NotSent("connection error"), DeadlineExceeded("late")])
 async def test_no_reply(fault: Fault) -> None:
-    """A fault is told with the time it took; nothing is known of the clocks."""
+    """A fault is reported with its duration and no clock skew."""
     assert await probed(fault) == Probe(f"no reply: {fault}", 0.25)
 
 
@@ -98,7 +98,7 @@ async def test_no_reply(fault: Fault) -> None:
     ],
 )
 async def test_clock_skew(date: str | None, skew: int | None) -> None:
-    """How far this clock is ahead in whole seconds; None where the upstream's is not told."""
+    """The skew is whole seconds, positive if this clock is ahead; None without a usable Date."""
     assert (await probed(answer(500, UNKNOWN, date))).clock_skew == skew
 
 
@@ -107,7 +107,7 @@ WORDS = st.sampled_from([*DATE.split(" "), "-0000", "0", "99", ",", "9" * 20])
 
 @given(st.text(string.printable) | st.lists(WORDS).map(" ".join))
 def test_no_date_breaks_the_probe(date: str) -> None:
-    """Whatever an upstream sends as its Date, the skew is a number or unknown."""
+    """Any text as the upstream's Date gives a number or None as skew."""
     told = asyncio.run(probed(answer(500, UNKNOWN, date)))
     assert told.problem is None
     assert isinstance(told.clock_skew, int | None)
