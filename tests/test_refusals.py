@@ -145,7 +145,7 @@ def test_listeners_in_each_others_way() -> None:
     """It is a matter of the configuration, and named with the other problems."""
     environ = {"GATEWAY_METRICS_PORT": "8080", "GATEWAY_PORT": "8080", "GATEWAY_WORKERS": "none"}
     reason = refused(code=2, environ=environ)
-    assert " GATEWAY_METRICS_PORT  must not be that of GATEWAY_PORT" in reason
+    assert " GATEWAY_METRICS_PORT  must differ from GATEWAY_PORT" in reason
     assert " GATEWAY_WORKERS " in reason
 
 

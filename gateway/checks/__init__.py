@@ -5,17 +5,14 @@ A finding of either kind has the same type, the same severities and the same two
 
 from .audit import RULES, audit
 from .finding import Finding, Severity
-from .key_files import KeyFile, key_files
+from .key_files import key_files
 from .network import network_findings
-from .probe import Probe, probe
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report
 
 __all__ = [
     "RULES",
     "Finding",
-    "KeyFile",
-    "Probe",
     "Report",
     "Severity",
     "audit",
@@ -25,7 +22,6 @@ __all__ = [
     "key_files",
     "lines",
     "network_findings",
-    "probe",
     "report",
     "show",
 ]

@@ -29,17 +29,17 @@ class Rule(Struct, frozen=True):
 RULES = (
     Rule("A01", _WARNING, "tokens of any issuer are accepted", settings_rules.no_issuer),
     Rule("A02", _WARNING, "tokens for any audience are accepted", settings_rules.no_audience),
-    Rule("A03", _WARNING, "what verifies tokens can also make them", settings_rules.shared_secret),
+    Rule("A03", _WARNING, "verifiers of tokens can also sign them", settings_rules.shared_secret),
     Rule("A04", _WARNING, "CORS for any origin", settings_rules.any_origin),
-    Rule("A05", _ERROR, "http to an upstream that is elsewhere", settings_rules.upstream_in_clear),
+    Rule("A05", _ERROR, "plain http to a remote upstream", settings_rules.upstream_in_clear),
     Rule("A06", _WARNING, "metrics on a public address", settings_rules.public_metrics),
-    Rule("A07", _WARNING, "rooms remembered over an hour", settings_rules.long_windows),
+    Rule("A07", _WARNING, "rooms served stale for over an hour", settings_rules.long_windows),
     Rule("A08", _WARNING, "over 60 s of leeway", settings_rules.much_leeway),
     Rule("A09", _WARNING, "a rate limit is off", settings_rules.no_limit),
     Rule("A10", _ERROR, "anyone counts as a trusted proxy", settings_rules.everyone_a_proxy),
-    Rule("A11", _ERROR, "a secret's file that others can read", file_rules.others_read),
-    Rule("A12", _INFO, "a secret's file that a group can read", file_rules.group_reads),
-    Rule("A13", _ERROR, "a key's file that others can change", file_rules.others_change),
+    Rule("A11", _ERROR, "a secret file that others can read", file_rules.others_read),
+    Rule("A12", _INFO, "a secret file that a group can read", file_rules.group_reads),
+    Rule("A13", _ERROR, "a key file that others can change", file_rules.others_change),
     Rule("A14", _WARNING, "several processes and no shared store", settings_rules.no_shared_store),
 )
 

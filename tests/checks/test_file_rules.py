@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.checks import KeyFile, audit, key_files
+from gateway.checks import audit, key_files
+from gateway.checks.key_files import KeyFile
 from gateway.settings import load
 
 OPEN, CLOSED = 0o755, 0o700

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.checks import Probe, probe
+from gateway.checks.probe import Probe, probe
 from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
 from gateway.upstream.send import Reply
 from tests.live.fault_server import ROOM, enveloped

@@ -6,8 +6,10 @@ from io import BytesIO, StringIO, TextIOWrapper
 import pytest
 from rich.console import Console
 
-from gateway.checks import Finding, KeyFile, Probe, Report, Severity, invalid, lines, report, show
+from gateway.checks import Finding, Report, Severity, invalid, lines, report, show
+from gateway.checks.key_files import KeyFile
 from gateway.checks.network import key_set_findings, upstream_findings
+from gateway.checks.probe import Probe
 from gateway.identity import KeySet, hmac_key
 from gateway.identity.jwk import NamedKey
 from gateway.settings import Problem, load

@@ -111,7 +111,7 @@ def test_default(minimal: dict[str, str], name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CONTRACT if CONTRACT[name][0] != REQUIRED])
 def test_empty_is_unset(minimal: dict[str, str], name: str) -> None:
-    """Set to nothing, an optional variable has its default."""
+    """An empty optional variable has its default."""
     minimal["GATEWAY_JWT_SECRET"] = ""
     minimal["GATEWAY_JWT_PUBLIC_KEY"] = PEM
     if name == "GATEWAY_JWT_PUBLIC_KEY":
@@ -122,7 +122,7 @@ def test_empty_is_unset(minimal: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CONTRACT if CONTRACT[name][0] == REQUIRED])
 @pytest.mark.parametrize("absent", [True, False], ids=["absent", "empty"])
 def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    """Missing or set to nothing, a required variable is a problem that says so."""
+    """A required variable that is missing or empty is a problem."""
     minimal[name] = ""
     if absent:
         del minimal[name]
@@ -134,12 +134,12 @@ def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # 
 
 
 def test_not_in_effect() -> None:
-    """The variables whose feature comes later are known."""
+    """The variables without an effect yet are exactly these."""
     assert [each.name for each in not_in_effect()] == LATER
 
 
 def test_pending_lists_what_was_given_and_does_nothing(minimal: dict[str, str]) -> None:
-    """Of those, only the ones that are set are worth a warning, by the name they are set by."""
+    """Only variables that are set are reported as not in effect, by the name they are set by."""
     minimal |= {"GATEWAY_REDIS_URL_FILE": "redis", "GATEWAY_PORT": "1"}
     assert pending(minimal) == ["GATEWAY_REDIS_URL_FILE"]
     assert pending(minimal | {"GATEWAY_REDIS_URL_FILE": ""}) == []
