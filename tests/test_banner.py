@@ -123,10 +123,7 @@ def test_what_else_it_tells() -> None:
 
 
 def test_the_shared_store_is_not_claimed() -> None:
-    """Each worker remembers for itself, also where a store is named; that it is not used is told.
-
-    Once there is one, this and the line are to be written anew.
-    """
+    """The banner has no shared store, and reports the variable of one as not used yet."""
     assert "GATEWAY_REDIS_URL" in {each.name for each in not_in_effect()}
     lines = told(VALID | REDIS | {"GATEWAY_WORKERS": "2"})
     assert lines["shared"] == "none: each worker has its own cache and limits"

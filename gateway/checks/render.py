@@ -70,7 +70,7 @@ def show(report: Report, console: "Console") -> None:
     count = counted(each.severity for each in found)
     if count:
         verdict.append(f": {count}", "default not bold")
-    console.print("", table, "", verdict, sep="\n")
+    console.print(table, "", verdict, sep="\n")
 
 
 def counted(severities: Iterable[Severity]) -> str:

@@ -20,10 +20,7 @@ def rows(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "upstream", facts.upstream
     yield "keys", _keys(facts)
     yield "cache", _cache(facts)
-    yield (
-        "shared",
-        "none: each worker has its own cache and limits" if facts.workers > 1 else "none",
-    )
+    yield "shared", "none: each worker has its own cache and limits"
     yield "workers", f"{facts.workers}"
     yield "traces", facts.traces
     yield "logs", f"{facts.log_format}, level {facts.log_level}, {_access(facts)}"
