@@ -59,8 +59,8 @@ class GracefulShutdown:
 
     def _handle(self, loop: asyncio.AbstractEventLoop, stop_granian: Callable[[], None]) -> None:
         self._stop_granian = stop_granian
-        loop.add_signal_handler(signal.SIGTERM, self._drain, loop)
-        loop.add_signal_handler(signal.SIGINT, self._stop)
+        _on_signal(signal.SIGTERM, loop, self._drain, loop)
+        _on_signal(signal.SIGINT, loop, self._stop)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             loop.add_reader(supervisor.sentinel, self._orphaned, loop, supervisor.sentinel)
@@ -82,6 +82,22 @@ class GracefulShutdown:
         loop.remove_reader(sentinel)
         signal.setitimer(signal.ITIMER_REAL, self._grace)  # no supervisor is left to kill it
         self._drain(loop)
+
+
+def _on_signal(
+    number: signal.Signals,
+    loop: asyncio.AbstractEventLoop,
+    handler: Callable[..., None],
+    *arguments: object,
+) -> None:
+    """Call `handler`, maybe twice, for a signal at any time.
+
+    uvloop loses a signal while it does not run, as between the startup of the application and the
+    first request. Python's own handler does not.
+    """
+    loop.add_signal_handler(number, handler, *arguments)
+    signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler, *arguments))
+    signal.siginterrupt(number, False)  # noqa: FBT003  # has no keyword
 
 
 def _closing(send: _Send) -> _Send:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -23,16 +23,23 @@ class Loop:
         """Keep a signal handler."""
         self.handlers[number] = lambda: handler(*args)
 
+    def call_soon_threadsafe(self, handler: Callable[..., None], *args: Any) -> None:
+        """Call it now."""
+        handler(*args)
+
     def call_later(self, seconds: float, *_: object) -> None:
         """Keep the delay of a timer."""
         self.timers.append(seconds)
 
 
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
-    """Return a loop; granian's own signal handlers are there again after the test."""
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
+    """Return a loop; every signal handler is as before after the test."""
     monkeypatch.setattr(_signals, "set_loop_signals", None)
-    return Loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield Loop()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def begun(loop: Loop, grace: float = 10) -> GracefulShutdown:
@@ -52,6 +59,14 @@ def test_sigterm_drains_first(loop: Loop, grace: float, timers: list[float]) -> 
         loop.handlers[signal.SIGTERM]()
         assert shutdown.draining.is_set()
         assert loop.timers == pytest.approx(timers)
+
+
+def test_a_signal_between_two_runs_of_the_loop_counts(loop: Loop) -> None:
+    """A signal that the loop does not see, because it is not running, begins draining too."""
+    shutdown = begun(loop)
+    loop.handlers.clear()
+    signal.raise_signal(signal.SIGTERM)
+    assert shutdown.draining.is_set()
 
 
 def test_sigint_stops_at_once(loop: Loop) -> None:
