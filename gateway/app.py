@@ -35,7 +35,7 @@ from gateway.edge import (
     build_application,
     encode_room,
 )
-from gateway.keyring import Keyring, qiniu_signer
+from gateway.keyring import Keyring
 from gateway.metrics import Metrics
 from gateway.rooms import Creator, RoomService, Scopes
 from gateway.rotation import Rotation
@@ -44,7 +44,6 @@ from gateway.settings import (
     LogFormat,
     RateLimit,
     Settings,
-    UpstreamSettings,
 )
 from gateway.telemetry import (
     AccessLog,
@@ -63,13 +62,10 @@ from gateway.upstream import (
     BREAKER_STATES,
     Breaker,
     ConnectionLimiter,
-    Probe,
     QliveClient,
     Transport,
     build_transport,
     pipeline,
-    probe,
-    transmit,
 )
 
 
@@ -79,15 +75,15 @@ def build(
     metrics: Metrics,
     *,
     transport: Transport | None = None,
-    draining: Callable[[], bool] = lambda: False,
+    draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
-    `draining` says whether it is about to stop, which makes it unready; key files that `environ`
-    names are read again when they change. `tracing` is put around all that it traces. Raises
-    SettingsError for an unusable key.
+    `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
+    are read again when they change. `tracing` wraps the traced parts. Raises SettingsError for an
+    unusable key.
     """
     log = telemetry.log
     telemetry.metrics = metrics  # until edge.Front takes instruments: then delete
@@ -179,7 +175,7 @@ def build(
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
         },
-        draining=draining,
+        draining=(draining or asyncio.Event()).is_set,
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
         new_id=_request_ids(),
@@ -206,18 +202,7 @@ def telemetry_to(
     return Telemetry(log, access_log, close=close)
 
 
-async def probe_upstream(settings: UpstreamSettings) -> Probe:
-    """Make one signed read and close the connection."""
-    transport = _transport(settings)
-    try:
-        send = transmit(transport, qiniu_signer(settings), settings.upstream_url)
-        return await probe(send, settings.upstream_timeout)
-    finally:
-        await transport.aclose()
-        await drain_native_threads()
-
-
-def _transport(settings: UpstreamSettings) -> Transport:
+def _transport(settings: Settings) -> Transport:
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,

@@ -1,11 +1,11 @@
-"""The `gateway` command: its words, options and help. What they do is in `commands`.
+"""The `gateway` command line: subcommands, options and help. The code is in `commands`.
 
 Exit codes: 0 fine; 1 something failed; 2 the configuration or the command line is not valid.
 
-What a command needs is imported when it runs. `--help`, `--version` and a shell that completes a
-word would otherwise wait for the web framework: half a second, where a tenth will do.
+A command's imports run when the command does. Otherwise `--help`, `--version` and completion would
+wait half a second for the web framework.
 """
-# ruff: noqa: PLC0415  # said above
+# ruff: noqa: PLC0415  # late imports, for the reason above
 
 import os
 import signal
@@ -29,11 +29,11 @@ _SECTIONS = MappingProxyType(
         "Work with it": ("openapi", "completion"),
     }
 )
-"""Every command, as the help lists them."""
+"""Every command, in the order of the help."""
 
 
 class _Commands(click.Group):
-    """Commands under headings, in the order in which one comes to need them."""
+    """Commands under headings, in the order of first use."""
 
     def list_commands(self, _: click.Context) -> list[str]:
         return [name for names in _SECTIONS.values() for name in names]
@@ -49,7 +49,7 @@ class _Commands(click.Group):
 
 
 def _lines(*lines: str) -> str:
-    """Return a part of a help text that is not wrapped."""
+    """Return a part of a help text that click does not wrap."""
     return "\b\n" + "\n".join(lines)
 
 
@@ -58,16 +58,16 @@ def _lines(*lines: str) -> str:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_lines(
         "Examples:",
-        "  gateway sandbox                   everything simulated, nothing to configure",
-        "  gateway check && gateway serve    what the environment says, checked and run",
-        "  gateway COMMAND -h                more about a command",
+        "  gateway sandbox                   a simulated vendor, nothing to configure",
+        "  gateway check && gateway serve    check the configuration, then serve",
+        "  gateway COMMAND -h                the help of a command",
     ),
 )
 @click.version_option(__version__, prog_name="gateway", message="%(prog)s %(version)s")
 def main() -> None:
-    """Live rooms for apps, without handing them the vendor's keys.
+    """Live rooms for apps, without giving them the vendor's keys.
 
-    Try it with `gateway sandbox`; it needs no configuration. In production set GATEWAY_ACCESS_KEY,
+    Try it with `gateway sandbox`: no configuration needed. In production set GATEWAY_ACCESS_KEY,
     GATEWAY_SECRET_KEY and a token key, run `gateway check`, then `gateway serve`.
     """
 
@@ -83,27 +83,31 @@ _PORT = click.IntRange(0, 65_535)
     )
 )
 @click.option(
-    "--port", default=8080, show_default=True, type=_PORT, help="The gateway's port; 0: a free one."
+    "--port",
+    default=8080,
+    show_default=True,
+    type=_PORT,
+    help="The gateway's port; 0: any free port.",
 )
 @click.option(
     "--upstream-port",
     default=8081,
     show_default=True,
     type=_PORT,
-    help="The simulated vendor's; 0: a free one.",
+    help="The simulated vendor's port; 0: any free port.",
 )
 @click.option(
     "--dialect",
     type=click.Choice(["documented", "legacy"]),
     default="documented",
     show_default=True,
-    help="Which build of the vendor's service to simulate.",
+    help="The dialect of the simulated vendor.",
 )
 def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
     """Run everything on loopback, with a simulated vendor.
 
-    Prints two users' tokens and the curl lines of a session to paste. Keys are made at start and
-    die with it. Ctrl-C stops both.
+    Prints tokens of two users and the curl commands of a session to paste. Keys are generated at
+    the start and kept in memory. Ctrl-C stops both servers.
     """
     try:
         from gateway.commands import run_sandbox as command
@@ -120,32 +124,34 @@ def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
         "  GATEWAY_HOST=0.0.0.0 GATEWAY_WORKERS=2 gateway serve",
         "  GATEWAY_LOG_FORMAT=console gateway serve",
         "",
-        "Exit codes: 0 asked to stop; 1 cannot listen or start; 2 the configuration is not valid.",
+        "Exit codes: 0 stopped by a signal; 1 cannot start; 2 the configuration is not valid.",
     )
 )
 def serve() -> None:
-    """Run the gateway from GATEWAY_* variables.
+    """Run the gateway, configured by GATEWAY_* variables.
 
-    Required are GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY and one of GATEWAY_JWT_SECRET,
-    GATEWAY_JWT_PUBLIC_KEY and GATEWAY_JWT_JWKS_URL; the README has them all. The configuration is
-    checked before anything listens.
+    Required: GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY and one of GATEWAY_JWT_SECRET,
+    GATEWAY_JWT_PUBLIC_KEY and GATEWAY_JWT_JWKS_URL. The README lists every variable. The
+    configuration is checked before anything listens.
 
-    On a terminal it begins with a summary, elsewhere with the log event `starting`, which says the
-    same; GATEWAY_LOG_FORMAT, where it is set, chooses between them. SIGTERM or Ctrl-C lets requests
-    finish, SIGHUP reads key files again.
+    The output starts with a summary on a terminal, elsewhere with the log event `starting`;
+    GATEWAY_LOG_FORMAT overrides this choice. SIGTERM or Ctrl-C finishes the requests in flight and
+    stops; SIGHUP reloads key files.
     """
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _end_at_once)
+        signal.signal(each, _exit_at_once)
     if sys.stdout is None:
-        click.echo("gateway: standard output is closed; give logs a place, or /dev/null", err=True)
+        click.echo(
+            "gateway: standard output is closed; redirect it to a log or /dev/null", err=True
+        )
         sys.exit(1)
     from gateway.commands import serve as command
 
     command.run(os.environ)
 
 
-def _end_at_once(*_: object) -> None:
-    """End before anything has begun; the server puts its own handlers in this one's place."""
+def _exit_at_once(*_: object) -> None:
+    """Exit before anything has started; the server replaces this handler."""
     os._exit(0)
 
 
@@ -153,25 +159,26 @@ def _end_at_once(*_: object) -> None:
     epilog=_lines(
         "Examples:",
         "  gateway check",
-        "  gateway check --offline --fail-on error    in a deployment's pipeline",
+        "  gateway check --offline --fail-on error    in a deployment pipeline",
         "  gateway check --json | jq .audit",
         "",
         "Exit codes: 0 fine; 1 a check failed; 2 the configuration is not valid.",
     )
 )
-@click.option("--offline", is_flag=True, help="Leave the network alone.")
+@click.option("--offline", is_flag=True, help="Skip the checks that need the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--fail-on",
-    type=click.Choice(["info", "warning", "error"], case_sensitive=False),
-    help="Exit with 1 also for findings of this severity on; else for failed checks alone.",
+    default="failed",
+    show_default=True,
+    type=click.Choice(["info", "warning", "error", "failed"], case_sensitive=False),
+    help="Exit with 1 for findings of this severity or worse.",
 )
-def check(*, offline: bool, as_json: bool, fail_on: str | None) -> None:
-    """Check and audit the configuration, and ask the upstream.
+def check(*, offline: bool, as_json: bool, fail_on: str) -> None:
+    """Check and audit the configuration, and call the upstream.
 
-    Every problem is listed at once, then what is valid and still unwise. Whether the upstream
-    accepts the signature, how soon it answers and whether the clocks agree is found out by reading
-    a room that does not exist; a JWK set is fetched once.
+    Lists every problem at once, then valid but unwise settings. One read of a room that does not
+    exist checks the signature, the latency and the clocks. A JWK set is fetched once.
     """
     from gateway.commands import check as command
 
@@ -187,18 +194,18 @@ def check(*, offline: bool, as_json: bool, fail_on: str | None) -> None:
     )
 )
 @click.argument("sub")
-@click.option("--scope", "scopes", multiple=True, help="A scope to grant; may be repeated.")
+@click.option("--scope", "scopes", multiple=True, help="A scope to grant; repeatable.")
 @click.option(
     "--ttl",
     default=3600,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Seconds until it expires.",
+    help="Lifetime in seconds.",
 )
 def token(sub: str, scopes: Sequence[str], ttl: int) -> None:
-    """Mint a token for user SUB, to try things out.
+    """Mint a token for user SUB, for testing.
 
-    It is signed with GATEWAY_JWT_SECRET; the issuers of public keys mint their own.
+    It is signed with GATEWAY_JWT_SECRET. With public keys only the issuer can mint tokens.
     """
     from gateway.commands import token as command
 
@@ -233,9 +240,9 @@ def alerts() -> None:
 )
 @click.argument("sub")
 def caller_id(sub: str) -> None:
-    """Print what the access log calls user SUB.
+    """Print the access log's hash of user SUB.
 
-    Users stand there as a hash with GATEWAY_SECRET_KEY, and as another once that has changed.
+    Users are logged as a hash keyed with GATEWAY_SECRET_KEY; rotating the key changes it.
     """
     from gateway.commands import caller_id as command
 
@@ -250,7 +257,7 @@ def _print_file(name: str) -> None:
 
 @main.command(
     epilog=_lines(
-        "Once, for the shell that you use:",
+        "Run once, for your shell:",
         "  bash  echo 'eval \"$(gateway completion bash)\"' >> ~/.bashrc",
         "  zsh   echo 'eval \"$(gateway completion zsh)\"' >> ~/.zshrc  # after compinit",
         "  fish  gateway completion fish > ~/.config/fish/completions/gateway.fish",
@@ -258,7 +265,7 @@ def _print_file(name: str) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that completes `gateway` in a shell."""
+    """Print a shell's completion script for `gateway`."""
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     script = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
@@ -22,7 +21,6 @@ from gateway.identity import (
     StaticKeys,
     TokenVerifier,
     hmac_key,
-    parse_key_set,
     public_key,
 )
 from gateway.settings import (
@@ -34,7 +32,6 @@ from gateway.settings import (
     load,
 )
 from gateway.telemetry import Counter
-from gateway.threads import drain_native_threads
 from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 
 TOKENS = 10_000
@@ -118,31 +115,6 @@ def issuer_transport() -> Transport:
 async def fetch_jwks(issuer: Transport, url: str) -> bytes:
     """Return the text of the JWK set; raise ConnectionError."""
     return await fetch(issuer, url, seconds=JWKS_TIMEOUT, accept=_JWK_SET)
-
-
-class IssuerCheck(Struct, frozen=True):
-    """What the issuer published: how many usable keys, and why others are not; or the problem."""
-
-    keys: int = 0
-    left_out: tuple[str, ...] = ()
-    problem: str | None = None
-
-
-async def check_issuer(settings: JwtSettings) -> IssuerCheck | None:
-    """Fetch the JWK set once; None where none is configured."""
-    if settings.jwt_jwks_url is None:
-        return None
-    issuer = issuer_transport()
-    try:
-        text = await fetch_jwks(issuer, settings.jwt_jwks_url)
-        published = parse_key_set(text, settings.jwt_algorithms)
-    except (OSError, ValueError) as error:
-        return IssuerCheck(problem=str(error))
-    finally:
-        await issuer.aclose()
-        await drain_native_threads()
-    problem = None if published.keys else "it has no key that can be used"
-    return IssuerCheck(len(published.keys), published.left_out, problem)
 
 
 def qiniu_signer(settings: UpstreamSettings) -> QiniuSigner:

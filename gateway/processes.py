@@ -47,8 +47,8 @@ def worker(
     `at_start`, like the workers still running.
     """
     settings, problems = _current_settings(at_start, environ)
-    stopping = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
-    stopping.take_signals()
+    shutdown = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
+    shutdown.handle_signals()
     metrics = Metrics(shared[number])
     if metrics.shared.begin():
         metrics.worker_restarts.inc()
@@ -61,12 +61,12 @@ def worker(
         settings,
         telemetry,
         metrics,
-        draining=lambda: stopping.draining,
+        draining=shutdown.draining,
         environ=environ,
         tracing=tracing,
     )
     _collect_rarely()
-    return stopping.around(gateway)
+    return shutdown.around(gateway)
 
 
 def _current_settings(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:

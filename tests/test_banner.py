@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import asdict
 
-from gateway import __version__, audit, keyring
+from gateway import __version__, checks, keyring
 from gateway.commands import banner
 from gateway.commands.facts import Facts, facts
 from gateway.settings import load, not_in_effect, pending
@@ -47,7 +47,7 @@ def facts_of(environ: dict[str, str]) -> Facts:
     return facts(
         settings,
         keyring.verification_keys(settings),
-        audit.findings(settings, ()),
+        checks.audit(settings, ()),
         not_in_effect=pending(environ),
         traces="off",
     )
@@ -110,26 +110,23 @@ def test_what_else_it_tells() -> None:
     """Upstream, cache, workers, traces, logs, and how much the audit finds."""
     lines = told(VALID | {"GATEWAY_CACHE_TTL": "0.5", "GATEWAY_WORKERS": "2"})
     assert lines["upstream"] == "https://live-api.qiniu.com"
-    assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, shown for 2 s more")
+    assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, then stale for 2 s")
     assert lines["cache"].endswith("for 30 s if the upstream fails")
     assert (lines["workers"], lines["traces"]) == ("2", "off")
-    assert lines["logs"] == "json, from info on, a line a request with a hash of the user"
+    assert lines["logs"] == "json, level info, access log with hashed user ids"
     assert lines["audit"] == "4 warnings: run `gateway check`"
     assert "no effect" not in lines
     lines = told(VALID | {"GATEWAY_LOG_CALLER": "off", "GATEWAY_LOG_LEVEL": "error"})
-    assert lines["logs"] == "json, from error on, a line a request without the user"
+    assert lines["logs"] == "json, level error, access log with no user ids"
     lines = told(VALID | {"GATEWAY_ACCESS_LOG": "off", "GATEWAY_LOG_FORMAT": "console"})
-    assert lines["logs"] == "console, from info on, no line a request"
+    assert lines["logs"] == "console, level info, no access log"
 
 
 def test_the_shared_store_is_not_claimed() -> None:
-    """Each worker remembers for itself, also where a store is named; that it is not used is told.
-
-    Once there is one, this and the line are to be written anew.
-    """
+    """The banner has no shared store, and reports the variable of one as not used yet."""
     assert "GATEWAY_REDIS_URL" in {each.name for each in not_in_effect()}
     lines = told(VALID | REDIS | {"GATEWAY_WORKERS": "2"})
-    assert lines["shared"] == "none: each worker remembers for itself"
+    assert lines["shared"] == "none: each worker has its own cache and limits"
     assert lines["no effect"] == "GATEWAY_REDIS_URL: read and checked, but not used yet"
 
 

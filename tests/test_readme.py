@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gateway.audit import RULES
+from gateway.checks import RULES
 from gateway.edge import PROBLEMS
 from gateway.metrics import Metrics
 from gateway.settings import Settings, variables

@@ -45,9 +45,9 @@ def test_a_taken_port(listener: str) -> None:
     with taken() as port:
         reason = refused(code=1, environ={f"GATEWAY_{listener}PORT": str(port)})
     assert re.fullmatch(
-        rf"gateway: cannot listen on 127\.0\.0\.1:{port}: Address already in use; stop what "
-        rf"listens there, or choose others with GATEWAY_{listener}HOST and GATEWAY_{listener}PORT"
-        r"( \(0: none\))?\n",
+        rf"gateway: cannot listen on 127\.0\.0\.1:{port}: Address already in use; stop the "
+        rf"process that listens there, or choose others with GATEWAY_{listener}HOST and "
+        rf"GATEWAY_{listener}PORT( \(0: none\))?\n",
         reason,
     )
 
@@ -91,7 +91,7 @@ def test_a_key_file_of_somebody_else(tmp_path: Path) -> None:
     done = _served_without("dac_override", "dac_read_search", environ=environ)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(
-        r"^GATEWAY_SECRET_KEY_FILE  must name a file that the gateway's user can read: "
+        r"^failed +GATEWAY_SECRET_KEY_FILE  must name a file that the gateway's user can read: "
         r"Permission denied$",
         done.stderr,
         re.MULTILINE,
@@ -137,7 +137,7 @@ def test_a_key_out_of_a_pipe(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 2
-    assert "\nGATEWAY_SECRET_KEY_FILE  must be a file that lasts, not a pipe" in errors
+    assert " GATEWAY_SECRET_KEY_FILE  must be a regular file, not a pipe" in errors
     assert "canary" not in errors
 
 
@@ -145,8 +145,8 @@ def test_listeners_in_each_others_way() -> None:
     """It is a matter of the configuration, and named with the other problems."""
     environ = {"GATEWAY_METRICS_PORT": "8080", "GATEWAY_PORT": "8080", "GATEWAY_WORKERS": "none"}
     reason = refused(code=2, environ=environ)
-    assert "\nGATEWAY_METRICS_PORT  must not be that of GATEWAY_PORT" in reason
-    assert "\nGATEWAY_WORKERS " in reason
+    assert " GATEWAY_METRICS_PORT  must differ from GATEWAY_PORT" in reason
+    assert " GATEWAY_WORKERS " in reason
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
@@ -155,7 +155,7 @@ def test_traces_that_cannot_be_given(command: str) -> None:
     environ = {**VALID, "OTEL_TRACES_EXPORTER": "canary"}
     code, output, errors = run(command, environ=environ)
     assert (code, output) == (2, "")
-    assert re.search("^OTEL_TRACES_EXPORTER  must be ", errors, re.MULTILINE)
+    assert re.search("^failed +OTEL_TRACES_EXPORTER  must be ", errors, re.MULTILINE)
 
 
 NO_OUTPUT = 'exec "$@" serve >&-'

@@ -1,5 +1,5 @@
-"""What the commands do: a module each, imported by `cli` when it runs.
+"""The commands: one module each, imported by `cli` when it runs.
 
-What people read is here as well: the summary of `serve` in `facts` and `banner`, the findings of
-`check` in `findings`. On a terminal rich draws it; elsewhere it is plain text, for scripts too.
+The summary at the start of `serve` is in `facts` and `banner`, the exits with a reason are in
+`refusals`. On a terminal rich draws the output; elsewhere it is plain text, for scripts too.
 """

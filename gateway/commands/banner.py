@@ -1,11 +1,10 @@
-"""The start of `gateway serve` for people: the facts, a line each, aligned."""
+"""The start-up summary of `gateway serve` for people: one aligned line per fact."""
 
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from gateway.audit import RULES
+from gateway.checks import RULES, counted
 
-from .counts import counted
 from .facts import Facts
 
 _EVERYWHERE = ("http://0.0.0.0:", "http://[::]:")
@@ -15,16 +14,16 @@ _WARNINGS = frozenset({"no effect", "audit"})
 
 
 def rows(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Return what stands in each line: a name, and the fact."""
+    """Return the lines, each a name and a fact."""
     yield "public", _listener(facts.listening)
     yield "metrics", _listener(facts.metrics) if facts.metrics else "none"
     yield "upstream", facts.upstream
     yield "keys", _keys(facts)
     yield "cache", _cache(facts)
-    yield "shared", f"none: {'the' if facts.workers == 1 else 'each'} worker remembers for itself"
+    yield "shared", "none: each worker has its own cache and limits"
     yield "workers", f"{facts.workers}"
     yield "traces", facts.traces
-    yield "logs", f"{facts.log_format}, from {facts.log_level} on, {_access(facts)}"
+    yield "logs", f"{facts.log_format}, level {facts.log_level}, {_access(facts)}"
     if facts.not_in_effect:
         yield "no effect", f"{', '.join(facts.not_in_effect)}: read and checked, but not used yet"
     if facts.audit:
@@ -33,14 +32,14 @@ def rows(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def plain(facts: Facts) -> str:
-    """Return the banner for a log."""
+    """Return the banner as plain text."""
     lines = "\n".join(f"  {name:<9}  {text}" for name, text in rows(facts))
     return f"Live room gateway {facts.version}\n\n{lines}\n\n"
 
 
 def show(facts: Facts) -> None:
-    """Print the banner on a terminal, as wide as that is."""
-    from rich.console import Console  # noqa: PLC0415  # servers have no terminal, nor need for it
+    """Print the banner on a terminal, folded to its width."""
+    from rich.console import Console  # noqa: PLC0415  # only for a terminal
     from rich.table import Table  # noqa: PLC0415  # same
     from rich.text import Text  # noqa: PLC0415  # same
 
@@ -49,7 +48,7 @@ def show(facts: Facts) -> None:
         style = "cyan" if name in _URLS else "yellow" if name in _WARNINGS else ""
         table.add_row(Text(f"  {name}", "dim", no_wrap=True), Text(text, style, overflow="fold"))
     title = Text.assemble("\n", ("Live room gateway", "bold"), f" {facts.version}\n")
-    ending = Text("\n  Ctrl-C lets requests finish and stops it.\n", "dim")
+    ending = Text("\n  Ctrl-C finishes the requests in flight and stops.\n", "dim")
     console = Console(highlight=False)
     for part in (title, table, ending):
         console.print(part)
@@ -61,10 +60,8 @@ def _listener(url: str) -> str:
 
 def _access(facts: Facts) -> str:
     if not facts.access_log:
-        return "no line a request"
-    return (
-        f"a line a request {'with a hash of' if facts.log_caller == 'hash' else 'without'} the user"
-    )
+        return "no access log"
+    return f"access log with {'hashed' if facts.log_caller == 'hash' else 'no'} user ids"
 
 
 def _keys(facts: Facts) -> str:
@@ -80,6 +77,6 @@ def _keys(facts: Facts) -> str:
 def _cache(facts: Facts) -> str:
     fresh, stale = facts.cache_ttl, facts.cache_stale_while_revalidate
     return (
-        f"{facts.cache_size} rooms, fresh for {fresh:g} s, shown for {stale:g} s more while "
-        f"refreshed, for {facts.cache_stale_if_error:g} s if the upstream fails"
+        f"{facts.cache_size} rooms, fresh for {fresh:g} s, then stale for {stale:g} s while "
+        f"revalidating, for {facts.cache_stale_if_error:g} s if the upstream fails"
     )

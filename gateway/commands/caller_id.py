@@ -1,4 +1,4 @@
-"""`gateway caller-id`: what the access log calls a user."""
+"""`gateway caller-id`: the hash of a user id in the access log."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,6 @@ from .refusals import valid_settings
 
 
 def run(environ: Mapping[str, str], sub: str) -> None:
-    """Print what stands in the log for the user `sub`."""
+    """Print the access log's hash of the user id `sub`."""
     settings = valid_settings(environ)
     click.echo(caller_ids(settings.secret_key.reveal().encode())(sub))

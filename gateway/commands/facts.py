@@ -1,8 +1,7 @@
-"""What `gateway serve` says of itself as it starts: how it is configured, and no secret of it.
+"""The configuration of `gateway serve` as it starts, without any secret.
 
-Of a URL only scheme, host and port are told: a path or a query may carry a token. The store that
-several gateways share is not there yet: there is no fact about it, only that its variable has
-no effect.
+Only scheme, host and port of a URL are included: its path or query may carry a token. There is no
+fact about a shared store yet: its variable is listed as not in effect.
 """
 
 from collections.abc import Iterable
@@ -10,16 +9,16 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gateway import __version__, audit, serving
+from gateway import __version__, checks, serving
 from gateway.identity import Key
 from gateway.settings import Settings
 
 
 class Facts(Struct, frozen=True):
-    """The facts, as the log event has them: URLs, seconds, numbers.
+    """The fields of the log event `starting`: URLs, seconds, numbers.
 
-    `keys` is `secret`, `public_key` or `jwks`, of which `issuer` is the host; `algorithms` is empty
-    where the published keys decide. `not_in_effect` has variables, `audit` a rule for each finding.
+    `keys` is `secret`, `public_key` or `jwks`; `issuer` is the host of the JWK set. `algorithms` is
+    empty if the published keys decide. `not_in_effect` lists variables, `audit` the rules broken.
     """
 
     version: str
@@ -47,12 +46,12 @@ class Facts(Struct, frozen=True):
 def facts(
     settings: Settings,
     keys: Iterable[Key],
-    findings: Iterable[audit.Finding],
+    findings: Iterable[checks.Finding],
     *,
     not_in_effect: Iterable[str],
     traces: str,
 ) -> Facts:
-    """Return the facts; `keys` are those made from the settings, `traces` is `off` or `on`."""
+    """Return the facts; `keys` are made from the settings, `traces` is `on` or `off`."""
     private = serving.authority(settings.metrics_host, settings.metrics_port)
     used = {name for key in keys for name in key.algorithms} or settings.jwt_algorithms or ()
     return Facts(

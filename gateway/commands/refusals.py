@@ -1,16 +1,15 @@
-"""How a command ends that cannot do its work: a reason on standard error and what to do, no more.
+"""Exits of a command that cannot do its work: a reason on standard error, then the exit code.
 
-Code 1: something failed. Code 2: the configuration is not valid.
+Exit code 1: something failed. Exit code 2: the configuration is not valid.
 """
 
 import sys
 from collections.abc import Mapping
-from typing import Never
+from typing import Never, TextIO
 
 import click
-import msgspec
 
-from gateway import keyring
+from gateway import checks, keyring
 from gateway.settings import Settings, SettingsError
 from gateway.traces import tracing_for
 
@@ -18,7 +17,7 @@ INVALID = 2
 
 
 def valid_settings(environ: Mapping[str, str], *, as_json: bool = False) -> Settings:
-    """Return the configuration, whose keys can be used, or end with all that is wrong with it."""
+    """Return the configuration with usable keys, or exit with every problem in it."""
     try:
         settings = keyring.usable_settings(environ)
         tracing_for(environ)
@@ -28,19 +27,26 @@ def valid_settings(environ: Mapping[str, str], *, as_json: bool = False) -> Sett
 
 
 def refuse(error: SettingsError, *, as_json: bool = False) -> Never:
-    """End with the problems of a configuration."""
-    if as_json:
-        click.echo(msgspec.json.encode({"ok": False, "problems": error.problems}))
-        sys.exit(INVALID)
-    if sys.stderr.isatty():
-        from .findings import show_problems  # noqa: PLC0415  # rich is for terminals
+    """Exit with the problems of a configuration."""
+    if not as_json:
+        click.echo("gateway: the configuration is not valid\n", err=True)
+    present(checks.invalid(error.problems), sys.stderr, as_json=as_json)
+    sys.exit(INVALID)
 
-        show_problems(error.problems)
-        sys.exit(INVALID)
-    fail(f"the configuration is not valid:\n\n{error}\n", INVALID)
+
+def present(report: checks.Report, stream: TextIO, *, as_json: bool) -> None:
+    """Print JSON to standard output, or a report for people to `stream`."""
+    if as_json:
+        click.echo(checks.encoded(report))
+    elif stream.isatty():
+        from rich.console import Console  # noqa: PLC0415  # only for a terminal
+
+        checks.show(report, Console(file=stream, highlight=False))
+    else:
+        click.echo("\n".join(checks.lines(report)), file=stream)
 
 
 def fail(message: str, code: int = 1) -> Never:
-    """End with a reason."""
+    """Exit with a reason."""
     click.echo(f"gateway: {message}", err=True)
     sys.exit(code)

@@ -1,11 +1,10 @@
-"""`gateway serve`: nothing listens before everything that can be known beforehand is in order.
+"""`gateway serve`: check the configuration and the ports, then listen.
 
-The summary at its start is for whoever reads standard output: people at a terminal get the banner.
-Anything else is taken for a log, whose lines all have one format: `starting`, an event, says the
-same. A GATEWAY_LOG_FORMAT that is set overrules the guess, so that a container with a terminal
-attached can still write nothing but JSON.
+It starts with a summary: the banner on a terminal, else the log event `starting` in the format of
+the log. An explicit GATEWAY_LOG_FORMAT takes precedence, so a container with a terminal can log
+JSON alone.
 
-The application is imported here and not by the workers: forked from this process they share it.
+The application is imported before the workers are forked, so they share its memory.
 """
 
 import errno
@@ -19,7 +18,7 @@ from types import MappingProxyType
 
 from msgspec.structs import asdict
 
-from gateway import audit, keyring, processes, serving
+from gateway import checks, keyring, processes, serving
 from gateway.settings import LogFormat, Problem, Settings, SettingsError, pending, variables
 from gateway.telemetry import build_logger
 from gateway.traces import traces_requested
@@ -30,34 +29,34 @@ from .refusals import fail, refuse, valid_settings
 
 _ADVICE = MappingProxyType(
     {
-        errno.EADDRINUSE: "stop what listens there, or ",
-        errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE; have it, or ",
-        errno.EADDRNOTAVAIL: "this machine has no such address; name one that it has, ",
+        errno.EADDRINUSE: "stop the process that listens there, or ",
+        errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or ",
+        errno.EADDRNOTAVAIL: "this machine has no such address; ",
     }
 )
 
 
 def run(environ: Mapping[str, str]) -> None:
-    """Serve until asked to stop, or end with the reason why not."""
+    """Serve until a signal to stop, or exit with a reason."""
     settings = valid_settings(environ)
-    _require_lasting(environ)
+    _require_files(environ)
     _require_free(settings.host, settings.port, "GATEWAY_HOST and GATEWAY_PORT")
     if settings.metrics_port:
         others = "GATEWAY_METRICS_HOST and GATEWAY_METRICS_PORT (0: none)"
         _require_free(settings.metrics_host, settings.metrics_port, others)
-    with suppress(OSError):  # a full disk, a reader that has gone: it can serve all the same
+    with suppress(OSError):  # a full disk or a closed pipe does not keep it from serving
         _announce(_facts(settings, environ), explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
     try:
         processes.serve(settings)
     except OSError as error:
-        fail(f"the system does not give what it takes: {error.strerror or error}")
+        fail(f"cannot start: {error.strerror or error}")
 
 
-def _require_lasting(environ: Mapping[str, str]) -> None:
-    """End where a key comes out of a pipe: it has been read, and workers would find nothing."""
+def _require_files(environ: Mapping[str, str]) -> None:
+    """Exit if a key comes from a pipe: every worker reads key files again."""
     given = [each.file_name for each in variables(Settings) if each.file]
     problems = [
-        Problem(name, "must be a file that lasts, not a pipe: every worker reads it again")
+        Problem(name, "must be a regular file, not a pipe: every worker reads it again")
         for name in given
         if environ.get(name) and not Path(environ[name]).is_file()
     ]
@@ -78,19 +77,19 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
     return facts(
         settings,
         keyring.verification_keys(settings),
-        audit.findings(settings, audit.key_files(environ, os.geteuid())),
+        checks.audit(settings, checks.key_files(environ, os.geteuid())),
         not_in_effect=pending(environ),
         traces="on" if traces_requested(environ) else "off",
     )
 
 
-def _announce(told: Facts, *, explicit: bool) -> None:
-    if sys.stdout.isatty() and not (explicit and told.log_format == LogFormat.JSON):
-        banner.show(told)
+def _announce(summary: Facts, *, explicit: bool) -> None:
+    if sys.stdout.isatty() and not (explicit and summary.log_format == LogFormat.JSON):
+        banner.show(summary)
         return
-    with FileIO(sys.stdout.fileno(), "w", closefd=False) as unbuffered:  # or workers would get it
-        if told.log_format == LogFormat.CONSOLE:
-            unbuffered.write(banner.plain(told).encode())
+    with FileIO(sys.stdout.fileno(), "w", closefd=False) as unbuffered:  # no buffer to fork
+        if summary.log_format == LogFormat.CONSOLE:
+            unbuffered.write(banner.plain(summary).encode())
         else:
-            log = build_logger(told.log_level, told.log_format, unbuffered)
-            log.info("starting", **asdict(told))
+            log = build_logger(summary.log_level, summary.log_format, unbuffered)
+            log.info("starting", **asdict(summary))

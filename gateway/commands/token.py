@@ -1,4 +1,4 @@
-"""`gateway token`: a token that the gateway would accept, or the reason why there is none."""
+"""`gateway token`: a token that the gateway accepts, or the reason for none."""
 
 import asyncio
 import time
@@ -22,12 +22,12 @@ def run(environ: Mapping[str, str], sub: str, scopes: Sequence[str], ttl: int) -
     except SettingsError as error:
         refuse(error)
     if settings.jwt_secret is None:
-        fail("tokens are minted with GATEWAY_JWT_SECRET only; set it", INVALID)
+        fail("tokens can be minted only with GATEWAY_JWT_SECRET; set it", INVALID)
     rules = keyring.claim_rules(settings)
     secret = settings.jwt_secret.reveal()
     minted = mint(secret, sub, rules, scopes=scopes, now=time.time(), ttl=ttl)
     try:
         asyncio.run(TokenVerifier(keys, rules).verify(minted))
     except TokenInvalid as error:
-        fail(f"the gateway would refuse this token: {error}", INVALID)
+        fail(f"the gateway would reject this token: {error}", INVALID)
     click.echo(minted)

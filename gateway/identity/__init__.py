@@ -1,7 +1,7 @@
 """Authentication: verification keys, the checks on a bearer token, and its claims."""
 
 from .claims import ClaimRules, Identity
-from .jwk import parse_key_set
+from .jwk import KeySet, parse_key_set
 from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .mint import mint
@@ -14,6 +14,7 @@ __all__ = [
     "Identity",
     "JwksKeys",
     "Key",
+    "KeySet",
     "KeySource",
     "StaticKeys",
     "TokenVerifier",

@@ -1,7 +1,7 @@
 """The HTTP server, granian: supervised workers for `serve`, one in this process for the sandbox.
 
-HTTP/1.1 and ASGI only. What a connection may do before the application sees it is in `limits`,
-how a gateway of several processes starts and stops in `supervisor` and `stopping`.
+HTTP/1.1 and ASGI only. Bounds on connections are in `limits`, processes in `supervisor` and
+`graceful_shutdown`, workarounds in `granian_private`.
 """
 
 from .embedded import listening

@@ -17,13 +17,13 @@ from .port import LOOPBACK, PortTaken, require_free
 
 @asynccontextmanager
 async def listening(app: Application, port: int) -> AsyncGenerator[int]:
-    """Serve `app` on loopback in this event loop until the block is left.
+    """Serve `app` on loopback in this event loop until the block ends.
 
-    Gives the port, a free one for 0. Raises PortTaken.
+    Yields the port, a free one for 0. Raises PortTaken.
     """
     if port:
         require_free(LOOPBACK, port)
-    with socket.socket() as reserved:  # bound, never listening: nobody else is given the port
+    with socket.socket() as reserved:  # bound, never listening: no other process gets it
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((LOOPBACK, port))
         server = _embedded(app, reserved.getsockname()[1])
@@ -63,4 +63,4 @@ async def _accepting(port: int, server: asyncio.Task[None]) -> None:
             await writer.wait_closed()
             return
     await server
-    raise PortTaken(f"the server on port {port} ended before it listened")
+    raise PortTaken(f"the server on port {port} stopped before it listened")

@@ -1,15 +1,12 @@
-"""How a worker stops.
+"""The graceful shutdown of a worker.
 
-SIGTERM announces it: for a short while all is served as before, but /readyz tells the load balancer
-to send no more, and every answer closes its connection, so that a client does not ask on one that
-is about to go. Then connections are refused, and a moment later, when the first request on each
-that was accepted has come, or at once after SIGINT, granian is told: it lets go of idle connections
-and waits for the answers under way. The supervisor kills it where that takes too long.
+1. SIGTERM starts draining. The worker still serves, but /readyz says 503 and every response closes
+   its connection.
+2. New connections are refused.
+3. Shortly after, or at once on SIGINT, granian stops: it closes idle connections and waits for
+   responses in flight. The supervisor kills the worker at the end of the grace period.
 
-A worker whose supervisor is gone stops as after SIGTERM, or it would hold the port for ever.
-
-granian's own handlers would pass every signal on to a channel that holds one, and hang the event
-loop at the third. So they are replaced, in the one place where granian asks for them.
+A worker without its supervisor stops as after SIGTERM. Otherwise it would hold the port for ever.
 """
 
 import asyncio
@@ -18,10 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from granian import _signals
-from granian._granian import WorkerSignal
-
-from .refuse import refuse_connections
+from .granian_private import refuse_connections, replace_signal_handlers
 
 Application = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -29,58 +23,51 @@ Application = Callable[..., Awaitable[None]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _LEAD = 1.0
-"""Seconds between the announcement and the stop: load balancers probe about every second."""
+"""Seconds from SIGTERM to the stop: load balancers probe about every second."""
 
 _LEAD_OF_GRACE = 0.2
-"""The most of the grace that this may take."""
+"""The largest part of the grace period that the lead may take."""
 
 _OPEN_OF_LEAD = 0.8
-"""The part of it after which connections are refused."""
+"""The part of the lead after which connections are refused."""
 
 
 class GracefulShutdown:
-    """Whether this worker, which listens on `port`, is about to stop.
+    """The shutdown of this worker, with its listener on `port`.
 
-    `grace` is in seconds, from the signal to the end.
+    `draining` is set from the first signal on. `grace` is in seconds, from the signal to the end.
     """
 
     def __init__(self, port: int, grace: float) -> None:
+        self.draining = asyncio.Event()
         self._port = port
         self._grace = grace
-        self._draining = False
         self._stopped = False
         self._stop_granian: Callable[[], None]
 
-    @property
-    def draining(self) -> bool:
-        """Whether it has been asked to stop."""
-        return self._draining
-
-    def take_signals(self) -> None:
-        """Make the worker that granian is about to start in this process stop as told above."""
-        _signals.set_loop_signals = self._listen
+    def handle_signals(self) -> None:
+        """Handle the signals of the worker that granian starts next in this process."""
+        replace_signal_handlers(self._handle)
 
     def around(self, app: Application) -> Application:
-        """Return `app`, whose answers close their connections once the stop is draining."""
+        """Return `app` with responses that close their connections while draining."""
 
         def stopping(scope: object, receive: object, send: _Send) -> Awaitable[None]:
-            return app(scope, receive, _closing(send) if self._draining else send)
+            return app(scope, receive, _closing(send) if self.draining.is_set() else send)
 
         return stopping
 
-    def _listen(self, loop: asyncio.AbstractEventLoop) -> WorkerSignal:
-        event = WorkerSignal()
-        self._stop_granian = event.set
-        loop.add_signal_handler(signal.SIGTERM, self._announce, loop)
-        loop.add_signal_handler(signal.SIGINT, self._stop)
+    def _handle(self, loop: asyncio.AbstractEventLoop, stop_granian: Callable[[], None]) -> None:
+        self._stop_granian = stop_granian
+        _on_signal(signal.SIGTERM, loop, self._drain, loop)
+        _on_signal(signal.SIGINT, loop, self._stop)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             loop.add_reader(supervisor.sentinel, self._orphaned, loop, supervisor.sentinel)
-        return event
 
-    def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._draining:
-            self._draining = True
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self.draining.is_set():
+            self.draining.set()
             lead = min(_LEAD, self._grace * _LEAD_OF_GRACE)
             loop.call_later(lead * _OPEN_OF_LEAD, refuse_connections, self._port)
             loop.call_later(lead, self._stop)
@@ -88,12 +75,29 @@ class GracefulShutdown:
     def _stop(self) -> None:
         if not self._stopped:
             self._stopped = True
+            self.draining.set()
             self._stop_granian()
 
     def _orphaned(self, loop: asyncio.AbstractEventLoop, sentinel: int) -> None:
         loop.remove_reader(sentinel)
-        signal.setitimer(signal.ITIMER_REAL, self._grace)  # ends this process, as no one else will
-        self._announce(loop)
+        signal.setitimer(signal.ITIMER_REAL, self._grace)  # no supervisor is left to kill it
+        self._drain(loop)
+
+
+def _on_signal(
+    number: signal.Signals,
+    loop: asyncio.AbstractEventLoop,
+    handler: Callable[..., None],
+    *arguments: object,
+) -> None:
+    """Call `handler`, maybe twice, for a signal at any time.
+
+    uvloop loses a signal while it does not run, as between the startup of the application and the
+    first request. Python's own handler does not.
+    """
+    loop.add_signal_handler(number, handler, *arguments)
+    signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler, *arguments))
+    signal.siginterrupt(number, False)  # noqa: FBT003  # has no keyword
 
 
 def _closing(send: _Send) -> _Send:

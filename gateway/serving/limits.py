@@ -1,8 +1,8 @@
-"""What connections may take before the application sees a request.
+"""Bounds on connections before the application sees a request.
 
-granian answers a head that is too large with an empty 431 and closes the connection; one that is
-too slow it closes without an answer. It has one time for a head and for the wait until the next
-one on a kept connection, so a proxy in front must let go of its idle connections before that.
+granian answers too large a head with an empty 431 and closes the connection; too slow a head it
+closes without an answer. The same time-out bounds a head and the idle time of a keep-alive
+connection, so a proxy in front needs a shorter idle time-out.
 """
 
 import sys
@@ -14,19 +14,19 @@ if sys.platform != "win32":
     import resource
 
 BACKLOG = 4096
-"""Connections the system may hold until they are accepted; its own bound is usually the same."""
+"""Connections waiting to be accepted; the system's own bound is usually the same."""
 
 _HEAD_TIME = 8_000
-"""Milliseconds a request's head may take, from the connection or the answer before it.
+"""Milliseconds for a request's head, from the connection or the last response on.
 
-Heads that drip are to be gone within 10 s. Viewers who poll every few seconds keep theirs.
+Dripping heads are closed within 10 s. Viewers that poll every few seconds keep their connections.
 """
 
 _HEAD_SIZE = 16_384
-"""Bytes a request's head may have; granian answers more than 100 headers the same way."""
+"""Bytes of a request's head; granian answers more than 100 headers the same way."""
 
 _RESERVED = 256
-"""Descriptors kept for all that is not a client: 100 upstream connections, files, the runtime."""
+"""Descriptors kept for 100 upstream connections, files and the runtime."""
 
 _UNBOUNDED = 1_000_000
 
@@ -37,23 +37,23 @@ def http1() -> HTTP1Settings:
 
 
 def connections() -> int:
-    """Return how many connections a process may have open; those beyond wait to be accepted.
+    """Return the number of connections a process may have open; more wait to be accepted.
 
-    Without a bound below that of descriptors, granian would try to accept them at full speed, and
-    none would be left to reach the upstream with.
+    It is below the descriptor limit. Otherwise granian would retry to accept at full speed, with no
+    descriptor left for the upstream.
     """
     descriptors = _descriptors()
     return max(descriptors - _RESERVED, descriptors // 2)
 
 
 def take_all_descriptors() -> None:
-    """Let this process and those it starts have as many descriptors as they are allowed.
+    """Raise the descriptor limit of this process and its children to the hard limit.
 
-    The bound that a process starts with is low for the sake of programs that use `select`.
+    The soft limit is low for programs that use `select`.
     """
     if sys.platform != "win32":
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # where that is more than the system can have
+        with suppress(ValueError, OSError):  # the hard limit is above the system's
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

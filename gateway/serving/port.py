@@ -1,7 +1,6 @@
-"""Whether a port can be listened on.
+"""A check that a port is free.
 
-granian shares a port between processes (SO_REUSEPORT), so one that is already taken would go
-unnoticed; `require_free` looks first.
+granian shares a port between processes (SO_REUSEPORT) and would not notice that it is taken.
 """
 
 import socket
@@ -10,16 +9,16 @@ LOOPBACK = "127.0.0.1"
 
 
 class PortTaken(Exception):
-    """Nothing can listen there; the text says where and why."""
+    """The port cannot be used; the text says which and why."""
 
 
 def authority(host: str, port: int) -> str:
-    """Return the two as URLs have them."""
+    """Return host and port as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise PortTaken, from what the system says, unless `host`:`port` can be listened on."""
+    """Raise PortTaken, from the system's error, unless `host`:`port` can be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:

@@ -1,8 +1,7 @@
 """Environment variables -> Settings, or every problem with them at once.
 
-`Settings` declares each variable once: its type, parser, default and meaning. `load` reads them
-all, `load_jwt` only what a token needs. Nothing here looks at the process's environment by
-itself: it is passed in.
+`Settings` declares each variable once, with type, parser, default and meaning. `load` reads them
+all, `load_jwt` only those for tokens. The environment is passed in.
 """
 
 from .environment import load, load_jwt

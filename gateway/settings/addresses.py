@@ -1,8 +1,8 @@
 """Text -> value, for URLs, origins, hosts and networks.
 
-Everything is normalised here, because it is compared or signed byte for byte later: scheme and
-host in lower case, no default port, no trailing slash, IPv6 in its shortest form. Hosts that HTTP
-clients would rewrite before sending (`0x7f.1`, other scripts) are refused for the same reason.
+Values are normalised, because they are compared or signed byte for byte: scheme and host in lower
+case, no default port, no trailing slash, IPv6 in its shortest form. Hosts that HTTP clients would
+rewrite before sending (`0x7f.1`, other scripts) are refused for the same reason.
 """
 
 import re
@@ -30,7 +30,7 @@ _DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
 
 
 class _Url(NamedTuple):
-    """A URL taken apart: `base` is scheme, host and port, `rest` what follows."""
+    """A parsed URL: `base` is scheme, host and port, `rest` is everything after them."""
 
     scheme: str
     host: str
@@ -43,7 +43,7 @@ def upstream_url(text: str) -> str:
     url = _url(text)
     if url is None or url.scheme not in _DEFAULT_PORTS or url.rest not in {"", "/"}:
         raise InvalidValue(
-            "must be http:// or https://, a host, and :port if need be; no user, path or query"
+            "must be http:// or https://, a host and an optional :port; no user, path or query"
         )
     return url.base
 
@@ -83,7 +83,7 @@ _origin_list = listed(_origin)
 def origins(text: str) -> tuple[str, ...]:
     """Parse a comma list of exact origins, or `*` alone.
 
-    Any scheme: apps in a web view come from the likes of `capacitor://localhost`.
+    Any scheme is valid: apps in a web view use origins such as `capacitor://localhost`.
     """
     if text == "*":
         return ("*",)
@@ -103,7 +103,7 @@ networks = listed(_network)
 
 
 def host(text: str) -> str:
-    """Parse the address or name to listen on; IPv6 without brackets."""
+    """Parse the address or name of a listener; IPv6 without brackets."""
     parsed = _ipv6(text) if ":" in text else _host(text)
     if parsed is None:
         raise InvalidValue("must be an IP address or a host name, such as 0.0.0.0, :: or localhost")
@@ -111,7 +111,7 @@ def host(text: str) -> str:
 
 
 def redis_url(text: str) -> Secret:
-    """Parse the shared store's URL, which may hold a password."""
+    """Parse the shared store's URL, a secret because it may hold a password."""
     if not re.fullmatch(r"(rediss?|unix)://[\x21-\x7e]+", text):
         raise InvalidValue("must be a redis://, rediss:// or unix:// URL")
     return Secret(text)
@@ -146,7 +146,7 @@ def _host(text: str) -> str | None:
 
 
 def _ends_in_number(host: str) -> bool:
-    """Whether HTTP clients take `host` for an IPv4 address (WHATWG URL, "ends in a number")."""
+    """Return True if HTTP clients parse `host` as IPv4 (WHATWG URL, "ends in a number")."""
     return _NUMERIC.fullmatch(host.rpartition(".")[2]) is not None
 
 

@@ -1,6 +1,6 @@
-"""Text -> value, for keys and the algorithms they are used with.
+"""Text -> value, for keys and their algorithms.
 
-What is secret becomes a Secret here and is a plain text nowhere after.
+Secrets become a Secret here and stay one.
 """
 
 import re
@@ -47,13 +47,13 @@ def hmac_secret(text: str) -> Secret:
 
 
 def public_pem(text: str) -> str:
-    r"""Parse a PEM block that is not a private key; the key in it is checked when it is built.
+    r"""Parse a PEM block, but not a private key; the key itself is checked when it is built.
 
-    A literal `\n` counts as a line break: env files cannot carry real ones.
+    A literal `\n` is a line break: env files cannot hold real ones.
     """
     pem = text.replace("\\n", "\n")
     if "PRIVATE KEY" in pem:
-        raise InvalidValue("must be a public key; this is a private one, keep it with the issuer")
+        raise InvalidValue("must be a public key; this is a private key, only for the issuer")
     if not pem.lstrip().startswith("-----BEGIN "):
         raise InvalidValue("must be a PEM public key, beginning with -----BEGIN PUBLIC KEY-----")
     return pem

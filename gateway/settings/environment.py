@@ -1,9 +1,8 @@
-"""Reads the variables a settings class declares and reports all that is wrong together.
+"""The reader of a settings class: it returns the settings or every problem at once.
 
-- A variable set to nothing is a variable not set: compose files and templates write it that way.
-- A variable marked `file` may be given as `NAME_FILE`, a path whose content is the value, without
-  the newlines at its end and nothing else removed. Both at once is a problem, and so is an empty
-  file: whoever names a file means to give a value.
+- An empty variable counts as unset: compose files and templates write it that way.
+- A variable marked `file` may be given as `NAME_FILE`, the path of a file with the value. Trailing
+  newlines are removed, nothing else. Both names at once are a problem, and so is an empty file.
 - No message quotes a value or a path: `NAME_FILE` may hold the secret itself, by mistake.
 """
 
@@ -26,9 +25,9 @@ def load(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> S
 
 
 def load_jwt(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> JwtSettings:
-    """Return only the `GATEWAY_JWT_…` part; the others may be missing or wrong.
+    """Return only the `GATEWAY_JWT_…` part; other variables may be missing or invalid.
 
-    Raises SettingsError, also for names that no variable has: one may be a slip for one of these.
+    Raises SettingsError, also for unknown names: one may be a misspelt variable of this part.
     """
     return _load(JwtSettings, environ, read_file)
 
@@ -54,7 +53,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
 
 
 def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) -> dict[str, Any]:
-    """Return the variable's field with its value, or nothing where it may be missing and is."""
+    """Return the variable's field with its value; empty for an optional variable without one."""
     names = variable.given_as(environ)
     if len(names) > 1:
         raise InvalidValue(f"cannot be set beside {variable.file_name}: keep one of them")
@@ -69,7 +68,7 @@ def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: 
     if name == variable.file_name:
         return _content(Path(environ[name]), read_file)
     try:
-        environ[name].encode()  # os.environ hides bytes that are not UTF-8 in lone surrogates
+        environ[name].encode()  # os.environ has other bytes as lone surrogates
     except UnicodeEncodeError:
         raise InvalidValue("must be UTF-8") from None
     return environ[name]
@@ -89,7 +88,7 @@ def _content(path: Path, read_file: ReadFile) -> str:
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
-    """Sort by the variables' order in the documentation, unknown ones last."""
+    """Sort by the order of the documentation, unknown variables last."""
     names = [name for each in variables(Settings) for name in each.names]
     place = {name: position for position, name in enumerate(names)}
     return sorted(problems, key=lambda each: place.get(each.variable, len(place)))

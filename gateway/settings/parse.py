@@ -1,8 +1,8 @@
-"""Text -> value, for numbers, words and names. Addresses and credentials have modules of their own.
+"""Text -> value, for numbers, words and names. Addresses and credentials have their own modules.
 
-A parser takes the text of a variable and returns its typed value, or raises InvalidValue with what
-the value must be. Digits, letters and spaces mean the ASCII ones: `float` and `int` by themselves
-would also take `nan`, `1_000`, blanks around and digits of other scripts.
+A parser takes the text of a variable and returns its typed value, or raises InvalidValue with the
+rule. Digits, letters and spaces are ASCII: `float` and `int` alone would also accept `nan`,
+`1_000`, surrounding blanks and digits of other scripts.
 """
 
 import re
@@ -45,7 +45,7 @@ def seconds(least: float, most: float) -> Callable[[str], float]:
 
 
 def one_of(words: type[E]) -> Callable[[str], E]:
-    """Return a parser of the words of an enumeration, in either case."""
+    """Return a parser of an enumeration, ignoring case."""
 
     def parse(text: str) -> E:
         try:
@@ -84,7 +84,7 @@ def zone(text: str) -> ZoneInfo:
     """Parse the name of a time zone; reads the zone database."""
     try:
         return ZoneInfo(text)
-    except (KeyError, OSError, ValueError):  # unknown; a folder of it; not a name at all
+    except (KeyError, OSError, ValueError):  # unknown; a directory; not a name
         raise InvalidValue(
             "must be the name of a time zone, such as Asia/Shanghai or UTC"
         ) from None

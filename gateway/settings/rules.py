@@ -1,7 +1,7 @@
-"""What one variable alone cannot tell: rules about which are given together, and unknown names.
+"""Rules across variables: combinations, and unknown names.
 
-Most look at names, not values, so they hold and are reported even when a value is bad as well.
-Whether the algorithms suit the very key (its type, its length) is decided where keys are built.
+Most depend only on the names given, so they are reported beside invalid values. The fit of an
+algorithm to the key's type and length is checked when keys are built.
 """
 
 import re
@@ -19,13 +19,13 @@ _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared, not bou
 _SAME = (frozenset({"localhost", "127.0.0.1"}), frozenset({"localhost", "::1"}))
 
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)\w*)")
-"""What Kubernetes sets in a pod for each Service, here one whose name begins with "gateway"."""
+"""Variables that Kubernetes sets in a pod for a Service with a name such as "gateway"."""
 
 
 def key_source(given: Mapping[str, str]) -> Iterator[Problem]:
     """Check that there is exactly one source of keys, and a previous secret only beside a secret.
 
-    `given` maps the fields that are set to the variable each is set by.
+    `given` maps each field that is set to its variable.
     """
     sources = [given[field] for field in _SOURCES if field in given]
     if not sources:
@@ -34,33 +34,31 @@ def key_source(given: Mapping[str, str]) -> Iterator[Problem]:
     for extra in sources[1:]:
         yield Problem(extra, f"cannot be set beside {sources[0]}: keep one of them")
     if "jwt_secret_previous" in given and "jwt_secret" not in given:
-        yield Problem(
-            given["jwt_secret_previous"], f"needs {PREFIX}JWT_SECRET, whose predecessor it is"
-        )
+        yield Problem(given["jwt_secret_previous"], f"needs {PREFIX}JWT_SECRET beside it")
 
 
 def algorithms_fit(given: Mapping[str, str], algorithms: Collection[str]) -> Iterator[Problem]:
-    """Check that a shared secret goes with HMAC only, and any other key source never with it."""
+    """Check that a shared secret has only HMAC algorithms, and other keys have none of them."""
     sources = [field for field in _SOURCES if field in given]
     if len(sources) != 1:
         return
     fitting = SYMMETRIC if sources == ["jwt_secret"] else ASYMMETRIC
     if not set(algorithms) <= set(fitting):
         yield Problem(
-            given["jwt_algorithms"], f"with {given[sources[0]]}: only out of {', '.join(fitting)}"
+            given["jwt_algorithms"], f"with {given[sources[0]]}: only {', '.join(fitting)}"
         )
 
 
 def origins_exact(given: Mapping[str, str], origins: Collection[str]) -> Iterator[Problem]:
-    """Check that a cookie does not open the gateway to the pages of all origins."""
+    """Check that cookies are not accepted from pages of every origin."""
     if "jwt_cookie" in given and "*" in origins:
-        yield Problem(given["cors_origins"], f"beside {given['jwt_cookie']}: only exact origins")
+        yield Problem(given["cors_origins"], f"with {given['jwt_cookie']}: only exact origins")
 
 
 def listeners_apart(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Check that the two listeners do not want the same port of the same address.
+    """Check that the two listeners have different ports or different addresses.
 
-    `values` has the fields that are valid. Of host names only localhost is known to be an address.
+    `values` has the valid fields. The only host name with a known address is localhost.
     """
     if "metrics_port" not in values or values["metrics_port"] != values.get("port"):
         return
@@ -68,11 +66,11 @@ def listeners_apart(given: Mapping[str, str], values: Mapping[str, Any]) -> Iter
     if len(hosts) == 1 or hosts & _EVERY_ADDRESS or hosts in _SAME:
         private = "metrics_port" in given
         wrong, other = ("metrics_port", "PORT") if private else ("port", "METRICS_PORT")
-        yield Problem(given[wrong], f"must not be that of {PREFIX}{other}: choose another")
+        yield Problem(given[wrong], f"must differ from {PREFIX}{other}: choose another")
 
 
 def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
-    """Check that every `GATEWAY_…` name is one of ours, in the order of the alphabet."""
+    """Check that every `GATEWAY_…` name is a known variable, in alphabetical order."""
     ours = [name for each in known for name in each.names]
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in ours:
@@ -80,7 +78,7 @@ def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterat
 
 
 def _text(name: str) -> str:
-    """Return a name that can be printed: bytes that are not UTF-8 are lone surrogates in it."""
+    """Return a printable name: bytes other than UTF-8 are lone surrogates in it."""
     return name.encode(errors="backslashreplace").decode()
 
 

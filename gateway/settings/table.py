@@ -1,8 +1,8 @@
 """Every variable, in the order of the operator's documentation.
 
-Bounds are there to catch a slip (milliseconds for seconds, a digit too many), not to tune.
-Three classes, because some readers need only a part; `Settings` is all of it, flat.
-Its bases stand backwards: a dataclass takes the fields of its last base first.
+Bounds catch slips (milliseconds for seconds, a digit too many); they are not for tuning. There are
+three classes, because some callers need only a part; `Settings` has every field. Its bases are in
+reverse, because a dataclass takes the fields of its last base first.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _port = parse.whole(least=1, most=65_535)
 
 @from_environment
 class UpstreamSettings:
-    """How to reach the upstream, and with which keys."""
+    """The upstream's address, limits and keys."""
 
     access_key: Secret = variable(credentials.api_key, "upstream AK", file=True)
     secret_key: Secret = variable(credentials.api_key, "upstream SK", file=True)
@@ -31,9 +31,11 @@ class UpstreamSettings:
         "upstream base URL, http(s), may carry a port",
         default="https://live-api.qiniu.com",
     )
-    upstream_timeout: float = variable(_wait, "seconds in all for one attempt", default="3")
+    upstream_timeout: float = variable(
+        _wait, "seconds, total for one call, both attempts of a read included", default="3"
+    )
     upstream_connections: int = variable(
-        parse.whole(1, 10_000), "connections at most", default="100"
+        parse.whole(1, 10_000), "connections to the upstream at most", default="100"
     )
     upstream_max_body: int = variable(
         parse.whole(1, 1 << 30),
@@ -47,7 +49,7 @@ class UpstreamSettings:
 
 @from_environment
 class JwtSettings:
-    """How callers prove who they are. Exactly one of the first three is given."""
+    """The authentication of callers. Exactly one of the first three is set."""
 
     jwt_secret: Secret | None = variable(
         credentials.hmac_secret, "HS256 secret, at least 32 bytes", default=None, file=True
@@ -58,17 +60,17 @@ class JwtSettings:
     jwt_jwks_url: str | None = variable(addresses.jwks_url, "https URL of a JWK set", default=None)
     jwt_jwks_refresh: float = variable(
         parse.seconds(1, 86_400),
-        "seconds after which a key withdrawn from the JWK set works no more",
+        "seconds until a key removed from the JWK set stops working",
         default="300",
     )
     jwt_algorithms: tuple[str, ...] | None = variable(
         credentials.algorithms,
-        "comma list of the algorithms accepted; unset: those of the key",
+        "comma list of accepted algorithms; unset: those of the key",
         default=None,
     )
     jwt_secret_previous: Secret | None = variable(
         credentials.hmac_secret,
-        "an earlier HS256 secret, accepted while its tokens live out",
+        "the previous HS256 secret, accepted until its tokens expire",
         default=None,
         file=True,
     )
@@ -78,17 +80,19 @@ class JwtSettings:
     jwt_issuer: str | None = variable(parse.name, "required `iss` claim", default=None)
     jwt_audience: str | None = variable(parse.name, "required `aud` claim", default=None)
     jwt_leeway: float = variable(
-        parse.seconds(0, 300), "seconds that clocks may differ", default="10"
+        parse.seconds(0, 300), "seconds by which clocks may differ", default="10"
     )
-    jwt_user_claim: str = variable(parse.name, "the claim that is the user id", default="sub")
+    jwt_user_claim: str = variable(parse.name, "claim with the user id", default="sub")
 
 
 @from_environment
 class Settings(JwtSettings, UpstreamSettings):
-    """The whole configuration, valid as it stands. Durations are seconds, sizes bytes."""
+    """The whole valid configuration. Durations are in seconds, sizes in bytes."""
 
     create_scope: str | None = variable(
-        parse.scope, "scope needed to create a room; unset: everyone signed in may", default=None
+        parse.scope,
+        "scope required to create a room; unset: all callers may",
+        default=None,
     )
     admin_scope: str = variable(
         parse.scope, "scope that may stop or delete any room", default="rooms:admin"
@@ -106,7 +110,7 @@ class Settings(JwtSettings, UpstreamSettings):
         _window, "seconds an unknown room is remembered", default="1"
     )
     cache_size: int = variable(
-        parse.whole(1, 10_000_000), "rooms remembered at most", default="10000"
+        parse.whole(1, 10_000_000), "rooms in memory at most", default="10000"
     )
     redis_url: Secret | None = variable(
         addresses.redis_url,
@@ -133,7 +137,7 @@ class Settings(JwtSettings, UpstreamSettings):
     )
     trusted_proxies: tuple[Network, ...] | None = variable(
         addresses.networks,
-        "comma list of addresses or CIDRs whose X-Forwarded-For is believed",
+        "comma list of addresses or CIDRs with a trusted X-Forwarded-For",
         default=None,
     )
     cors_origins: tuple[str, ...] | None = variable(
@@ -146,9 +150,9 @@ class Settings(JwtSettings, UpstreamSettings):
     metrics_port: int = variable(
         parse.whole(0, 65_535), "private listener's port; 0: none", default="9090"
     )
-    log_level: LogLevel = variable(parse.log_level, "least severity logged", default="info")
+    log_level: LogLevel = variable(parse.log_level, "lowest severity in the log", default="info")
     log_format: LogFormat = variable(parse.log_format, "json or console", default="json")
-    access_log: bool = variable(parse.switch, "one log line a request; off", default="on")
+    access_log: bool = variable(parse.switch, "one log line per request; off", default="on")
     log_caller: LogCaller = variable(
         parse.log_caller,
         "users in that line: hash of the user id, or off",
@@ -160,16 +164,16 @@ class Settings(JwtSettings, UpstreamSettings):
 
 
 def not_in_effect() -> tuple[Variable, ...]:
-    """Return the variables that are read and checked but change nothing yet."""
+    """Return the variables that are read and checked, but have no effect yet."""
     return tuple(each for each in variables(Settings) if not each.in_effect)
 
 
 def pending(environ: Mapping[str, str]) -> list[str]:
-    """Return the names set in `environ` that change nothing yet."""
+    """Return the names set in `environ` that have no effect yet."""
     return [given for each in not_in_effect() for given in each.given_as(environ)]
 
 
 def key_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the files that `environ` names for keys: the vendor's, and those for tokens."""
+    """Return the key files that `environ` names, of the vendor and of tokens."""
     names = [each.file_name for each in variables(JwtSettings) + variables(UpstreamSettings)]
     return tuple(Path(environ[name]) for name in names if environ.get(name))

@@ -1,4 +1,4 @@
-"""The types of values that Python has no type for."""
+"""Types of values without a Python type."""
 
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -6,18 +6,18 @@ from ipaddress import IPv4Network, IPv6Network
 from msgspec import Struct
 
 Network = IPv4Network | IPv6Network
-"""Addresses that share a prefix; a single address is a network of one."""
+"""Addresses with a common prefix; a single address is a network of one."""
 
 
 class RateLimit(Struct, frozen=True):
-    """At most `count` requests at once, refilled evenly over `seconds`."""
+    """A rate limit: a burst of `count` requests, refilled evenly over `seconds`."""
 
     count: int
     seconds: int
 
 
 class LogLevel(StrEnum):
-    """The least severity that is logged."""
+    """The lowest severity in the log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -27,14 +27,14 @@ class LogLevel(StrEnum):
 
 
 class LogCaller(StrEnum):
-    """What the access log has for a user."""
+    """The form of users in the access log."""
 
     HASH = "hash"
     OFF = "off"
 
 
 class LogFormat(StrEnum):
-    """How a log line looks: for machines, or for a terminal."""
+    """The format of log lines: for machines, or for a terminal."""
 
     JSON = "json"
     CONSOLE = "console"

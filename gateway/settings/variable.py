@@ -1,8 +1,8 @@
-"""How a settings class declares its variables.
+"""The declaration of variables in a settings class.
 
 A field is one environment variable: `upstream_timeout` is `GATEWAY_UPSTREAM_TIMEOUT`. Its
-declaration holds everything there is to know about it, and a default is a text that goes through
-the same parser as a given value, so neither can drift from the other.
+declaration has everything about it. A default is a text for the same parser as a given value, so
+the two cannot drift apart.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,8 @@ FILE_SUFFIX = "_FILE"
 class Variable:
     """One environment variable.
 
-    `default` is its text, None when the variable may be missing or must be given (`required`).
-    `file` says whether `file_name` may name a file with the value instead; `in_effect` whether
-    the gateway acts on it yet.
+    `default` is a text, None for an optional or `required` variable without one. With `file`,
+    `file_name` may name a file with the value. `in_effect` is False if the gateway ignores it yet.
     """
 
     field: str
@@ -34,21 +33,21 @@ class Variable:
 
     @property
     def name(self) -> str:
-        """The variable as the environment knows it."""
+        """The name of the variable in the environment."""
         return PREFIX + self.field.upper()
 
     @property
     def file_name(self) -> str:
-        """The variable that names a file with the value."""
+        """The name of the variable for a file with the value."""
         return self.name + FILE_SUFFIX
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name by which the value may be given."""
+        """Every name for the value."""
         return (self.name, self.file_name) if self.file else (self.name,)
 
     def given_as(self, environ: Mapping[str, str]) -> tuple[str, ...]:
-        """Return those of `names` that are set; set to nothing counts as not set."""
+        """Return those of `names` that are set and not empty."""
         return tuple(name for name in self.names if environ.get(name))
 
 
@@ -72,9 +71,9 @@ def variable(
     file: bool = False,
     in_effect: bool = True,
 ) -> Any:
-    """Declare a field of a settings class: `about` says in one line what the variable means.
+    """Declare a field of a settings class; `about` is its meaning in one line.
 
-    Without `default` it is required; with None it may be missing and the field is then None.
+    Without `default` it is required. With None it is optional, and the field may be None.
     """
     required = default is MISSING
     declaration = {
@@ -99,5 +98,5 @@ def from_environment(settings: type[T]) -> type[T]:
 
 
 def variables(settings: type[Any]) -> tuple[Variable, ...]:
-    """Return the variables a settings class declares, in its order."""
+    """Return the variables of a settings class, in its order."""
     return tuple(Variable(field=each.name, **each.metadata) for each in fields(settings))

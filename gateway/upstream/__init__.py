@@ -1,13 +1,13 @@
 """The vendor's service: signature, wire format, dialects, the client and its transport."""
 
 from .breaker import BREAKER_STATES, Breaker
-from .call import Call, Send, Step
+from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
 from .connection_limiter import ConnectionLimiter
-from .dialects import Operation
+from .dialects import Operation, accept
+from .faults import Fault
 from .fetch import fetch
 from .pipeline import pipeline
-from .probe import Probe, probe
 from .reply import Reply
 from .send import transmit
 from .signature import QiniuSigner
@@ -18,17 +18,18 @@ __all__ = [
     "Breaker",
     "Call",
     "ConnectionLimiter",
+    "Fault",
     "Operation",
-    "Probe",
     "QiniuSigner",
     "QliveClient",
     "Reply",
     "Send",
     "Step",
     "Transport",
+    "accept",
     "build_transport",
+    "deadline_in",
     "fetch",
     "pipeline",
-    "probe",
     "transmit",
 ]

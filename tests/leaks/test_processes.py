@@ -22,14 +22,14 @@ pytestmark = pytest.mark.anyio
 
 CRASH = """
 import sys
-from gateway import app, check, cli
+from gateway import app, checks, cli
 
 def broken(settings, *_, **__):
     secrets = [settings.access_key.reveal(), settings.secret_key.reveal()]
     secrets.append(settings.jwt_secret.reveal())
     raise ZeroDivisionError(len(secrets))
 
-app.build = check.report = broken
+app.build = checks.report = broken
 sys.argv[0] = "gateway"
 cli.main()
 """

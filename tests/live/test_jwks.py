@@ -192,7 +192,7 @@ async def test_made_up_names_are_not_the_issuers_problem() -> None:
     ("script", "exit_code", "said"),
     [
         (publishing(SigningKey("a"), SigningKey("b")), 0, "2 usable key(s)"),
-        (publishing(), 1, "no key that can be used"),
+        (publishing(), 1, "no usable key"),
         (answering(reply(b"<html>")), 1, "not a JWK set"),
         (answering(reply(b"", 404)), 1, "HTTP 404"),
     ],

@@ -93,7 +93,7 @@ def test_workers_that_cannot_start_are_given_up() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "Workers end as they start: giving up" in done.stdout
+    assert "Workers keep failing at startup; giving up" in done.stdout
     assert done.stderr.count("no worker can be made of this") == 3
 
 

@@ -27,7 +27,7 @@ SECRETS = [each for each in variables(Settings) if each.file]
 
 
 def test_every_problem_is_reported_at_once_and_in_order() -> None:
-    """One run names all that is wrong: missing, bad, together, unknown."""
+    """One run names every problem: missing, invalid, conflicting and unknown variables."""
     problems = _problems(
         {
             "GATEWAY_TYPO": "1",
@@ -52,10 +52,10 @@ def test_every_problem_is_reported_at_once_and_in_order() -> None:
     ]
 
 
-def test_the_error_reads_as_a_table() -> None:
-    """As text it is a line a problem, the messages in one column."""
+def test_the_error_reads_as_sentences() -> None:
+    """The error's text is a sentence for each problem, that begins with its variable."""
     error = SettingsError(Problem("GATEWAY_HOST", "must be X"), Problem("GATEWAY_A", "must be Y"))
-    assert str(error) == "GATEWAY_HOST  must be X\nGATEWAY_A     must be Y"
+    assert str(error) == "GATEWAY_HOST must be X; GATEWAY_A must be Y"
 
 
 def test_settings_are_frozen(minimal: dict[str, str]) -> None:
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read(minimal: dict[str, str], path: str) -> None:
 def test_a_bad_value_in_a_file_is_the_file_variables_problem(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """The operator is told where the value came from."""
+    """The problem names the variable that the value came from."""
     del minimal["GATEWAY_JWT_SECRET"]
     [problem] = _problems(minimal | _file(tmp_path, "GATEWAY_JWT_SECRET", b"short"))
     assert problem.variable == "GATEWAY_JWT_SECRET_FILE"
@@ -143,7 +143,7 @@ def test_a_value_and_a_file_at_once(minimal: dict[str, str], tmp_path: Path) -> 
 def test_an_empty_value_does_not_conflict_with_a_file(
     minimal: dict[str, str], tmp_path: Path
 ) -> None:
-    """Set to nothing is not set, on either side."""
+    """An empty variable counts as unset, on either side."""
     minimal["GATEWAY_ACCESS_KEY"] = ""
     minimal["GATEWAY_SECRET_KEY_FILE"] = ""
     settings = load(minimal | _file(tmp_path, "GATEWAY_ACCESS_KEY", b"from-a-file"))
@@ -152,7 +152,7 @@ def test_an_empty_value_does_not_conflict_with_a_file(
 
 
 def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
-    """The reader of files is the caller's."""
+    """Files are read with the function that the caller passes in."""
     del minimal["GATEWAY_ACCESS_KEY"]
     files = {Path("/run/ak"): b"from-a-map"}
     settings = load({**minimal, "GATEWAY_ACCESS_KEY_FILE": "/run/ak"}, files.__getitem__)
@@ -172,10 +172,8 @@ def test_files_are_read_as_they_are_passed_in(minimal: dict[str, str]) -> None:
         ("GATEWAY_密", "GATEWAY_"),
     ],
 )
-def test_an_unknown_name_is_told_the_nearest(
-    minimal: dict[str, str], name: str, nearest: str
-) -> None:
-    """A slip in a name is a problem that says what was probably meant, set or set to nothing."""
+def test_an_unknown_name_gets_the_nearest(minimal: dict[str, str], name: str, nearest: str) -> None:
+    """A misspelt name is a problem with the nearest known name, whether it is empty or not."""
     for value in ("1", ""):
         [problem] = _problems({**minimal, name: value})
         assert problem.variable == name
@@ -186,13 +184,13 @@ def test_an_unknown_name_is_told_the_nearest(
     "name", ["GATEWAY_SERVICE_HOST", "GATEWAY_SERVICE_PORT_HTTP", "GATEWAY_PORT_80_TCP_ADDR"]
 )
 def test_kubernetes_service_variables_are_explained(minimal: dict[str, str], name: str) -> None:
-    """Names that Kubernetes injects for a Service called gateway get the way out."""
+    """A name that Kubernetes injects for a Service called gateway gets its remedy."""
     [problem] = _problems({**minimal, name: "10.0.0.1"})
     assert "enableServiceLinks" in problem.message
 
 
 def test_other_variables_are_left_alone(minimal: dict[str, str]) -> None:
-    """Only names with our prefix are looked at."""
+    """Only names with the gateway's prefix are checked."""
     load({**minimal, "MY_GATEWAY_PORT": "x", "GATEWAY": "x", "gateway_port": "x"})
 
 
@@ -216,7 +214,7 @@ def test_the_part_for_tokens_is_checked_as_the_whole_is() -> None:
 
 
 def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
-    """Neither repr nor str of the settings holds a secret, and a pickle cannot be made."""
+    """Settings show no secret in repr or str, and cannot be pickled."""
     secret = CANARY + LONG
     minimal |= {
         "GATEWAY_ACCESS_KEY": secret,
@@ -234,7 +232,7 @@ def test_settings_show_no_secret(minimal: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", ["{}", "{} ", "{}\n\0密", "https://u:{}@h\udcff", "{}=" * 2000])
 def test_errors_show_no_value(name: str, shape: str) -> None:
-    """Whatever variable a secret lands in, no message and no traceback repeats it."""
+    """No message and no traceback repeats a secret that was given in the wrong variable."""
     with pytest.raises(SettingsError) as refused:
         load({name: shape.format(*[CANARY] * 2000), "GATEWAY_X": CANARY})
     shown = "".join(traceback.format_exception(refused.value))

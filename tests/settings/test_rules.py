@@ -1,4 +1,4 @@
-"""What must hold between variables."""
+"""Rules across variables."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_algorithms_of_the_other_kind(source: str, algorithms: str) -> None:
 
 
 def test_a_previous_secret_needs_a_secret() -> None:
-    """Beside a public key there is nothing it could precede."""
+    """A previous secret beside a public key is a problem."""
     [(variable, message)] = _problems(
         {"GATEWAY_JWT_PUBLIC_KEY": PEM, "GATEWAY_JWT_SECRET_PREVIOUS": LONG}
     )
@@ -98,7 +98,7 @@ def test_a_previous_secret_needs_a_secret() -> None:
 @pytest.mark.parametrize("cookie", [None, "session"])
 @pytest.mark.parametrize("origins", ["https://app.example.com", "*"])
 def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
-    """`*` is for tokens in a header only: credentials never go to any page that asks."""
+    """`*` is a problem beside a cookie: no page of any origin may use it."""
     variables = {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_CORS_ORIGINS": origins}
     if cookie is not None:
         variables["GATEWAY_JWT_COOKIE"] = cookie
@@ -128,7 +128,7 @@ def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
     ],
 )
 def test_listeners_do_not_share_a_port(variables: dict[str, str], wrong: str, other: str) -> None:
-    """Where both want the same port of an address, a variable that is set is named first."""
+    """Two listeners on one port of one address are a problem of a variable that is set."""
     given = {f"GATEWAY_{name}": text for name, text in variables.items()}
     [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": LONG, **given})
     assert variable == f"GATEWAY_{wrong}"
@@ -152,14 +152,14 @@ def test_listeners_that_do_not_meet(variables: dict[str, str]) -> None:
 
 
 def test_a_bad_port_is_reported_for_itself_alone() -> None:
-    """What would be its default is not compared."""
+    """An invalid value is not compared with the other listener's."""
     variables = {"GATEWAY_PORT": "9090", "GATEWAY_METRICS_PORT": "ninety"}
     [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, **variables})
     assert variable == "GATEWAY_METRICS_PORT"
 
 
 def test_an_unknown_name_can_be_printed() -> None:
-    """Also one of bytes that are not text."""
+    """A name of bytes other than UTF-8 is printable in its problem."""
     name = b"GATEWAY_PORT\xff".decode(errors="surrogateescape")
     [(variable, _)] = _problems({"GATEWAY_JWT_SECRET": LONG, name: "1"})
     assert variable == r"GATEWAY_PORT\udcff"

@@ -9,7 +9,7 @@ CANARY = "canary-of-a-secret"
 
 
 def test_only_reveal_gives_the_text() -> None:
-    """What was put in comes out of `reveal`."""
+    """`reveal` returns the text that was put in."""
     assert Secret(CANARY).reveal() == CANARY
 
 

@@ -134,12 +134,12 @@ def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # 
 
 
 def test_not_in_effect() -> None:
-    """The variables whose feature comes later are known."""
+    """The variables without an effect yet are exactly these."""
     assert [each.name for each in not_in_effect()] == LATER
 
 
 def test_pending_lists_what_was_given_and_does_nothing(minimal: dict[str, str]) -> None:
-    """Of those, only the ones that are set are worth a warning, by the name they are set by."""
+    """Only variables that are set are reported as not in effect, by the name they are set by."""
     minimal |= {"GATEWAY_REDIS_URL_FILE": "redis", "GATEWAY_PORT": "1"}
     assert pending(minimal) == ["GATEWAY_REDIS_URL_FILE"]
     assert pending(minimal | {"GATEWAY_REDIS_URL_FILE": ""}) == []

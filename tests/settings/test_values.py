@@ -1,4 +1,4 @@
-"""Each variable alone: what it takes, and what it refuses."""
+"""Each variable alone: values that are accepted and values that are refused."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -198,7 +198,7 @@ def test_bad_value(minimal: dict[str, str], name: str, text: str) -> None:
 
 
 def test_every_variable_is_tried_with_bad_values() -> None:
-    """The table above leaves out none."""
+    """The tables above have a row for every variable."""
     assert {f"GATEWAY_{name}" for name in BAD} == {each.name for each in variables(Settings)}
 
 

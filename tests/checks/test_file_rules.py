@@ -1,4 +1,4 @@
-"""Rules about key files, and what is looked up of them on a real file system."""
+"""Audit rules about key files, and the facts read from a real file system."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import KeyFile, findings, key_files
+from gateway.checks import audit, key_files
+from gateway.checks.key_files import KeyFile
 from gateway.settings import load
 
 OPEN, CLOSED = 0o755, 0o700
@@ -32,9 +33,9 @@ def rules(
 ) -> list[str]:
     """Return the rules that such a file breaks."""
     file = KeyFile(SECRET_FILE, secret, mode, ours, above, via)
-    told = list(findings(SETTINGS, [file]))
-    assert all(each.variable == SECRET_FILE for each in told)
-    return [each.rule for each in told]
+    found = list(audit(SETTINGS, [file]))
+    assert all(each.subject == SECRET_FILE for each in found)
+    return [each.rule for each in found]
 
 
 @pytest.mark.parametrize(
@@ -55,37 +56,37 @@ def rules(
     ],
 )
 def test_mode_of_a_secret(mode: int, broken: list[str]) -> None:
-    """Who else may read it, a group or everyone, and who else may write it."""
+    """A secret file breaks a rule for each of: group reads, others read, others write."""
     assert rules(mode) == broken
 
 
 def test_public_key_may_be_read() -> None:
-    """Of a public key only changing it matters."""
+    """A public key may be read by everyone, but not be changed by others."""
     assert rules(0o644, secret=False) == []
     assert rules(0o664, secret=False) == ["A13"]
 
 
 def test_closed_directory() -> None:
-    """Nobody else can read what lies under a directory that only its owner may pass."""
+    """A directory that only its owner may enter protects the files in it."""
     assert rules(0o644, above=(OPEN, CLOSED, OPEN)) == ["A12"]
     assert rules(0o644, above=(OPEN, OPEN), via=(CLOSED, OPEN)) == ["A11"]
 
 
 @pytest.mark.parametrize("where", ["above", "via"])
-def test_directory_that_everyone_may_write_to(where: str) -> None:
-    """What is in it can be replaced, be it the file or the link to it; not so if it is sticky."""
+def test_world_writable_directory(where: str) -> None:
+    """A13 is broken by a world-writable directory, of file or link, unless it is sticky."""
     for mode, found in ((0o777, ["A13"]), (0o1777, [])):
         modes = {where: (OPEN, mode, OPEN)}
         assert rules(0o400, **modes) == found  # type: ignore[arg-type]  # a name that is drawn
 
 
 def test_owner() -> None:
-    """A key that belongs to somebody else is theirs to change."""
+    """A key file of another owner breaks A13."""
     assert rules(0o400, ours=False) == ["A13"]
 
 
 def test_files_are_looked_up(tmp_path: Path) -> None:
-    """Every file that is named is looked at, by its variable; of a link, the file at its end."""
+    """Every named file is read by its variable, and a link is followed to its end."""
     real, linked = tmp_path / "..2026_11" / "sk", tmp_path / "sk"
     for directory in (real.parent, tmp_path):
         directory.mkdir(exist_ok=True)
@@ -98,17 +99,17 @@ def test_files_are_looked_up(tmp_path: Path) -> None:
     pem.write_text("pem")
     pem.chmod(0o444)
     tmp_path.chmod(0o1777)
-    told = looked_at({SECRET_FILE: str(linked), PEM_FILE: str(pem), "GATEWAY_PORT": "1"})
-    assert set(told) == {SECRET_FILE, PEM_FILE}
-    assert (told[SECRET_FILE].mode, told[SECRET_FILE].secret) == (0o640, True)
-    assert (told[PEM_FILE].mode, told[PEM_FILE].secret) == (0o444, False)
-    assert told[SECRET_FILE].above[:2] == (0o755, 0o1777)
-    assert told[SECRET_FILE].via[0] == 0o1777
-    assert len(told[SECRET_FILE].above) == len(real.parts) - 1
+    found = found_files({SECRET_FILE: str(linked), PEM_FILE: str(pem), "GATEWAY_PORT": "1"})
+    assert set(found) == {SECRET_FILE, PEM_FILE}
+    assert (found[SECRET_FILE].mode, found[SECRET_FILE].secret) == (0o640, True)
+    assert (found[PEM_FILE].mode, found[PEM_FILE].secret) == (0o444, False)
+    assert found[SECRET_FILE].above[:2] == (0o755, 0o1777)
+    assert found[SECRET_FILE].via[0] == 0o1777
+    assert len(found[SECRET_FILE].above) == len(real.parts) - 1
 
 
 def test_owners(tmp_path: Path) -> None:
-    """Root's and one's own are ours, another's are not; root cannot tell whose the gateway is."""
+    """Files of root and of the user are ours, others are not; for root every file is ours."""
     key = tmp_path / "sk"
     key.write_text("sk")
     owner = key.stat().st_uid
@@ -118,7 +119,7 @@ def test_owners(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
-    """What is gone, or comes out of a pipe, lies on no disk."""
+    """A missing file and a pipe are skipped."""
     reading, writing = os.pipe()
     try:
         for path in (tmp_path / "none", Path(f"/dev/fd/{reading}")):
@@ -129,10 +130,10 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
 
 
 def test_empty_is_unset() -> None:
-    """A variable set to nothing names no file."""
+    """A variable set to the empty string names no file."""
     assert key_files({SECRET_FILE: ""}, os.geteuid()) == ()
 
 
-def looked_at(environ: Mapping[str, str]) -> dict[str, KeyFile]:
+def found_files(environ: Mapping[str, str]) -> dict[str, KeyFile]:
     """Return the files by their variables."""
     return {each.variable: each for each in key_files(environ, os.geteuid())}

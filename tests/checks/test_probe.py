@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Call, Probe, Reply, probe
+from gateway.checks.probe import Probe, probe
+from gateway.upstream import Call, Reply
 from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
 from tests.live.fault_server import ROOM, enveloped
 
@@ -54,7 +55,7 @@ async def test_it_reads_a_room_that_cannot_exist() -> None:
     ("status", "body"), [(500, UNKNOWN), (200, LEGACY_UNKNOWN), (200, enveloped(ROOM))]
 )
 async def test_accepted(status: int, body: bytes) -> None:
-    """An unknown room, in either dialect, or even a room, means the signature was accepted."""
+    """An unknown room in either dialect, or even a room, means that the signature was accepted."""
     assert await probed(answer(status, body)) == Probe(None, 0.25, 0)
 
 

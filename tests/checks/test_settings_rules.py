@@ -1,8 +1,8 @@
-"""Rules about settings: what each finds, and what it leaves alone."""
+"""Audit rules about settings: each reports its case and nothing else."""
 
 import pytest
 
-from gateway.audit import RULES, Severity, findings
+from gateway.checks import RULES, Severity, audit
 from gateway.settings import load
 
 PEM = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
@@ -21,8 +21,8 @@ def found(**changes: str) -> list[tuple[str, str]]:
     """Return the rules that a sound configuration with `changes` breaks, and the variables."""
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
     return [
-        (each.rule, each.variable.removeprefix("GATEWAY_"))
-        for each in findings(load(environ), files=())
+        (each.rule, each.subject.removeprefix("GATEWAY_"))
+        for each in audit(load(environ), files=())
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_sound_configuration_breaks_no_rule() -> None:
     ],
 )
 def test_rule(changes: dict[str, str], rule: str, variable: str) -> None:
-    """A single slip breaks a single rule, told once, with the variable to change."""
+    """One unwise setting breaks one rule, reported once, with the variable to change."""
     assert found(**changes) == [(rule, variable)]
 
 
@@ -89,22 +89,22 @@ def test_rule(changes: dict[str, str], rule: str, variable: str) -> None:
         {"HOST": "0.0.0.0"},  # noqa: S104  # it is meant to be public
     ],
 )
-def test_what_is_sound_is_left_alone(changes: dict[str, str]) -> None:
+def test_sound_settings_break_no_rule(changes: dict[str, str]) -> None:
     """Loopback, private addresses, exact lists and values at the bound break no rule."""
     assert found(**changes) == []
 
 
 def test_a_secret_is_worse_without_an_audience() -> None:
-    """The finding says so: tokens meant for other holders of the secret work here too."""
+    """The finding then adds that tokens made for other services work here."""
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | SECRET).items()}
-    [alone] = findings(load(environ), files=())
-    [_, worse] = findings(load(environ | {"GATEWAY_JWT_AUDIENCE": ""}), files=())
+    [alone] = audit(load(environ), files=())
+    [_, worse] = audit(load(environ | {"GATEWAY_JWT_AUDIENCE": ""}), files=())
     assert worse.message.startswith(alone.message)
     assert worse.message != alone.message
 
 
-def test_every_finding_is_told_together() -> None:
-    """All that is wrong is found at once, in the order of the rules."""
+def test_every_finding_is_reported_together() -> None:
+    """Every finding is reported at once, in the order of the rules."""
     rules = [rule for rule, _ in found(**SECRET, JWT_ISSUER="", CORS_ORIGINS="*", WORKERS="4")]
     assert rules == ["A01", "A03", "A04", "A14"]
 
@@ -116,10 +116,10 @@ def test_numbers_stay() -> None:
 
 
 def test_every_finding_says_what_to_do() -> None:
-    """A finding has a message and an advice, in a line each, and no secret."""
+    """A finding has a message and an advice, one line each, without secrets."""
     changes = {**SECRET, "JWT_ISSUER": "", "JWT_AUDIENCE": "", "WORKERS": "2", "JWT_LEEWAY": "99"}
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
-    for each in findings(load(environ), files=()):
+    for each in audit(load(environ), files=()):
         assert each.message.isprintable()
         assert each.advice.isprintable()
         assert SECRET["JWT_SECRET"] not in each.message + each.advice
@@ -133,8 +133,11 @@ def test_every_finding_says_what_to_do() -> None:
         (Severity.WARNING, Severity.INFO, True),
         (Severity.WARNING, Severity.ERROR, False),
         (Severity.ERROR, Severity.WARNING, True),
+        (Severity.ERROR, Severity.FAILED, False),
+        (Severity.FAILED, Severity.ERROR, True),
+        (Severity.OK, Severity.INFO, False),
     ],
 )
 def test_severities_have_an_order(severity: Severity, least: Severity, *, reaches: bool) -> None:
-    """An error is worse than a warning, a warning worse than an information."""
+    """Severities rise from ok over info, warning and error to failed."""
     assert severity.reaches(least) is reaches

@@ -1,6 +1,6 @@
-"""What the file system says about the files that hold keys. The one part that does I/O.
+"""Facts about key files on disk: their modes, owners and directories.
 
-A key that comes out of a pipe is on no disk, and is passed over.
+A missing file or a pipe is skipped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ _ROOT = 0
 
 
 class KeyFile(Struct, frozen=True):
-    """A file named by `variable`; where that is a link, as in Kubernetes, the file at its end.
+    """The file named by `variable`, at the end of any symbolic link.
 
-    `mode` is the file's; `above` are the modes of the directories it is in, up to the root, and
-    `via` those on the way of the path as it was given. `secret` is False for a public key. `ours`
-    says whether its owner is root or the user who asks, or cannot be judged because root asks.
+    `mode` is the file's, `above` has those of its directories up to the root, `via` those of the
+    path as given. `secret` is False for a public key. `ours` is True if root or the current user
+    owns the file, and for root always: the gateway may run as another user.
     """
 
     variable: str
@@ -33,11 +33,11 @@ class KeyFile(Struct, frozen=True):
 
 
 def key_files(environ: Mapping[str, str], user: int) -> tuple[KeyFile, ...]:
-    """Return the key files that `environ` names, as the user with the id `user` sees them."""
-    return tuple(_looked_at(environ, user))
+    """Return the key files that `environ` names, as seen by the user id `user`."""
+    return tuple(_existing(environ, user))
 
 
-def _looked_at(environ: Mapping[str, str], user: int) -> Iterator[KeyFile]:
+def _existing(environ: Mapping[str, str], user: int) -> Iterator[KeyFile]:
     for each in variables(Settings):
         given = environ.get(each.file_name) if each.file else None
         if given:

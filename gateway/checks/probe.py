@@ -11,10 +11,7 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
-
-from .call import Call, Send, deadline_in
-from .dialects import Operation, accept
-from .faults import Fault
+from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in
 
 _PROBE_ID = "gateway-check"
 

@@ -1,0 +1,27 @@
+"""Checks of a configuration: the network checks and the audit of `gateway check`.
+
+A finding of either kind has the same type, the same severities and the same two renderers.
+"""
+
+from .audit import RULES, audit
+from .finding import Finding, Severity
+from .key_files import key_files
+from .network import network_findings
+from .render import counted, encoded, lines, show
+from .report import Report, invalid, report
+
+__all__ = [
+    "RULES",
+    "Finding",
+    "Report",
+    "Severity",
+    "audit",
+    "counted",
+    "encoded",
+    "invalid",
+    "key_files",
+    "lines",
+    "network_findings",
+    "report",
+    "show",
+]

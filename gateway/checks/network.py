@@ -1,0 +1,73 @@
+"""Network checks: one signed read upstream, one fetch of the issuer's JWK set."""
+
+from collections.abc import Iterator
+
+from gateway import USER_AGENT
+from gateway.identity import KeySet, parse_key_set
+from gateway.keyring import fetch_jwks, issuer_transport, qiniu_signer
+from gateway.settings import JwtSettings, Settings
+from gateway.threads import drain_native_threads
+from gateway.upstream import build_transport, transmit
+
+from .finding import Finding, Severity
+from .probe import Probe, probe
+
+_JWK_SET = "JWK set"
+
+
+async def network_findings(settings: Settings) -> list[Finding]:
+    """Call upstream, then the issuer if one is configured, and close the connections."""
+    try:
+        found = [*upstream_findings(settings, await _probe(settings))]
+        if settings.jwt_jwks_url is not None:
+            found += await _issuer_findings(settings, settings.jwt_jwks_url)
+    finally:
+        await drain_native_threads()
+    return found
+
+
+def upstream_findings(settings: Settings, answer: Probe) -> Iterator[Finding]:
+    """Judge the upstream's answer and the difference between the clocks."""
+    if answer.problem is not None:
+        yield Finding(Severity.FAILED, "upstream", f"{settings.upstream_url}: {answer.problem}")
+    else:
+        latency = f"{answer.latency * 1000:.0f} ms"
+        accepted = f"{settings.upstream_url} accepted the signature in {latency}"
+        yield Finding(Severity.OK, "upstream", accepted)
+    if answer.clock_skew is not None:
+        wrong = abs(answer.clock_skew) > max(settings.jwt_leeway, 1)
+        direction = "ahead of" if answer.clock_skew >= 0 else "behind"
+        message = f"{abs(answer.clock_skew)} s {direction} the upstream's"
+        yield Finding(Severity.WARNING if wrong else Severity.OK, "clock", message)
+
+
+def key_set_findings(published: KeySet) -> Iterator[Finding]:
+    """Judge a JWK set: a warning for each unusable key, a failure without any usable one."""
+    for reason in published.left_out:
+        yield Finding(Severity.WARNING, _JWK_SET, reason)
+    if published.keys:
+        yield Finding(Severity.OK, _JWK_SET, f"{len(published.keys)} usable key(s)")
+    else:
+        yield Finding(Severity.FAILED, _JWK_SET, "it has no usable key")
+
+
+async def _probe(settings: Settings) -> Probe:
+    transport = build_transport(
+        connections=1, max_body=settings.upstream_max_body, user_agent=USER_AGENT
+    )
+    try:
+        send = transmit(transport, qiniu_signer(settings), settings.upstream_url)
+        return await probe(send, settings.upstream_timeout)
+    finally:
+        await transport.aclose()
+
+
+async def _issuer_findings(settings: JwtSettings, url: str) -> list[Finding]:
+    issuer = issuer_transport()
+    try:
+        published = parse_key_set(await fetch_jwks(issuer, url), settings.jwt_algorithms)
+    except (OSError, ValueError) as error:
+        return [Finding(Severity.FAILED, _JWK_SET, str(error))]
+    finally:
+        await issuer.aclose()
+    return list(key_set_findings(published))

@@ -1,0 +1,45 @@
+"""The report of `gateway check`: every finding, and the verdict."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from gateway.settings import Problem, Settings, pending
+
+from .audit import audit
+from .finding import Finding, Severity
+from .key_files import KeyFile
+
+
+class Report(Struct, frozen=True):
+    """The findings of the checks and those of the audit; `ok` is the verdict."""
+
+    ok: bool
+    findings: tuple[Finding, ...]
+    audit: tuple[Finding, ...] = ()
+
+
+def report(
+    settings: Settings,
+    environ: Mapping[str, str],
+    network: Iterable[Finding] = (),
+    files: Sequence[KeyFile] = (),
+    fail_on: Severity = Severity.FAILED,
+) -> Report:
+    """Return the report on a valid configuration, `ok` unless a finding reaches `fail_on`."""
+    findings = (
+        Finding(Severity.OK, "configuration", "valid"),
+        *(Finding(Severity.WARNING, each, "not in effect yet") for each in pending(environ)),
+        *network,
+    )
+    audited = tuple(audit(settings, files))
+    ok = not any(each.severity.reaches(fail_on) for each in findings + audited)
+    return Report(ok, findings, audited)
+
+
+def invalid(problems: Iterable[Problem]) -> Report:
+    """Return the report on a configuration that is not valid."""
+    return Report(
+        ok=False,
+        findings=tuple(Finding(Severity.FAILED, each.variable, each.message) for each in problems),
+    )

@@ -1,0 +1,144 @@
+"""Audit rules about settings. Pure: host names are not resolved."""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from gateway.settings import Network, Settings, not_in_effect
+
+from .finding import Note
+from .key_files import KeyFile
+
+Files = Sequence[KeyFile]
+
+_LEEWAY = 60.0
+_WINDOW = 3600.0
+"""Seconds. Only the issuer knows the lifetime of its tokens; few live longer than this."""
+
+_WIDEST = MappingProxyType({4: 8, 6: 7})
+"""The prefix of the widest private networks, by IP version: 10.0.0.0/8 and fc00::/7."""
+
+
+def no_issuer(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that `iss` is not verified."""
+    if settings.jwt_issuer is None:
+        message = "not set: tokens of every issuer with the key are accepted"
+        yield "GATEWAY_JWT_ISSUER", message, "set it to the `iss` of your tokens"
+
+
+def no_audience(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that `aud` is not verified."""
+    if settings.jwt_audience is None:
+        message = "not set: tokens made for other services are accepted"
+        yield "GATEWAY_JWT_AUDIENCE", message, "have the issuer add an `aud`, and set it"
+
+
+def shared_secret(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report a symmetric key: every service with it can sign as well as verify."""
+    if settings.jwt_secret is not None:
+        message = "every service that has this secret can make tokens for any user"
+        if settings.jwt_audience is None:
+            message += ", and tokens made for other services work here"
+        advice = "use a public key or a JWK set, or share the secret with the issuer alone"
+        yield "GATEWAY_JWT_SECRET", message, advice
+
+
+def any_origin(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that pages of any origin may call the gateway."""
+    if "*" in (settings.cors_origins or ()):
+        message = "pages of any origin may use a token that they obtain"
+        yield "GATEWAY_CORS_ORIGINS", message, "list the origins of your apps"
+
+
+def upstream_in_clear(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that push URLs cross a network unencrypted."""
+    url = urlsplit(settings.upstream_url)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        message = "http: anyone on the network path can read push URLs and change replies"
+        yield "GATEWAY_UPSTREAM_URL", message, "use https"
+
+
+def public_metrics(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report a metrics listener on a public address."""
+    if settings.metrics_port and not _is_private(settings.metrics_host):
+        message = "anyone who can reach this address can read the metrics"
+        advice = "use 127.0.0.1 or a private address, or admit only the scraper"
+        yield "GATEWAY_METRICS_HOST", message, advice
+
+
+def long_windows(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that rooms may be served stale for longer than most tokens live."""
+    stale = {
+        "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": settings.cache_stale_while_revalidate,
+        "GATEWAY_CACHE_STALE_IF_ERROR": settings.cache_stale_if_error,
+    }
+    longest = max(stale.values())
+    windows = {"GATEWAY_CACHE_TTL": settings.cache_ttl, **stale}
+    oldest = {"room": settings.cache_ttl + longest, "unknown room": settings.cache_negative_ttl}
+    advice = f"keep it under {_WINDOW:.0f} s: few tokens live longer"
+    if oldest["room"] > _WINDOW:
+        message = f"a room may be served as it was {oldest['room']:.0f} s ago"
+        yield max(windows, key=lambda name: windows[name]), message, advice
+    if oldest["unknown room"] > _WINDOW:
+        message = f"a new room may stay unknown for {oldest['unknown room']:.0f} s"
+        yield "GATEWAY_CACHE_NEGATIVE_TTL", message, advice
+
+
+def much_leeway(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that tokens are accepted long after they have expired."""
+    if settings.jwt_leeway > _LEEWAY:
+        message = f"expired tokens are accepted for {settings.jwt_leeway:g} s more"
+        yield "GATEWAY_JWT_LEEWAY", message, "synchronize the clocks; 10 s is plenty"
+
+
+def no_limit(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report rate limits that are off."""
+    consequences = {
+        "READS": (settings.rate_limit_reads, "one user can use all the capacity"),
+        "WRITES": (settings.rate_limit_writes, "one user can use up the vendor's quota"),
+        "FAILED_AUTH": (settings.rate_limit_failed_auth, "tokens can be guessed without limit"),
+    }
+    for name, (limit, message) in consequences.items():
+        if limit is None:
+            yield f"GATEWAY_RATE_LIMIT_{name}", f"off: {message}", "set a limit"
+
+
+def everyone_a_proxy(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that anyone can forge their client address."""
+    wide = [each for each in settings.trusted_proxies or () if _is_wide(each)]
+    if wide:
+        message = f"{wide[0]}: any client in it can forge its address and escape the limits"
+        yield "GATEWAY_TRUSTED_PROXIES", message, "list only your proxies' addresses"
+
+
+def no_shared_store(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report several processes without a shared store."""
+    redis = settings.redis_url is not None and _is_in_effect("GATEWAY_REDIS_URL")
+    if settings.workers > 1 and not redis:
+        message = "each process keeps its own limits, idempotency keys and rooms"
+        advice = "use one process, or multiply the limits by their number"
+        yield "GATEWAY_WORKERS", message, advice
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_private(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_private and not address.is_unspecified
+
+
+def _is_wide(network: Network) -> bool:
+    return network.prefixlen < _WIDEST[network.version]
+
+
+def _is_in_effect(name: str) -> bool:
+    return name not in {each.name for each in not_in_effect()}
