@@ -29,8 +29,8 @@ from gateway.edge import (
     ClientAddress,
     Cors,
     InFlight,
-    RateLimiter,
     RateLimits,
+    Recorder,
     TokenCookie,
     build_application,
     encode_room,
@@ -45,6 +45,7 @@ from gateway.settings import (
     Settings,
     UpstreamSettings,
 )
+from gateway.stores import LocalRateLimiter
 from gateway.telemetry import (
     AccessLog,
     Counter,
@@ -78,13 +79,13 @@ def build(
     telemetry: Telemetry,
     *,
     transport: Transport | None = None,
-    draining: Callable[[], bool] = lambda: False,
+    draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
-    `draining` says whether it is about to stop, which makes it unready; key files that `environ`
+    `draining` is set once it is about to stop, which makes it unready; key files that `environ`
     names are read again when they change. `tracing` is put around all that it traces. Raises
     SettingsError for an unusable key.
     """
@@ -171,11 +172,18 @@ def build(
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
         },
-        draining=draining,
+        draining=draining or asyncio.Event(),
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
         new_id=_request_ids(),
-        telemetry=telemetry,
+        recorder=Recorder(
+            metrics.http_requests,
+            metrics.http_duration,
+            metrics.http_problems,
+            metrics.replays,
+            telemetry.access_log,
+            log,
+        ),
     )
     return tracing.application(application, log)
 
@@ -235,8 +243,8 @@ def _nobody(_: str) -> None:
 
 
 def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
-    def limiter(limit: RateLimit | None) -> RateLimiter | None:
-        return RateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
+    def limiter(limit: RateLimit | None) -> LocalRateLimiter | None:
+        return LocalRateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
 
     return RateLimits(
         limiter(settings.rate_limit_reads),

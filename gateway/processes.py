@@ -64,7 +64,7 @@ def worker(
     gateway = app.build(
         settings,
         telemetry,
-        draining=lambda: stopping.draining,
+        draining=stopping.draining,
         environ=environ,
         tracing=tracing,
     )

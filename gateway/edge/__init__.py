@@ -9,7 +9,8 @@ from .health import Checks
 from .in_flight import InFlight
 from .openapi import openapi_json
 from .problems import PROBLEMS
-from .rate_limits import RateLimiter, RateLimits
+from .rate_limits import RateLimits
+from .recorder import Recorder
 
 __all__ = [
     "PROBLEMS",
@@ -17,8 +18,8 @@ __all__ = [
     "ClientAddress",
     "Cors",
     "InFlight",
-    "RateLimiter",
     "RateLimits",
+    "Recorder",
     "TokenCookie",
     "build_application",
     "encode_room",

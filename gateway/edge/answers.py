@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 from msgspec import Struct
 
 from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
@@ -31,6 +31,7 @@ from .paths import ROOMS
 Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
+_JSON_TYPE = (b"content-type", _JSON)
 _VARY = (b"vary", b"Authorization")
 _BYPASS = (b"cache-status", b"gateway; fwd=bypass")
 _SOURCES = MappingProxyType(
@@ -68,15 +69,18 @@ class Answer(NeverPickled):
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
 
-    async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
-        """Send it, with `more` headers."""
+    def messages(self, more: tuple[Header, ...] = ()) -> tuple[Message, Message]:
+        """Return its ASGI messages, with `more` headers."""
         headers = self.headers + more
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": self.body, "more_body": False},
+        )
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
-        await self.deliver(send)
+        for message in self.messages():
+            await send(message)
 
 
 def json(value: Struct, *headers: Header, status: int = 200) -> Answer:
@@ -119,17 +123,15 @@ def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     if isinstance(room, AnchorRoom):
         body = _whole(room)
         return Answer(200, (*_described(_JSON, body), NO_STORE, _VARY, _BYPASS), body, "bypass")
-    etag = room.room.etag
-    validity = (
-        (b"cache-control", b"private, max-age=%d" % room.max_age),
-        _VARY,
-        (b"etag", etag),
-        _SOURCES[room.source],
-    )
-    if if_none_match is not None and matches(if_none_match, etag):
-        return Answer(304, validity, cache=room.source)
-    body = room.room.body
-    return Answer(200, (*_described(_JSON, body), *validity), body, room.source)
+    encoded = room.room
+    etag = (b"etag", encoded.etag)
+    status = _SOURCES[room.source]
+    max_age = (b"cache-control", b"private, max-age=%d" % room.max_age)
+    if if_none_match is not None and matches(if_none_match, encoded.etag):
+        return Answer(304, (max_age, _VARY, etag, status), cache=room.source)
+    length = (b"content-length", b"%d" % len(encoded.body))
+    headers = (_JSON_TYPE, length, max_age, _VARY, etag, status)
+    return Answer(200, headers, encoded.body, room.source)
 
 
 def batch(rooms: Batch) -> Answer:

@@ -1,5 +1,6 @@
 """The HTTP application: Litestar's routes inside the outer layer."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -11,7 +12,6 @@ from litestar.di import NamedDependency, Provide
 from litestar.types import ASGIApp
 
 from gateway.rooms import Caller, RoomService
-from gateway.telemetry import Telemetry
 
 from .authentication import Authenticate, authentication
 from .cookie import TokenCookie
@@ -23,6 +23,7 @@ from .health import Checks, healthz, readiness, readyz
 from .in_flight import InFlight
 from .openapi import openapi_json
 from .rate_limits import RateLimits
+from .recorder import Recorder
 from .routes import RoomController
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -38,11 +39,11 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
     cookie: TokenCookie | None,
     in_flight: InFlight,
     checks: Checks,
-    draining: Callable[[], bool],
+    draining: asyncio.Event,
     lifespan: Lifespan,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
-    telemetry: Telemetry,
+    recorder: Recorder,
 ) -> ASGIApp:
     """Return the ASGI application.
 
@@ -66,8 +67,9 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
         dependencies={
             "rooms": Provide(lambda: rooms, sync_to_thread=False),
             "clock": Provide(clock_after_rooms, sync_to_thread=False),
+            "draining": Provide(lambda: draining, sync_to_thread=False),
             "readiness": Provide(
-                lambda: partial(readiness, checks, draining), sync_to_thread=False
+                lambda: partial(readiness, checks, draining.is_set), sync_to_thread=False
             ),
         },
         exception_handlers={Exception: _leave_to_front},
@@ -80,8 +82,8 @@ def build_application(  # noqa: PLR0913  # the wiring of all that stands behind 
         litestar,
         FastPath(rooms, recall_caller, limits, cookie),
         in_flight,
+        recorder,
         cors=cors,
-        telemetry=telemetry,
         new_id=new_id,
     )
 

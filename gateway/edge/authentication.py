@@ -40,12 +40,12 @@ def authentication(
                 token = used.token_in(headers) if used else bearer_token(headers)
                 caller = await authenticate(token)
             except Unauthenticated:
-                limits.count_failure(scope, exchange)
+                await limits.count_failure(scope, exchange)
                 raise
             exchange.user_id = caller.user_id
             if used:
                 used.require_intent(exchange.method, headers)
-            limits.admit(caller.user_id, exchange)
+            await limits.admit(caller.user_id, exchange)
             scope["user"] = caller
             await app(scope, receive, send)
 
