@@ -107,10 +107,9 @@ class Streams:
         async def raw(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # ASGI
             head: Any = {"type": "http.response.start", "status": 200, "headers": []}
             await send(head)
-            body: Any = {"type": "http.response.body", "more_body": True}
             async for chunk in self.chunks(scope["path"].strip("/"), self.draining):
-                await send({**body, "body": chunk.encode()})
-            await send({**body, "body": b"", "more_body": False})
+                await send(_body(chunk, more=True))
+            await send(_body("", more=False))
 
         return [stream, events, raw]
 
@@ -123,6 +122,10 @@ async def plain() -> str:
 
 async def _pause() -> None:
     await asyncio.sleep(0.01)  # chunks come one by one, those of all streams in turn
+
+
+def _body(text: str, *, more: bool) -> Any:
+    return {"type": "http.response.body", "body": text.encode(), "more_body": more}
 
 
 def _raised(_: object, error: Exception) -> Response[bytes]:
