@@ -2,13 +2,15 @@
 
 The framework's own middleware does not run for a 404 or 405, so this is a plain ASGI application
 around it. Each request gets an id, is counted among those in flight, and leaves one access line.
-The answer is that of a preflight, of the fast path, or of the application; an exception becomes a
-problem. HEAD is answered as GET, of which the server drops the body.
+A preflight is answered here, most reads by the fast path, the rest by the application. An exception
+becomes a problem. HEAD is answered as GET; the server drops the body.
 
-- A read ends with its client. A write goes on, because it may have happened.
-- With too many requests in flight, another is refused at once. The health routes never are: their
-  callers would end a gateway that is merely busy.
-- A stream does not hear of a shutdown here. A handler is given the event `draining`.
+- A read, and a stream that it begins, is cancelled when its client leaves. A write goes on, because
+  it may have happened.
+- With too many requests in flight, another is refused at once. The health routes never are: a
+  probe that failed would end a gateway that is merely busy.
+- A stream leaves the requests in flight with its head. A handler that streams ends on the event
+  `draining`, a dependency; nothing here cuts it.
 """
 
 import time

@@ -2,18 +2,18 @@
 
 The server bounds a request's head (`gateway.serving`). The body is bounded here before it is in
 memory, with one deadline for all of it, because a client that drips would keep any other. Each
-piece of a body costs something whatever its size, so many pieces are read ever more seldom. After
+piece of a body costs something whatever its size, so many pieces are read ever more slowly. After
 a refusal the server closes the connection: the answer is ahead of the rest of the body.
 
-A request that waits for its client costs next to nothing and is not in flight meanwhile, so
-dripping clients do not lock others out.
+A write that waits for its client costs next to nothing and is not in flight meanwhile, so dripping
+clients do not lock others out.
 
-The server does not end a handler whose client has gone: clients that poll and leave could fill the
-gateway with work without readers. `while_connected` cancels such work.
+The server does not end a handler when its client leaves, so clients that poll and leave could fill
+the gateway with useless work. `while_connected` cancels it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from litestar.types import HTTPReceiveMessage, Receive
@@ -25,6 +25,8 @@ from .exchange import Exchange
 from .problems import BodyTooLarge, Overloaded
 
 T = TypeVar("T")
+
+_HTTPReceive = Callable[[], Awaitable[HTTPReceiveMessage]]
 
 MAX_BODY = 65536
 """Bytes a request body may have."""
@@ -76,13 +78,8 @@ def require_few(headers: Sequence[Header]) -> None:
 class Incoming:
     """The messages of the request with these `headers`, read by the server's `receive`.
 
-    The server has checked that its Content-Length is a number below 2⁶⁴; it may have any zeros.
+    The server has checked that Content-Length is a number below 2⁶⁴, after any number of zeros.
     """
-
-    __slots__ = (
-        *("_chunked", "_deadline", "_declared", "_end", "_exchange", "_messages"),
-        *("_pieces", "_receive", "_seconds", "_seen", "_whole"),
-    )
 
     def __init__(
         self,
@@ -92,7 +89,7 @@ class Incoming:
         *,
         seconds: float = _BODY_TIME,
     ) -> None:
-        self._receive = receive
+        self._receive: _HTTPReceive = receive  # type: ignore[assignment]  # no WebSocket
         self._declared = int(headers.get(b"content-length", b"").lstrip(b"0") or 0)
         self._chunked = b"transfer-encoding" in headers
         self._exchange = exchange
@@ -149,7 +146,7 @@ class Incoming:
         try:
             while not self._whole:
                 messages.put_nowait(await self._read())
-            message = await self._next()
+            message = await self._receive()
         except GatewayError as error:
             self._end.append(error)
         else:
@@ -163,10 +160,10 @@ class Incoming:
     async def _read(self) -> HTTPReceiveMessage:
         """Return the server's next message, within the bounds of a body until that is whole."""
         if self._whole:
-            return await self._next()
+            return await self._receive()
         if self._declared > MAX_BODY:
             raise BodyTooLarge
-        message = await (self._in_time() if self._declared or self._chunked else self._next())
+        message = await (self._in_time() if self._declared or self._chunked else self._receive())
         if message["type"] == "http.disconnect":
             raise BodyBrokenOff
         self._pieces += 1
@@ -183,10 +180,6 @@ class Incoming:
             async with asyncio.timeout_at(self._deadline):
                 if self._pieces > _PIECES:
                     await asyncio.sleep(self._pieces * _PAUSE)
-                return await self._next()
+                return await self._receive()
         except TimeoutError as error:
             raise BodyTooSlow(self._seconds) from error
-
-    async def _next(self) -> HTTPReceiveMessage:
-        message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]  # HTTP only
-        return message

@@ -356,3 +356,51 @@ def test_replays_are_counted() -> None:
     for app, count in ((replaying, 1), (failing(error), 1), (failing(RoomNotFound()), 0)):
         exchange = Exchange(app).run()
         assert sum(nonzero(exchange.block, families.REPLAYS).values()) == count
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "streams"),
+    [
+        (200, [], True),
+        (200, [(b"content-type", b"text/event-stream")], True),
+        (200, [(b"content-length", b"0")], False),
+        (404, [(b"content-length", b"1")], False),
+        (204, [], False),
+        (304, [], False),
+    ],
+)
+def test_a_stream_is_a_head_without_a_length(
+    status: int, headers: list[tuple[bytes, bytes]], *, streams: bool
+) -> None:
+    """From its head on it is not in flight, and its time is no latency; all else is as ever."""
+    counts: list[int] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        counts.append(exchange.in_flight.count)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        counts.append(exchange.in_flight.count)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        counts.append(exchange.in_flight.count)
+
+    exchange = Exchange(app)
+    exchange.run()
+    assert [*counts, exchange.in_flight.count] == [1, *[0 if streams else 1] * 2, 0]
+    assert nonzero(exchange.block, families.HTTP_REQUESTS) == {("unmatched", "GET", str(status)): 1}
+    assert bool(nonzero_series(exchange.block, families.HTTP_DURATION)) is not streams
+    assert exchange.log[-1]["status"] == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_failing_stream_leaves_once(method: str) -> None:
+    """An error after its head does not give its place back a second time."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        exchange.in_flight.enter(exchange)  # another that is in flight meanwhile
+        raise ValueError
+
+    exchange = Exchange(app)
+    with pytest.raises(ValueError, match=r"^$"):
+        exchange.run(method=method)
+    assert exchange.in_flight.count == 1
+    assert len(exchange.sent) == 1
