@@ -163,7 +163,8 @@ class Incoming:
             return await self._receive()
         if self._declared > MAX_BODY:
             raise BodyTooLarge
-        message = await (self._in_time() if self._declared or self._chunked else self._receive())
+        announced = self._declared or self._chunked  # otherwise the end is there already
+        message = await (self._in_time() if announced else self._receive())
         if message["type"] == "http.disconnect":
             raise BodyBrokenOff
         self._pieces += 1

@@ -120,7 +120,7 @@ class Exchange:
 
     @property
     def log(self) -> list[Any]:
-        """What was logged."""
+        """The lines that were logged."""
         return [json.loads(line) for line in self._log.getvalue().splitlines()]
 
 
@@ -185,7 +185,7 @@ def test_an_unexpected_exception_shows_nothing() -> None:
 
 
 def test_a_tracebacks_frames_show_no_values() -> None:
-    """What a failing function held in its variables is not logged."""
+    """The variables of a failing function are not logged."""
     exchange = Exchange(failing(ValueError())).run()
     assert "exception" in exchange.log[0]
     assert SECRET not in json.dumps(exchange.log)
@@ -209,7 +209,7 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
 
 
 def test_the_fast_path_comes_first() -> None:
-    """What it answers never reaches the application, and looks the same from outside."""
+    """A request it answers never reaches the application, and looks the same from outside."""
 
     async def fast_path(*_request: Any) -> Answer:
         return Answer(200, ((b"etag", b'"x"'),), b"fast")

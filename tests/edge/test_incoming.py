@@ -1,4 +1,4 @@
-"""What a client sends, bounded in number, size and time; who waits for it is not in flight."""
+"""Incoming bodies, bounded in size and time; a request that waits for one is not in flight."""
 
 import asyncio
 from collections.abc import Sequence
@@ -157,7 +157,7 @@ def test_tiny_pieces_are_read_ever_more_seldom() -> None:
 
 @pytest.mark.parametrize("begun", [[], parts(b"{", b"}")[:1]], ids=["nothing", "a part"])
 def test_a_body_that_is_broken_off(begun: list[Message]) -> None:
-    """What the server tells of as a disconnect is the client's fault, not ours."""
+    """A disconnect within a body is the client's fault, not ours."""
     with pytest.raises(BodyBrokenOff) as refusal:
         read(Client([*begun, DISCONNECT]))
     assert render(refusal.value, "id").status == 400
@@ -181,7 +181,7 @@ def test_a_disconnect_after_the_body_is_the_applications() -> None:
     [(parts(b"x"), Overloaded), ([], BodyTooSlow), ([DISCONNECT], BodyBrokenOff)],
 )
 def test_who_waits_is_not_in_flight(messages: list[Message], end: type[Exception]) -> None:
-    """Where no place is left, one is free meanwhile; after it who waited is one too many."""
+    """A waiting request leaves its place, and is one too many if that is taken meanwhile."""
     client = Client(messages)
     with pytest.raises(end):
         read(client, most=0, seconds=0.01)

@@ -21,12 +21,12 @@ CHUNKED = {b"transfer-encoding": b"chunked"}
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """What the server runs on."""
+    """Return the event loop of the server."""
     return "asyncio"
 
 
 class Client:
-    """What a client does, message by message; it cannot be read twice at once."""
+    """A client, message by message; it fails if it is read twice at once."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages = list(messages)
@@ -168,7 +168,7 @@ async def test_what_ends_first_is_returned() -> None:
 
 
 async def test_errors_pass() -> None:
-    """What the work raises is raised."""
+    """An error of the work is raised."""
 
     async def work() -> str:
         raise LookupError

@@ -74,7 +74,7 @@ class Streams:
 
     @property
     def log(self) -> list[Any]:
-        """What was logged."""
+        """The lines that were logged."""
         return [json.loads(line) for line in self._log.getvalue().splitlines()]
 
     async def chunks(self, what: str, draining: asyncio.Event) -> Chunks:
@@ -159,7 +159,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_all_streams_complete(kind: str) -> None:
-    """Of twelve streams at once each sends all of its chunks."""
+    """Each of twelve streams at once sends all of its chunks."""
     async with running() as (streams, client):
         answers = await asyncio.gather(*(client.get(f"/{kind}/all") for _ in range(12)))
         for answer in answers:

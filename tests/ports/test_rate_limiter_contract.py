@@ -87,7 +87,7 @@ def test_keys_do_not_share_a_limit(make: Make) -> None:
 
 @every
 def test_takes_at_the_same_time_are_counted_once_each(make: Make) -> None:
-    """Of a crowd that asks at once, as many pass as the limit says."""
+    """A crowd that asks at once gets exactly the limit through."""
     limiter = make(5, 60, ManualClock())
 
     async def crowd() -> list[Quota]:

@@ -11,7 +11,7 @@ from gateway.stores.gcra import decide
 
 
 def test_any_number_of_keys_fits() -> None:
-    """What is remembered is bounded, and whoever asked last is remembered."""
+    """The memory is bounded, and the latest keys are remembered."""
     keys = 2_000
     limiter = LocalRateLimiter(2, 60, lambda: 1e6, keys)
 
