@@ -29,8 +29,8 @@ from gateway.edge import (
     ClientAddress,
     Cors,
     InFlight,
-    RateLimiter,
     RateLimits,
+    Recorder,
     TokenCookie,
     build_application,
     encode_room,
@@ -45,6 +45,7 @@ from gateway.settings import (
     RateLimit,
     Settings,
 )
+from gateway.stores import LocalRateLimiter
 from gateway.telemetry import (
     AccessLog,
     Counter,
@@ -86,7 +87,6 @@ def build(
     unusable key.
     """
     log = telemetry.log
-    telemetry.metrics = metrics  # until edge.Front takes instruments: then delete
     credentials = Keyring(
         settings,
         log,
@@ -175,11 +175,18 @@ def build(
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
         },
-        draining=(draining or asyncio.Event()).is_set,
+        draining=draining or asyncio.Event(),
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
         new_id=_request_ids(),
-        telemetry=telemetry,
+        recorder=Recorder(
+            metrics.http_requests,
+            metrics.http_duration,
+            metrics.http_problems,
+            metrics.replays,
+            telemetry.access_log,
+            log,
+        ),
     )
     return tracing.application(application, log)
 
@@ -224,8 +231,8 @@ def _no_user(_: str) -> None:
 
 
 def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
-    def limiter(limit: RateLimit | None) -> RateLimiter | None:
-        return RateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
+    def limiter(limit: RateLimit | None) -> LocalRateLimiter | None:
+        return LocalRateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
 
     return RateLimits(
         limiter(settings.rate_limit_reads),

@@ -10,7 +10,8 @@ from .in_flight import InFlight
 from .openapi import openapi_json
 from .paths import ROUTES
 from .problems import PROBLEMS
-from .rate_limits import RateLimiter, RateLimits
+from .rate_limits import RateLimits
+from .recorder import Recorder
 
 __all__ = [
     "PROBLEMS",
@@ -19,8 +20,8 @@ __all__ = [
     "ClientAddress",
     "Cors",
     "InFlight",
-    "RateLimiter",
     "RateLimits",
+    "Recorder",
     "TokenCookie",
     "build_application",
     "encode_room",

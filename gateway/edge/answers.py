@@ -1,18 +1,18 @@
-"""What a response contains: the one place that decides its status, headers and body.
+"""Responses: the one place for status, headers and body.
 
-Whether a read took the fast path or went through the router, it ends in the same function here.
-A viewer's room may be kept by the viewer's own client for as long as it is fresh, and revalidated
-by its strong ETag; the anchor's carries a secret and may be kept by nobody.
+A read ends in the same function here by the fast path and by the router. A viewer's own client may
+keep a room while it is fresh, and revalidate it by its strong ETag. The anchor's room carries a
+secret and must not be stored.
 
 The outgoing guard: an answer to anyone but a room's anchor cannot contain its `push_url`, because
 no type on the way to it has one.
 
-- Viewers, administrators and batches are answered from a `CachedRoom`, whose JSON `encode_room`
-  made of a `ViewerRoom`; a create from the shape that `policy.shape_for` chose.
-- `push_url` is a Secret, which nothing encodes by itself: the one place that asks for its text is
-  `_whole`, which takes an `AnchorRoom`, and nothing but a policy's verdict leads there.
+- Viewers, administrators and batches are answered from a `CachedRoom`, encoded from a `ViewerRoom`
+  by `encode_room`; a create is answered in the shape chosen by `policy.shape_for`.
+- `push_url` is a Secret, and no encoder takes one. Only `_whole` reveals its text; it takes an
+  `AnchorRoom`, and only a policy's verdict leads there.
 
-mypy holds the first, as tests/leaks/test_types.py shows; traffic proves both.
+mypy checks the first point (tests/leaks/test_types.py), and tests of traffic check both.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 from msgspec import Struct
 
 from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
@@ -31,6 +31,7 @@ from .paths import ROOMS
 Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
+_JSON_TYPE = (b"content-type", _JSON)
 _VARY = (b"vary", b"Authorization")
 _BYPASS = (b"cache-status", b"gateway; fwd=bypass")
 _SOURCES = MappingProxyType(
@@ -47,8 +48,8 @@ REPLAYED = (b"idempotency-replayed", b"true")
 class Answer(NeverPickled):
     """A response, and the ASGI application that sends it; header names are in lower case.
 
-    `cache` says where the room in it came from, None where there is none.
-    The body may hold a `push_url`: so it is a plain class, of which nothing lists the fields.
+    `cache` is the lookup result of the room in it, None if there is none. The body may hold a
+    `push_url`, so this is a plain class: no serializer can enumerate its fields.
     """
 
     __slots__ = ("body", "cache", "headers", "status")
@@ -68,15 +69,18 @@ class Answer(NeverPickled):
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
 
-    async def deliver(self, send: Send, more: tuple[Header, ...] = ()) -> None:
-        """Send it, with `more` headers."""
+    def messages(self, more: tuple[Header, ...] = ()) -> tuple[Message, Message]:
+        """Return its ASGI messages, with `more` headers."""
         headers = self.headers + more
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": self.body, "more_body": False},
+        )
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
-        await self.deliver(send)
+        for message in self.messages():
+            await send(message)
 
 
 def json(value: Struct, *headers: Header, status: int = 200) -> Answer:
@@ -101,7 +105,7 @@ def encode_room(room: ViewerRoom) -> EncodedRoom:
 
 
 def created(creation: Creation) -> Answer:
-    """Answer a create, the first of its kind or one that is repeated."""
+    """Answer a create, or repeat the answer to an earlier one."""
     room = creation.room
     location = (b"location", f"{ROOMS}/{room.live_id}".encode())
     replayed = (REPLAYED,) if creation.replayed else ()
@@ -119,17 +123,15 @@ def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     if isinstance(room, AnchorRoom):
         body = _whole(room)
         return Answer(200, (*_described(_JSON, body), NO_STORE, _VARY, _BYPASS), body, "bypass")
-    etag = room.room.etag
-    validity = (
-        (b"cache-control", b"private, max-age=%d" % room.max_age),
-        _VARY,
-        (b"etag", etag),
-        _SOURCES[room.source],
-    )
-    if if_none_match is not None and matches(if_none_match, etag):
-        return Answer(304, validity, cache=room.source)
-    body = room.room.body
-    return Answer(200, (*_described(_JSON, body), *validity), body, room.source)
+    encoded = room.room
+    etag = (b"etag", encoded.etag)
+    status = _SOURCES[room.source]
+    max_age = (b"cache-control", b"private, max-age=%d" % room.max_age)
+    if if_none_match is not None and matches(if_none_match, encoded.etag):
+        return Answer(304, (max_age, _VARY, etag, status), cache=room.source)
+    length = (b"content-length", b"%d" % len(encoded.body))
+    headers = (_JSON_TYPE, length, max_age, _VARY, etag, status)
+    return Answer(200, headers, encoded.body, room.source)
 
 
 def batch(rooms: Batch) -> Answer:
@@ -153,7 +155,7 @@ def allowing(*methods: str) -> Answer:
 
 
 def allow(*methods: str) -> str:
-    """Return an `Allow` header, with HEAD, which the outer layer answers wherever there is GET."""
+    """Return an `Allow` header, with HEAD beside GET: the outer layer answers it."""
     return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
 
 
@@ -164,7 +166,7 @@ def condition_in(headers: Iterable[Header]) -> bytes | None:
 
 
 def matches(if_none_match: bytes, etag: bytes) -> bool:
-    """Whether an `If-None-Match` header names `etag`, compared weakly (RFC 9110 §13.1.2)."""
+    """Return True if an `If-None-Match` header names `etag`, compared weakly (RFC 9110 §13.1.2)."""
     if if_none_match in (etag, b"*"):
         return True
     return etag in {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}

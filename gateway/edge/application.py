@@ -1,5 +1,6 @@
 """The HTTP application: Litestar's routes inside the outer layer."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -9,7 +10,6 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp
 
 from gateway.rooms import Caller, RoomService
-from gateway.telemetry import Telemetry
 
 from .authentication import Authenticate, authentication
 from .cookie import TokenCookie
@@ -22,6 +22,7 @@ from .in_flight import InFlight
 from .openapi import openapi_json
 from .operations import bound
 from .rate_limits import RateLimits
+from .recorder import Recorder
 from .room_handlers import RoomHandlers
 from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
 
@@ -38,11 +39,11 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     cookie: TokenCookie | None,
     in_flight: InFlight,
     checks: Checks,
-    draining: Callable[[], bool],
+    draining: asyncio.Event,
     lifespan: Lifespan,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
-    telemetry: Telemetry,
+    recorder: Recorder,
 ) -> ASGIApp:
     """Return the ASGI application.
 
@@ -57,7 +58,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     litestar = Litestar(
         [
             private,
-            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining)),
+            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set)),
             *bound(DOCS_ROUTES, DocsHandlers(openapi_json())),
         ],
         exception_handlers={Exception: _leave_to_front},
@@ -70,8 +71,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         litestar,
         FastPath(rooms, recall_caller, limits, cookie),
         in_flight,
+        recorder,
         cors=cors,
-        telemetry=telemetry,
         new_id=new_id,
     )
 

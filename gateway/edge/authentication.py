@@ -1,11 +1,10 @@
-"""Who is calling, and whether so often: the first thing that is asked of a request.
+"""Authentication, and the rate limit of the caller: the first steps of a private route.
 
-One `Authorization` header with the scheme Bearer, in any case, and one token (RFC 6750 §2.1).
-A token in the query or the body is not looked for; one in a cookie only where a cookie is named for
-it and no `Authorization` is sent.
+A token is read from one `Authorization` header with the scheme Bearer, in any case (RFC 6750 §2.1),
+or from the configured cookie if there is no such header. It is never read from a query or a body.
 
-A write that a cookie signs in must be meant. That is asked of those who are signed in, and before
-their limit: pages of other origins cannot use it up.
+Cookie-authenticated writes need proof of intent (CSRF). It is checked after the token and before
+the rate limit, so that pages of other origins cannot use up a caller's limit.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,7 +19,7 @@ from .exchange import exchange_of
 from .rate_limits import RateLimits
 
 Authenticate = Callable[[str], Awaitable[Caller]]
-"""Turns a compact token into its caller. Raises TokenInvalid or TokenExpired."""
+"""Return the caller of a compact token. Raises TokenInvalid or TokenExpired."""
 
 
 def authentication(
@@ -28,8 +27,8 @@ def authentication(
 ) -> Middleware:
     """Return a middleware that puts the caller into `scope["user"]`.
 
-    It raises Unauthenticated, CsrfRequired, or RateLimited for callers and addresses that are past
-    their limit.
+    It raises Unauthenticated, CsrfRequired, or RateLimited for callers and addresses past their
+    limit.
     """
 
     def middleware(app: ASGIApp) -> ASGIApp:
@@ -40,12 +39,12 @@ def authentication(
                 token = used.token_in(headers) if used else bearer_token(headers)
                 caller = await authenticate(token)
             except Unauthenticated:
-                limits.count_failure(scope, exchange)
+                await limits.count_failure(scope, exchange)
                 raise
             exchange.user_id = caller.user_id
             if used:
                 used.require_intent(exchange.method, headers)
-            limits.admit(caller.user_id, exchange)
+            await limits.admit(caller.user_id, exchange)
             scope["user"] = caller
             await app(scope, receive, send)
 

@@ -1,10 +1,10 @@
-"""From which address a request comes, as far as that can be believed.
+"""The client's address, by trusted proxies only.
 
-`X-Forwarded-For` is a list to which every proxy appends the address that it sees, and which a
-client can start with anything. So it is read from its end, and only as far as the addresses that
-appended to it are trusted proxies.
+Every proxy appends the address that it sees to `X-Forwarded-For`, and a client can start the list
+with anything. So the list is read from its end, as far as each entry was appended by a trusted
+proxy.
 
-A subscriber of IPv6 has 2⁶⁴ addresses at least: those of one /64 count as one.
+A subscriber of IPv6 has at least 2⁶⁴ addresses: all of one /64 count as one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class ClientAddress:
         self._is_proxy = lru_cache(_REMEMBERED)(self._is_trusted)
 
     def of(self, scope: Scope) -> str:
-        """Return the client's address; its /64 for IPv6, `unknown` where there is none."""
+        """Return the client's address; its /64 for IPv6, `unknown` if there is none."""
         peer = _parsed(scope["client"][0]) if scope["client"] else None
         if peer is None:
             return "unknown"
@@ -51,7 +51,7 @@ def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address; some proxies write a port behind it."""
+    """Return an address, without the port that some proxies append."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

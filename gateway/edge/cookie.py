@@ -1,16 +1,15 @@
-"""A token in a cookie, for web apps whose script must not hold one.
+"""A token in a cookie, for web apps that keep tokens away from scripts.
 
-Browsers send a cookie with any request to its site, whoever's page makes it. So what a cookie signs
-in may change something only where a page of the app meant it (`require_intent`): the header
-`X-Gateway-CSRF: 1` cannot be sent by a form, and by a script of another origin only after a
-preflight, which CORS answers. Browsers put `Origin` on every such request; one that is there must
-be a configured one, the app's own included, because behind a proxy the gateway does not know by
-which origin it is reached.
+Browsers send a cookie with any request to its site, even from pages of other origins. So
+cookie-authenticated writes need proof of intent (`require_intent`). A form cannot send the header
+`X-Gateway-CSRF: 1`, and a script of another origin can only after a preflight, which CORS refuses.
+Browsers put `Origin` on every such request. It must be a configured origin, and that includes the
+app's own: behind a proxy the gateway does not know its public origin.
 
-Read as RFC 6265 §4.2 writes it: pairs between semicolons, in one header or several, a value
-perhaps in quotes. Other services' cookies may be anything. Two of the name have no single meaning:
-a neighbouring subdomain can plant a second one, so both are refused (a name that begins with
-`__Host-` keeps it from doing so).
+The header is read as in RFC 6265 §4.2: pairs between semicolons, in one header or several, with or
+without quotes around the value. Cookies of other services may have any form. Two cookies of the
+name are refused, because a neighbouring subdomain can plant the second one. A name that begins
+with `__Host-` prevents that.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +26,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class TokenCookie:
-    """The cookie `name` carries a token; `is_allowed` says which origins may use it to write."""
+    """The cookie `name` carries a token; only an origin that `is_allowed` may use it to write."""
 
     def __init__(self, name: str, is_allowed: Callable[[bytes], bool]) -> None:
         self._name = name.encode()
@@ -49,7 +48,7 @@ class TokenCookie:
         return [_unquoted(pair[2]).decode("latin-1") for pair in pairs if pair[:2] == named]
 
     def require_intent(self, method: str, headers: Iterable[Header]) -> None:
-        """Raise CsrfRequired unless the app itself makes this request, or it changes nothing."""
+        """Raise CsrfRequired for a write without proof that a page of the app sent it."""
         if method in _SAFE:
             return
         raw = list(headers)

@@ -1,14 +1,14 @@
-"""What browsers let the pages of other origins see: CORS, by exact origin.
+"""CORS by exact origin: the permissions of pages of other origins to read responses.
 
-- An origin is compared byte by byte with the configured ones, which are as browsers write them:
-  in lower case, without a default port. `null`, which many pages share, cannot be configured.
-- `*` lets every page read, and then never with credentials: no page gets at a room by a cookie.
-- With a list, every response says `Vary: Origin`, with or without an `Origin`, or a cache would
-  give the page of one origin what was meant for another's. Once a cookie may carry the token, they
-  say `Cookie` as well. Both join the `Vary` that the response has already.
-- A preflight asks what may be sent, not for a room. It brings no token and is answered at once,
-  whatever its path, so that the page can read the problem that its request ends in. To one of
-  another origin nothing is granted: 204 without a permission, which browsers take as a no.
+- An origin is compared byte by byte with the configured ones. They are in the form of browsers: in
+  lower case, without a default port. Many pages share `null`, so it cannot be configured.
+- `*` lets every page read, but never with credentials: no page can read a room by a cookie.
+- With a list, every response has `Vary: Origin`, even without an `Origin` in the request. Otherwise
+  a cache could give the page of one origin a response for another. If a cookie may carry the token,
+  `Vary` has `Cookie` as well. Both join the `Vary` of the response.
+- A preflight has no token and is answered at once for any path, so that the page can read the
+  problem its request ends in. A preflight of another origin gets 204 without a permission; browsers
+  take that as a refusal.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -40,9 +40,9 @@ _CREDENTIALS = (b"access-control-allow-credentials", b"true")
 
 
 class Cors:
-    """Tells browsers which `origins` may read; `credentials`: also where a cookie signs in.
+    """Lets pages of `origins` read responses, with `credentials` also after a sign-in by cookie.
 
-    `origins` are as the settings give them, or `*` alone; with none, no page of another origin may.
+    `origins` are exact, or `*` alone. Without any, no page of another origin may read.
     """
 
     def __init__(self, origins: Collection[str], *, credentials: bool) -> None:
@@ -57,7 +57,7 @@ class Cors:
         self._vary = tuple(name for name, applies in vary.items() if applies)
 
     def lists(self, origin: bytes) -> bool:
-        """Whether `origin` is one of those configured."""
+        """Return True for a configured origin."""
         return origin in self._listed
 
     def preflight(
@@ -71,7 +71,7 @@ class Cors:
         return Answer(204, _PERMISSION if self._granted(origin) else ())
 
     def wrap(self, send: Send, origin: bytes | None) -> Send:
-        """Return a `send` that adds to a response what a page of `origin` may do with it."""
+        """Return a `send` that adds the permissions of `origin` to a response."""
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":

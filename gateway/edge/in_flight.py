@@ -1,29 +1,26 @@
-"""How many requests are in flight, and whether that is too many."""
+"""The requests in flight, and a bound on their number."""
 
 
 class InFlight:
-    """Counts requests; more than `most` are too many."""
+    """The requests being worked on; more than `most` are too many.
 
-    __slots__ = ("_count", "_most")
+    It does not count a request that waits for its client, nor a stream after its head.
+    """
+
+    __slots__ = ("_most", "_requests", "enter", "leave")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._count = 0
+        self._requests: set[object] = set()
+        self.enter = self._requests.add
+        self.leave = self._requests.discard
 
     @property
     def count(self) -> int:
-        """How many there are."""
-        return self._count
+        """The number of requests."""
+        return len(self._requests)
 
     @property
     def too_many(self) -> bool:
-        """Whether there are more than may be, the one that asks included."""
-        return self._count > self._most
-
-    def enter(self) -> None:
-        """Count a request that is being worked on."""
-        self._count += 1
-
-    def leave(self) -> None:
-        """Count one less: it has ended, or waits for its client."""
-        self._count -= 1
+        """True if there are more than may be."""
+        return len(self._requests) > self._most

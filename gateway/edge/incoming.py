@@ -1,25 +1,32 @@
-"""What a client sends, bounded: how many headers, how many bytes, how much time.
+"""The one reader of a request's `receive`, within bounds of size and time.
 
-The server bounds a request's head in bytes and time (`gateway.serving`); the rest is bounded here,
-before it is in memory. The body's time is one deadline for all of it, as a client that drips would
-keep any other. A body that is refused needs nothing more: the server closes the connection of an
-answer that is ahead of its request's body.
+The server bounds a request's head (`gateway.serving`). The body is bounded here before it is in
+memory, with one deadline for all of it, because a client that drips would keep any other. Each
+piece of a body costs something whatever its size, so many pieces are read ever more slowly. After
+a refusal the server closes the connection: the answer is ahead of the rest of the body.
 
-A request that waits for its client costs next to nothing, so it is not in flight meanwhile: those
-who drip do not lock the others out. Each piece of a body does cost something, whatever its size, so
-one that comes in many is read ever more seldom.
+A write that waits for its client costs next to nothing and is not in flight meanwhile, so dripping
+clients do not lock others out.
+
+The server does not end a handler when its client leaves, so clients that poll and leave could fill
+the gateway with useless work. `while_connected` cancels it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from litestar.types import HTTPReceiveMessage, Receive
 
-from gateway.rooms import FieldProblem, InvalidRequest
+from gateway.rooms import FieldProblem, GatewayError, InvalidRequest
 
 from .answers import Header
-from .in_flight import InFlight
+from .exchange import Exchange
 from .problems import BodyTooLarge, Overloaded
+
+T = TypeVar("T")
+
+_HTTPReceive = Callable[[], Awaitable[HTTPReceiveMessage]]
 
 MAX_BODY = 65536
 """Bytes a request body may have."""
@@ -31,10 +38,14 @@ _BODY_TIME = 10.0
 """Seconds a body may take: at 64 kbit/s the largest takes eight."""
 
 _PIECES = 8
-"""Pieces that are read as they come: 64 KiB at once are not more."""
+"""Pieces read as they come: 64 KiB at once are not more."""
 
 _PAUSE = 0.0002
-"""Seconds before each further one, times its number: about 300 are read before it is too late."""
+"""Seconds before each further piece, times its number: about 300 are read before the deadline."""
+
+
+class ClientGone(Exception):
+    """The client has closed its connection; nobody waits for the answer."""
 
 
 class TooManyHeaders(InvalidRequest):
@@ -64,51 +75,96 @@ def require_few(headers: Sequence[Header]) -> None:
         raise TooManyHeaders
 
 
-class IncomingBody:
-    """The messages of a request that the server gives by `receive`, up to a size and a time.
+class Incoming:
+    """The messages of the request with these `headers`, read by the server's `receive`.
 
-    The server has checked that the Content-Length in `headers` is a number.
+    The server has checked that Content-Length is a number below 2⁶⁴, after any number of zeros.
     """
-
-    __slots__ = (
-        "_deadline",
-        "_declared",
-        "_in_flight",
-        "_pieces",
-        "_receive",
-        "_seconds",
-        "_seen",
-        "_whole",
-    )
 
     def __init__(
         self,
         receive: Receive,
         headers: Mapping[bytes, bytes],
-        in_flight: InFlight,
+        exchange: Exchange,
         *,
         seconds: float = _BODY_TIME,
     ) -> None:
-        self._receive = receive
-        self._declared = int(headers.get(b"content-length", 0))
-        self._in_flight = in_flight
+        self._receive: _HTTPReceive = receive  # type: ignore[assignment]  # no WebSocket
+        self._declared = int(headers.get(b"content-length", b"").lstrip(b"0") or 0)
+        self._chunked = b"transfer-encoding" in headers
+        self._exchange = exchange
         self._seconds = seconds
         self._deadline: float | None = None
         self._pieces = 0
         self._seen = 0
         self._whole = False
+        self._messages: asyncio.Queue[HTTPReceiveMessage] | None = None
+        self._end: list[Exception] = []
 
     async def receive(self) -> HTTPReceiveMessage:
-        """Return the next message; after the body's last these are the server's own.
+        """Return the application's next message; after the body, wait until the client leaves.
 
-        Raises BodyTooLarge as soon as that is known, BodyTooSlow, BodyBrokenOff, and Overloaded
-        where others took all places while this request waited.
+        Raises BodyTooLarge, BodyTooSlow, BodyBrokenOff, and Overloaded if others took all places
+        while this request waited. Under `while_connected` that raises in place of this.
         """
+        if self._messages is not None:
+            return await self._messages.get()
+        if self._whole or self._exchange.streams:
+            return await self._read()
+        in_flight = self._exchange.in_flight
+        in_flight.leave(self._exchange)
+        try:
+            message = await self._read()
+        finally:
+            in_flight.enter(self._exchange)
+        if in_flight.too_many:
+            raise Overloaded
+        return message
+
+    async def while_connected(self, work: Awaitable[T]) -> T:
+        """Return the result of `work`; cancel it if the client leaves or sends a bad body.
+
+        Raises ClientGone, BodyTooLarge, BodyTooSlow or BodyBrokenOff.
+        """
+        task = asyncio.current_task()
+        self._messages = asyncio.Queue()
+        watch = asyncio.create_task(self._watch(self._messages, task))
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if task is None or not self._end:
+                raise
+            task.uncancel()
+            raise self._end.pop() from None  # kept nowhere: an error and its frames are a cycle
+        finally:
+            watch.cancel()
+
+    async def _watch(
+        self, messages: asyncio.Queue[HTTPReceiveMessage], task: asyncio.Task[Any] | None
+    ) -> None:
+        """Read on for the application; cancel `task` once its answer is of no use."""
+        try:
+            while not self._whole:
+                messages.put_nowait(await self._read())
+            message = await self._receive()
+        except GatewayError as error:
+            self._end.append(error)
+        else:
+            if message["type"] != "http.disconnect":
+                return
+            messages.put_nowait(message)
+            self._end.append(ClientGone())
+        if task is not None:
+            task.cancel()
+
+    async def _read(self) -> HTTPReceiveMessage:
+        """Return the server's next message, within the bounds of a body until that is whole."""
         if self._whole:
-            return await self._next()
+            return await self._receive()
         if self._declared > MAX_BODY:
             raise BodyTooLarge
-        message = await self._wait()
+        announced = self._declared or self._chunked  # otherwise the end is there already
+        message = await (self._in_time() if announced else self._receive())
         if message["type"] == "http.disconnect":
             raise BodyBrokenOff
         self._pieces += 1
@@ -118,23 +174,13 @@ class IncomingBody:
         self._whole = not message["more_body"]
         return message
 
-    async def _wait(self) -> HTTPReceiveMessage:
+    async def _in_time(self) -> HTTPReceiveMessage:
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().time() + self._seconds
-        self._in_flight.leave()
         try:
             async with asyncio.timeout_at(self._deadline):
                 if self._pieces > _PIECES:
                     await asyncio.sleep(self._pieces * _PAUSE)
-                message = await self._next()
+                return await self._receive()
         except TimeoutError as error:
             raise BodyTooSlow(self._seconds) from error
-        finally:
-            self._in_flight.enter()
-        if self._in_flight.too_many:
-            raise Overloaded
-        return message
-
-    async def _next(self) -> HTTPReceiveMessage:
-        message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]  # HTTP only
-        return message

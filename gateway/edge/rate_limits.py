@@ -1,90 +1,32 @@
-"""How often a caller may ask: reads and writes by user, failed sign-ins by client address.
+"""Rate limits of requests: reads and writes by user, failed sign-ins by client address.
 
-- A limit is a bucket: `count` requests at once, refilled evenly over `seconds`. That needs one
-  number for each key, the moment at which its bucket will be full again (GCRA, the generic cell
-  rate algorithm), and takes a microsecond; the ready-made limiters take three to six and keep what
-  they are told for ever.
-- Keys are bounded: beyond that, the one that has been quiet longest is forgotten, which gives it a
-  full bucket again.
-- A failed sign-in counts once it has failed. An address that has used up its failures gets 429 for
-  any further one, but a good token still passes: many users can share an address.
+A failed sign-in counts once it has failed. An address that has used up its failures gets 429 for
+any further one, but a good token still passes: many users can share an address.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
 from math import ceil
 
 from litestar.types import Scope
 from msgspec import Struct
 
+from gateway.rooms import Quota, RateLimiter
 from gateway.telemetry import Counter
 
-from .answers import Header
 from .client_address import ClientAddress
 from .exchange import Exchange
 from .problems import RateLimited
 
-KEYS = 100_000
-"""Users, or addresses, that one limit remembers."""
-
-_ROUNDING = 1e-9
-_MICROSECOND = 1e-6
-
-_READS = frozenset({"GET"})
-_WRITES = frozenset({"POST", "DELETE"})
+_ROUNDING = 1e-6
+"""Seconds by which a full second may be missed."""
 
 
-class Verdict(Struct, frozen=True):
-    """What a limit says to one more request; `retry_after` in seconds, 0 when it may pass."""
-
-    retry_after: float
-    headers: tuple[Header, ...]
-
-
-class RateLimiter:
-    """At most `count` requests at once, refilled over `seconds`, for each of `keys` keys.
-
-    `clock` counts seconds and never goes back.
-    """
-
-    def __init__(
-        self, count: int, seconds: float, clock: Callable[[], float], keys: int = KEYS
-    ) -> None:
-        self._seconds = seconds
-        self._interval = seconds / count
-        self._clock = clock
-        self._keys = keys
-        self._full_at: OrderedDict[str, float] = OrderedDict()
-        self._limit = (b"ratelimit-limit", b"%d" % count)
-
-    def take(self, key: str) -> Verdict:
-        """Count a request by `key`, unless there are too many."""
-        now = self._clock()
-        before = max(self._full_at.pop(key, now), now)
-        until_full = before + self._interval - now
-        over = until_full - self._seconds
-        if over > _ROUNDING:
-            self._remember(key, before)
-            return Verdict(over, self._headers(before - now))
-        self._remember(key, now + until_full)
-        return Verdict(0, self._headers(until_full))
-
-    def _remember(self, key: str, full_at: float) -> None:
-        self._full_at[key] = full_at
-        if len(self._full_at) > self._keys:
-            self._full_at.popitem(last=False)
-
-    def _headers(self, until_full: float) -> tuple[Header, ...]:
-        remaining = (self._seconds - until_full) / self._interval + _ROUNDING
-        return (
-            self._limit,
-            (b"ratelimit-remaining", b"%d" % remaining),
-            (b"ratelimit-reset", b"%d" % ceil(until_full - _MICROSECOND)),
-        )
+class _Limit(Struct, frozen=True):
+    name: str
+    limiter: RateLimiter
 
 
 class RateLimits:
-    """The limits of the contract; one that is None is off. `refusals` counts by limit."""
+    """The limits of each kind of request; None is no limit. `refusals` counts by limit."""
 
     def __init__(
         self,
@@ -94,30 +36,33 @@ class RateLimits:
         address: ClientAddress,
         refusals: Counter,
     ) -> None:
-        self._refusals = refusals
-        self._reads = reads
-        self._writes = writes
-        self._failed_auth = failed_auth
+        kinds = {"GET": ("reads", reads), "POST": ("writes", writes), "DELETE": ("writes", writes)}
+        self._by_method = {
+            method: _Limit(name, limiter) for method, (name, limiter) in kinds.items() if limiter
+        }
+        self._failures = _Limit("failed_auth", failed_auth) if failed_auth else None
         self._address = address
+        self._refusals = refusals
 
-    def admit(self, user_id: str, exchange: Exchange) -> None:
+    async def admit(self, user_id: str, exchange: Exchange) -> None:
         """Count a request by a user. Raises RateLimited."""
-        if exchange.method in _READS:
-            self._take("reads", self._reads, user_id, exchange)
-        elif exchange.method in _WRITES:
-            self._take("writes", self._writes, user_id, exchange)
+        limit = self._by_method.get(exchange.method)
+        if limit is not None:
+            self._apply(limit.name, await limit.limiter.take(user_id), exchange)
 
-    def count_failure(self, scope: Scope, exchange: Exchange) -> None:
-        """Count a failed sign-in from where it came. Raises RateLimited."""
-        if self._failed_auth is not None:
-            address = self._address.of(scope)
-            self._take("failed_auth", self._failed_auth, address, exchange)
+    async def count_failure(self, scope: Scope, exchange: Exchange) -> None:
+        """Count a failed sign-in by the client's address. Raises RateLimited."""
+        limit = self._failures
+        if limit is not None:
+            quota = await limit.limiter.take(self._address.of(scope))
+            self._apply(limit.name, quota, exchange)
 
-    def _take(self, name: str, limiter: RateLimiter | None, key: str, exchange: Exchange) -> None:
-        if limiter is None:
-            return
-        verdict = limiter.take(key)
-        exchange.add_headers(*verdict.headers)
-        if verdict.retry_after:
+    def _apply(self, name: str, quota: Quota, exchange: Exchange) -> None:
+        exchange.add_headers(
+            (b"ratelimit-limit", b"%d" % quota.limit),
+            (b"ratelimit-remaining", b"%d" % quota.remaining),
+            (b"ratelimit-reset", b"%d" % ceil(quota.reset - _ROUNDING)),
+        )
+        if quota.retry_after:
             self._refusals.inc(name)
-            raise RateLimited(verdict.retry_after)
+            raise RateLimited(quota.retry_after)

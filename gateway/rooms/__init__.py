@@ -36,6 +36,7 @@ from .identifiers import (
 )
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, Source
 from .policy import Scopes
+from .ports import Quota, RateLimiter
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomCache, RoomService
 
@@ -68,6 +69,8 @@ __all__ = [
     "NotRoomAnchor",
     "Outcome",
     "OutcomeUnknown",
+    "Quota",
+    "RateLimiter",
     "RoomCache",
     "RoomNotFound",
     "RoomNotLive",

@@ -109,7 +109,7 @@ def test_a_known_etag_is_answered_without_a_body(condition: bytes) -> None:
     [b"", b'"x"', ETAG.strip(b'"'), ETAG.upper(), b"w/" + ETAG, ETAG + b"x", b'"*"', b"**"],
 )
 def test_another_etag_gets_the_room(condition: bytes) -> None:
-    """What does not name this very content is not a match."""
+    """A tag of any other content is not a match."""
     assert answers.found(SEEN, condition).status == 200
 
 

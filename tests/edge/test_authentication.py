@@ -1,4 +1,4 @@
-"""Where a token may stand in a request."""
+"""The places in a request where a token may stand."""
 
 import pytest
 
@@ -20,14 +20,14 @@ def test_the_scheme_has_any_case_and_spaces(value: bytes) -> None:
     [b"", b" ", b"t.o.k", b"Basic dXNlcjpwYXNz", b"Basic t.o.k", b"Token t.o.k", b"Bearer,t.o.k"],
 )
 def test_another_scheme_is_no_token(value: bytes) -> None:
-    """What is not Bearer says that a token is missing, whatever follows."""
+    """With another scheme a token is missing, whatever follows."""
     with pytest.raises(TokenMissing):
         bearer_token([(b"authorization", value)])
 
 
 @pytest.mark.parametrize("headers", [[], [(b"x-authorization", b"Bearer t"), (b"cookie", b"t=t")]])
 def test_no_header_is_no_token(headers: list[tuple[bytes, bytes]]) -> None:
-    """A token elsewhere is not looked for."""
+    """A token elsewhere is ignored."""
     with pytest.raises(TokenMissing):
         bearer_token(headers)
 

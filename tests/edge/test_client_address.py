@@ -1,4 +1,4 @@
-"""Where a request comes from: what is believed of `X-Forwarded-For`."""
+"""The client's address: only trusted proxies are believed."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -51,7 +51,7 @@ def test_the_address(peer: str | None, forwarded: list[str], expected: str) -> N
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=5))
 def test_without_trusted_proxies_the_header_says_nothing(forwarded: list[str]) -> None:
-    """Whatever a client claims, it comes from where it comes from."""
+    """A client cannot change its own address by any claim."""
     assert address("203.0.113.5", *forwarded, trusted=[]) == "203.0.113.5"
 
 

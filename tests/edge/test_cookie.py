@@ -36,7 +36,7 @@ def token_in(*cookies: bytes) -> str:
     ],
 )
 def test_a_token_is_found_among_other_cookies(cookies: list[bytes]) -> None:
-    """Whatever stands around it, in one header or several, in quotes or not."""
+    """The token is found among others, in one header or several, in quotes or not."""
     assert token_in(*cookies) == "t.o-k_"
 
 
@@ -99,7 +99,7 @@ def test_a_value_is_taken_as_it_is(value: bytes, token: str) -> None:
 
 @given(st.lists(st.binary(max_size=12).filter(lambda text: b"session" not in text), max_size=5))
 def test_other_cookies_do_not_matter(others: list[bytes]) -> None:
-    """Whatever other services put there, the token is found, and nothing else is."""
+    """Among any cookies of other services the token is found, and nothing else is."""
     around = b";".join([*others, b"session=t", *others])
     assert token_in(around) == "t"
     with pytest.raises(TokenMissing):

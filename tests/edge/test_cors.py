@@ -41,7 +41,7 @@ def headers_for(cors: Cors, origin: bytes | None, *given: Header) -> dict[bytes,
 
 
 def is_allowed(cors: Cors, origin: bytes | None) -> bool:
-    """Whether a page of `origin` may read; fails where the signs of it differ."""
+    """Return True if a page of `origin` may read; fail where the signs of it differ."""
     headers = headers_for(cors, origin)
     allowed = headers.get(b"access-control-allow-origin")
     assert allowed in {None, origin}
@@ -107,7 +107,7 @@ def test_another_origin_may_not(origin: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_no_other_bytes_may(origin: bytes) -> None:
-    """Whatever is sent as an origin, it is allowed if it is configured and not else."""
+    """Any text sent as an origin is allowed if it is configured and not else."""
     assert is_allowed(Cors(CONFIGURED, credentials=True), origin) is (
         origin in {each.encode() for each in CONFIGURED}
     )
@@ -133,7 +133,7 @@ def test_no_near_miss_may(origin: str, place: int, character: str) -> None:
 def test_an_operators_spelling_is_made_the_browsers(
     written: str, sent: bytes, minimal_environ: dict[str, str]
 ) -> None:
-    """What is configured in another spelling matches what browsers send."""
+    """A configured origin in another spelling matches the spelling of browsers."""
     settings = load({**minimal_environ, "GATEWAY_CORS_ORIGINS": written})
     assert is_allowed(Cors(settings.cors_origins or (), credentials=False), sent)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -14,13 +14,13 @@ from structlog.testing import CapturingLogger
 from structlog.typing import FilteringBoundLogger
 
 from gateway import app
-from gateway.edge import RateLimiter
 from gateway.edge.answers import Answer
 from gateway.edge.front import Front
 from gateway.identity import ClaimRules, mint
 from gateway.metrics import Metrics
 from gateway.sandbox import Vendor
 from gateway.settings import load
+from gateway.stores import LocalRateLimiter
 from gateway.telemetry import Telemetry
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -58,8 +58,9 @@ class World:
         assert isinstance(front, Front)
         self._front = front
         self._fast_path = front._fast_path  # noqa: SLF001  # the one door between the two ways
-        limits = vars(vars(self._fast_path)["_limits"]).values()
-        self._limiters = [each for each in limits if isinstance(each, RateLimiter)]
+        limits = vars(vars(self._fast_path)["_limits"])
+        limiters = [each.limiter for each in (*limits["_by_method"].values(), limits["_failures"])]
+        self._limiters = [each for each in limiters if isinstance(each, LocalRateLimiter)]
         self.answered_fast = 0
         self.tokens = {user: self._token(user) for user in ("alice", "bob")}
 
@@ -73,13 +74,13 @@ class World:
             limiter._full_at.clear()  # noqa: SLF001  # both ways count; each is asked as the first
         return await answer_to(self._front, request)
 
-    def _counted(self, *request: Any) -> Answer | Awaitable[Answer] | None:
-        answer = self._fast_path(*request)
+    async def _counted(self, *request: Any) -> Answer | None:
+        answer = await self._fast_path(*request)
         self.answered_fast += answer is not None
         return answer
 
 
-def nothing(*_request: Any) -> Answer | None:
+async def nothing(*_request: Any) -> Answer | None:
     """Leave every request to the usual way."""
     return None
 

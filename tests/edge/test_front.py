@@ -10,21 +10,21 @@ import pytest
 
 from gateway.edge import Cors
 from gateway.edge.answers import Answer
-from gateway.edge.connected import ClientGone
 from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
-from gateway.edge.incoming import MAX_BODY
+from gateway.edge.incoming import MAX_BODY, ClientGone
+from gateway.edge.recorder import Recorder
 from gateway.metrics import Metrics
 from gateway.rooms import RoomNotFound
-from gateway.telemetry import AccessLog, SharedMetrics, Telemetry, as_json, build_logger, families
+from gateway.telemetry import AccessLog, SharedMetrics, as_json, build_logger, families
 from tests.telemetry.counts import nonzero, nonzero_series
 
 Message = dict[str, Any]
 SECRET = "canary-51ab"
 
 
-def not_taken(*_request: Any) -> None:
+async def not_taken(*_request: Any) -> None:
     """Leave every request to the application."""
 
 
@@ -43,16 +43,22 @@ class Exchange:
         self.scope: Message = {}
         self.block = SharedMetrics(families(Metrics))
         self._log = io.BytesIO()
+        self.in_flight = InFlight(1)
+        metrics = Metrics(self.block)
+        recorder = Recorder(
+            metrics.http_requests,
+            metrics.http_duration,
+            metrics.http_problems,
+            metrics.replays,
+            AccessLog(as_json(self._log), caller_id=str.upper) if access_log else None,
+            build_logger("debug", "json", self._log),
+        )
         self._front = Front(
             app,
             fast_path,
-            InFlight(1),
+            self.in_flight,
+            recorder,
             cors=cors,
-            telemetry=Telemetry(
-                build_logger("debug", "json", self._log),
-                AccessLog(as_json(self._log), caller_id=str.upper) if access_log else None,
-                Metrics(self.block),
-            ),
             new_id=lambda: "made-up",
             timer=iter([1.0, 1.5]).__next__,
         )
@@ -108,15 +114,16 @@ class Exchange:
 
     @property
     def log(self) -> list[Any]:
-        """What was logged."""
+        """The lines that were logged."""
         return [json.loads(line) for line in self._log.getvalue().splitlines()]
 
 
 async def fine(scope: Any, _receive: Any, send: Any) -> None:
     """Answer 200 with the request's id."""
-    headers = [(b"content-type", b"text/plain")]
+    body = exchange_of(scope).request_id.encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": exchange_of(scope).request_id.encode()})
+    await send({"type": "http.response.body", "body": body})
 
 
 def failing(error: Exception) -> Callable[[Any, Any, Any], Any]:
@@ -172,7 +179,7 @@ def test_an_unexpected_exception_shows_nothing() -> None:
 
 
 def test_a_tracebacks_frames_show_no_values() -> None:
-    """What a failing function held in its variables is not logged."""
+    """The variables of a failing function are not logged."""
     exchange = Exchange(failing(ValueError())).run()
     assert "exception" in exchange.log[0]
     assert SECRET not in json.dumps(exchange.log)
@@ -196,9 +203,9 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
 
 
 def test_the_fast_path_comes_first() -> None:
-    """What it answers never reaches the application, and looks the same from outside."""
+    """A request it answers never reaches the application, and looks the same from outside."""
 
-    def fast_path(*_request: Any) -> Answer:
+    async def fast_path(*_request: Any) -> Answer:
         return Answer(200, ((b"etag", b'"x"'),), b"fast")
 
     exchange = Exchange(failing(ValueError()), fast_path=fast_path).run()
@@ -211,15 +218,11 @@ def test_the_fast_path_comes_first() -> None:
 def test_a_refusal_of_the_fast_path_is_rendered() -> None:
     """The fast path may also say that there is no such room."""
 
-    def at_once(*_request: Any) -> Answer:
+    async def fast_path(*_request: Any) -> Answer:
         raise RoomNotFound
 
-    async def later(*_request: Any) -> Answer:
-        raise RoomNotFound
-
-    for fast_path in (at_once, later):
-        exchange = Exchange(fine, fast_path=fast_path).run()
-        assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
+    exchange = Exchange(fine, fast_path=fast_path).run()
+    assert (exchange.status, exchange.problem["code"]) == (404, "room_not_found")
 
 
 def test_head_is_routed_as_get() -> None:
@@ -282,7 +285,7 @@ def test_every_response_says_who_may_read_it(app: Any) -> None:
 def test_a_preflight_is_answered_here() -> None:
     """It reaches neither the fast path nor the application, and is logged like any request."""
 
-    def fast_path(*_request: Any) -> Answer:
+    async def fast_path(*_request: Any) -> Answer:
         raise AssertionError
 
     exchange = Exchange(failing(ValueError()), fast_path=fast_path, cors=CORS)
@@ -347,3 +350,51 @@ def test_replays_are_counted() -> None:
     for app, count in ((replaying, 1), (failing(error), 1), (failing(RoomNotFound()), 0)):
         exchange = Exchange(app).run()
         assert sum(nonzero(exchange.block, Metrics.replays).values()) == count
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "streams"),
+    [
+        (200, [], True),
+        (200, [(b"content-type", b"text/event-stream")], True),
+        (200, [(b"content-length", b"0")], False),
+        (404, [(b"content-length", b"1")], False),
+        (204, [], False),
+        (304, [], False),
+    ],
+)
+def test_a_stream_is_a_head_without_a_length(
+    status: int, headers: list[tuple[bytes, bytes]], *, streams: bool
+) -> None:
+    """From its head on it is not in flight, and its time is no latency; all else is as ever."""
+    counts: list[int] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        counts.append(exchange.in_flight.count)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        counts.append(exchange.in_flight.count)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        counts.append(exchange.in_flight.count)
+
+    exchange = Exchange(app)
+    exchange.run()
+    assert [*counts, exchange.in_flight.count] == [1, *[0 if streams else 1] * 2, 0]
+    assert nonzero(exchange.block, Metrics.http_requests) == {("unmatched", "GET", str(status)): 1}
+    assert bool(nonzero_series(exchange.block, Metrics.http_duration)) is not streams
+    assert exchange.log[-1]["status"] == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_failing_stream_leaves_once(method: str) -> None:
+    """An error after its head does not give its place back a second time."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        exchange.in_flight.enter(exchange)  # another that is in flight meanwhile
+        raise ValueError
+
+    exchange = Exchange(app)
+    with pytest.raises(ValueError, match=r"^$"):
+        exchange.run(method=method)
+    assert exchange.in_flight.count == 1
+    assert len(exchange.sent) == 1

@@ -1,4 +1,4 @@
-"""What a client sends, bounded in number, size and time; who waits for it is not in flight."""
+"""Incoming bodies, bounded in size and time; a request that waits for one is not in flight."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.edge.exchange import Exchange
 from gateway.edge.in_flight import InFlight
 from gateway.edge.incoming import (
     MAX_BODY,
     MAX_HEADERS,
     BodyBrokenOff,
     BodyTooSlow,
-    IncomingBody,
+    Incoming,
     TooManyHeaders,
     require_few,
 )
@@ -53,17 +54,29 @@ class Client:
         return self._messages.pop(0)
 
 
+async def unsent(_message: object) -> None:
+    """Send nothing."""
+
+
+def incoming_from(client: Client, declared: int | None, *, seconds: float) -> Incoming:
+    """Return what comes in from a client, with a length or in chunks."""
+    headers = {b"transfer-encoding": b"chunked"}
+    if declared is not None:
+        headers = {b"content-length": b"%d" % declared}
+    exchange = Exchange("id", "POST", unsent, client.in_flight)
+    client.in_flight.enter(exchange)
+    receive: Any = client.receive
+    return Incoming(receive, headers, exchange, seconds=seconds)
+
+
 def read(
     client: Client, *, declared: int | None = None, most: int = 1, seconds: float = 10.0
 ) -> bytes:
     """Return the whole body as an application reads it, at most `most` requests being in flight."""
-    headers = {} if declared is None else {b"content-length": b"%d" % declared}
 
     async def whole() -> bytes:
-        client.in_flight = in_flight = InFlight(most)
-        in_flight.enter()
-        receive: Any = client.receive
-        incoming: Any = IncomingBody(receive, headers, in_flight, seconds=seconds)
+        client.in_flight = InFlight(most)
+        incoming: Any = incoming_from(client, declared, seconds=seconds)
         body, more = b"", True
         while more:
             message = await incoming.receive()
@@ -144,7 +157,7 @@ def test_tiny_pieces_are_read_ever_more_seldom() -> None:
 
 @pytest.mark.parametrize("begun", [[], parts(b"{", b"}")[:1]], ids=["nothing", "a part"])
 def test_a_body_that_is_broken_off(begun: list[Message]) -> None:
-    """What the server tells of as a disconnect is the client's fault, not ours."""
+    """A disconnect within a body is the client's fault, not ours."""
     with pytest.raises(BodyBrokenOff) as refusal:
         read(Client([*begun, DISCONNECT]))
     assert render(refusal.value, "id").status == 400
@@ -155,8 +168,8 @@ def test_a_disconnect_after_the_body_is_the_applications() -> None:
 
     async def after() -> Any:
         client = Client([*parts(b"x"), DISCONNECT], pause=0.05)
-        receive: Any = client.receive
-        incoming = IncomingBody(receive, {}, InFlight(1), seconds=0.08)
+        client.in_flight = InFlight(1)
+        incoming = incoming_from(client, None, seconds=0.08)
         await incoming.receive()
         return await incoming.receive()
 
@@ -164,12 +177,40 @@ def test_a_disconnect_after_the_body_is_the_applications() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "end"), [(parts(b"x"), Overloaded), ([], BodyTooSlow), ([DISCONNECT], Overloaded)]
+    ("messages", "end"),
+    [(parts(b"x"), Overloaded), ([], BodyTooSlow), ([DISCONNECT], BodyBrokenOff)],
 )
 def test_who_waits_is_not_in_flight(messages: list[Message], end: type[Exception]) -> None:
-    """Where no place is left, one is free meanwhile; after it who waited is one too many."""
+    """A waiting request leaves its place, and is one too many if that is taken meanwhile."""
     client = Client(messages)
     with pytest.raises(end):
         read(client, most=0, seconds=0.01)
     assert client.in_flight_meanwhile == [False]
     assert client.in_flight.too_many
+
+
+def test_a_length_may_have_zeros() -> None:
+    """Any number of them, more than Python converts, says the same."""
+    headers = {b"content-length": b"0" * 5000 + b"3"}
+    exchange = Exchange("id", "POST", unsent, InFlight(1))
+
+    async def first() -> Any:
+        receive: Any = Client(parts(b"abc")).receive
+        return await Incoming(receive, headers, exchange).receive()
+
+    assert asyncio.run(first())["body"] == b"abc"
+
+
+def test_a_stream_waits_for_its_client_without_a_place() -> None:
+    """Once its head is sent, reading on neither takes a place nor fails for want of one."""
+
+    async def streaming() -> int:
+        client = Client(parts(b"x"))
+        exchange = Exchange("id", "POST", unsent, client.in_flight)
+        client.in_flight.enter(exchange)
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+        receive: Any = client.receive
+        await Incoming(receive, {}, exchange).receive()
+        return client.in_flight.count
+
+    assert asyncio.run(streaming()) == 0

@@ -1,5 +1,6 @@
 """The OpenAPI document: committed as generated, valid, true of the routes, fit for generators."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -17,6 +18,7 @@ from gateway.edge import (
     ClientAddress,
     InFlight,
     RateLimits,
+    Recorder,
     build_application,
     openapi_json,
 )
@@ -24,7 +26,6 @@ from gateway.edge.bodies import CreateRoom, parse_create_room
 from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI, ROUTES
 from gateway.metrics import Metrics
 from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
-from gateway.telemetry import Telemetry, build_logger
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())
@@ -89,11 +90,11 @@ def application() -> Litestar:
         cookie=None,
         in_flight=InFlight(1),
         checks={},
-        draining=lambda: False,
+        draining=asyncio.Event(),
         lifespan=lifespan,
         clock=lambda: NOW,
         new_id=str,
-        telemetry=Telemetry(build_logger("info", "json"), None, metrics),
+        recorder=cast("Recorder", object()),
     )
     return cast("Litestar", front._app)  # noqa: SLF001  # the one way to the real routes
 

@@ -1,116 +1,117 @@
-"""Rate limits: how many pass, what they are told, and how much is remembered."""
+"""Rate limits at the edge: the limit of each request, its headers and its refusal."""
 
-import tracemalloc
+import asyncio
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.edge.rate_limits import RateLimiter, Verdict
-
-
-class Clock:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1e6
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
+from gateway.edge import ClientAddress, InFlight, RateLimits
+from gateway.edge.exchange import Exchange
+from gateway.edge.problems import RateLimited
+from gateway.metrics import Metrics
+from gateway.rooms import Quota
+from gateway.telemetry import SharedMetrics, families
+from tests.telemetry.counts import nonzero
 
 
-def told(verdict: Verdict) -> tuple[int, ...]:
-    """Return limit, remaining and reset."""
-    names = [name for name, _ in verdict.headers]
-    assert names == [b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset"]
-    return tuple(int(value) for _, value in verdict.headers)
+class Limiter:
+    """Answers every request with one quota; notes its key."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self.keys: list[str] = []
+
+    async def take(self, key: str) -> Quota:
+        """Return the quota."""
+        self.keys.append(key)
+        return self._quota
 
 
-def test_as_many_as_the_limit_pass_at_once() -> None:
-    """Then one for each that the bucket has got back."""
-    clock = Clock()
-    limiter = RateLimiter(3, 60, clock)
-    assert [told(limiter.take("alice")) for _ in range(3)] == [(3, 2, 20), (3, 1, 40), (3, 0, 60)]
-    refused = limiter.take("alice")
-    assert refused.retry_after == pytest.approx(20)
-    assert told(refused) == (3, 0, 60)
-    clock.now += 20
-    assert limiter.take("alice").retry_after == 0
-    assert limiter.take("alice").retry_after == pytest.approx(20)
+class World:
+    """The three limits, of which one is off where it is None."""
+
+    def __init__(self, *, off: bool = False, retry_after: float = 0) -> None:
+        names = ("reads", "writes", "failed_auth")
+        self.limiters = {
+            name: None if off else Limiter(Quota(5, number, 1.5 + number, retry_after))
+            for number, name in enumerate(names)
+        }
+        self.block = SharedMetrics(families(Metrics))
+        refusals = Metrics(self.block).rate_limited
+        reads, writes, failed_auth = self.limiters.values()
+        self.limits = RateLimits(reads, writes, failed_auth, ClientAddress(()), refusals)
+
+    def ask(self, method: str, *, failing: bool = False) -> dict[bytes, bytes]:
+        """Make a request; return the headers of its answer."""
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def exchanged() -> None:
+            exchange = Exchange("id", method, send, InFlight(1))
+            scope: Any = {"client": ("192.0.2.1", 1), "headers": []}
+            try:
+                if failing:
+                    await self.limits.count_failure(scope, exchange)
+                else:
+                    await self.limits.admit("alice", exchange)
+            finally:
+                await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+
+        asyncio.run(exchanged())
+        return {name: value for name, value in sent[0]["headers"] if b"ratelimit" in name}
+
+    def keys(self) -> dict[str, list[str]]:
+        """Return the keys that each limit was asked about."""
+        return {name: each.keys for name, each in self.limiters.items() if each and each.keys}
 
 
-def test_a_refusal_costs_nothing() -> None:
-    """Who keeps asking is let through as early as who waits."""
-    clock = Clock()
-    limiter = RateLimiter(1, 10, clock)
-    limiter.take("alice")
-    for _ in range(9):
-        clock.now += 1
-        assert limiter.take("alice").retry_after > 0
-    clock.now += 1
-    assert limiter.take("alice").retry_after == 0
-
-
-def test_users_do_not_share_a_limit() -> None:
-    """One user's flood leaves another's bucket full."""
-    limiter = RateLimiter(2, 60, Clock())
-    for _ in range(10):
-        limiter.take("alice")
-    assert told(limiter.take("bob")) == (2, 1, 30)
-
-
-@given(
-    count=st.integers(1, 2000),
-    seconds=st.sampled_from([1, 60, 3600, 86400]),
-    steps=st.lists(st.floats(0, 100), min_size=1, max_size=100),
+@pytest.mark.parametrize(
+    ("method", "limit", "remaining", "reset"),
+    [
+        ("GET", "reads", b"0", b"2"),
+        ("POST", "writes", b"1", b"3"),
+        ("DELETE", "writes", b"1", b"3"),
+    ],
 )
-def test_never_more_than_the_bucket_held_and_got_back(
-    count: int, seconds: int, steps: list[float]
+def test_a_request_is_counted_by_its_user(
+    method: str, limit: str, remaining: bytes, reset: bytes
 ) -> None:
-    """In any stretch of time: the limit, and its share of that time; headers stay in range."""
-    clock = Clock()
-    began = clock.now
-    limiter = RateLimiter(count, seconds, clock)
-    passed = 0
-    for step in steps:
-        clock.now += step
-        for _ in range(count // 10 + 1):
-            verdict = limiter.take("alice")
-            passed += not verdict.retry_after
-            limit, remaining, reset = told(verdict)
-            assert limit == count
-            assert 0 <= remaining < count
-            assert 0 <= reset <= seconds
-            assert (remaining == 0) or not verdict.retry_after
-        assert passed <= count + (clock.now - began) * count / seconds + 1e-6
+    """By the limit of its method, and its answer tells of that in whole seconds, rounded up."""
+    world = World()
+    assert world.ask(method) == {
+        b"ratelimit-limit": b"5",
+        b"ratelimit-remaining": remaining,
+        b"ratelimit-reset": reset,
+    }
+    assert world.keys() == {limit: ["alice"]}
 
 
-@given(count=st.integers(1, 999_999_999), seconds=st.sampled_from([1, 60, 3600, 86400]))
-def test_who_waits_as_told_passes(count: int, seconds: int) -> None:
-    """`retry_after` is long enough, and not longer than for one request."""
-    clock = Clock()
-    limiter = RateLimiter(count, seconds, clock)
-    limiter._full_at["alice"] = clock.now + seconds  # noqa: SLF001  # an empty bucket
-    refused = limiter.take("alice")
-    if refused.retry_after:
-        assert refused.retry_after <= seconds / count + 1e-6
-        clock.now += refused.retry_after
-        assert limiter.take("alice").retry_after == 0
+def test_a_failed_sign_in_is_counted_by_its_address() -> None:
+    """Nobody is known yet whom it could be counted for."""
+    world = World()
+    assert world.ask("GET", failing=True)[b"ratelimit-remaining"] == b"2"
+    assert world.keys() == {"failed_auth": ["192.0.2.1"]}
 
 
-def test_any_number_of_keys_fits() -> None:
-    """What is remembered is bounded, and whoever asked last is remembered."""
-    keys = 2_000
-    limiter = RateLimiter(2, 60, Clock(), keys)
-    for number in range(keys):
-        limiter.take(f"user-{number}")
-    tracemalloc.start()
-    for number in range(100_000):
-        limiter.take(f"other-{number}")
-        if number % 1_000 == 999:
-            limiter.take("alice")
-    grown, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert grown < 500 * keys
-    assert limiter.take("alice").retry_after > 0
+def test_other_methods_have_no_limit() -> None:
+    """They do nothing, and say nothing of limits."""
+    world = World()
+    assert world.ask("OPTIONS") == {}
+    assert world.keys() == {}
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_limit_can_be_off(*, failing: bool) -> None:
+    """Then nothing is said of it."""
+    assert World(off=True).ask("GET", failing=failing) == {}
+
+
+def test_a_refusal_says_when_to_come_back() -> None:
+    """It is raised with the wait of the limiter, and counted by its limit."""
+    world = World(retry_after=0.25)
+    with pytest.raises(RateLimited) as refusal:
+        world.ask("POST")
+    assert refusal.value.retry_after == 0.25
+    assert nonzero(world.block, Metrics.rate_limited) == {("writes",): 1}

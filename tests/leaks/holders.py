@@ -14,7 +14,7 @@ import msgspec
 
 from gateway import keyring
 from gateway.cache import Lifetimes, LocalIdempotencyStore, LocalRoomCache
-from gateway.edge import answers, encode_room
+from gateway.edge import InFlight, answers, encode_room
 from gateway.edge.exchange import Exchange
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
 from gateway.identity.jwk import KeySet, NamedKey
@@ -193,7 +193,7 @@ async def _unsent(_: object) -> None:
 
 def exchange() -> Exchange:
     """Return the exchange of an anchor's read."""
-    made = Exchange("r", "GET", _unsent)
+    made = Exchange("r", "GET", _unsent, InFlight(1))
     run(made.answer(answers.found(room(), None)))
     return made
 

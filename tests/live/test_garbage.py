@@ -1,4 +1,4 @@
-"""What a request leaves behind: nothing that only the garbage collector could free.
+"""A request leaves nothing behind that only the garbage collector could free.
 
 Each failure that left its frames in a circle would be found by the collector thousands at a time,
 which then stops all requests for a tenth of a second.
@@ -6,6 +6,7 @@ which then stops all requests for a tenth of a second.
 
 import asyncio
 import gc
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.live.fault_server import Exchange, enveloped, reply, rooms, serving
-from tests.live.gateways import Gateway, gateway_at
+from tests.live.gateways import BOB, Gateway, gateway_at
 from tests.live.viewers import viewer_at
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,8 @@ async def misbehave(exchange: Exchange) -> None:
     elif "gone" in exchange.live_id:
         await exchange.write(reply(enveloped(code=500, message="record not found"), 500))
     else:
+        if "slow" in exchange.live_id:
+            await asyncio.sleep(0.05)
         await rooms(exchange)
 
 
@@ -62,17 +65,40 @@ async def ask(gateway: Gateway, path: str, bearer: str | None = None) -> None:
         await (viewer.get(path, bearer) if bearer else viewer.get(path))
 
 
-@pytest.mark.parametrize("kind", ["good", "reset", "html", "gone", "batch", "bad token"])
+async def leave(gateway: Gateway, path: str) -> None:
+    """Send a request and be gone before its answer."""
+    async with viewer_at(gateway.port) as viewer:
+        viewer.ask(path)
+        await asyncio.sleep(0.02)
+
+
+async def flood(gateway: Gateway, path: str) -> None:
+    """Send a read with too large a body; be refused."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BOB}\r\n"
+    writer.write(f"{head}Content-Length: 70000\r\n\r\n".encode())
+    assert b" 413 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "kind", ["good", "reset", "html", "gone", "batch", "bad token", "client left", "large body"]
+)
 async def test_nothing_is_left_in_circles(kind: str) -> None:
-    """Whether it went well or not, also where a stale room came to the rescue."""
+    """No request leaves a cycle, in success, in failure and with a stale room instead."""
     async with serving(misbehave) as server, gateway_at(server.url, **FORGETFUL) as gateway:
+        numbers = itertools.count()  # a new room each time
 
         async def some() -> None:
-            for number in range(5):
+            for number in itertools.islice(numbers, 5):
                 if kind == "bad token":
                     await ask(gateway, "/v1/rooms/1", "a.b.c")
                 elif kind == "batch":
                     await ask(gateway, f"/v1/rooms?id=reset-{number}&id=gone-{number}&id=good")
+                elif kind == "client left":
+                    await leave(gateway, f"/v1/rooms/slow-{number}")
+                elif kind == "large body":
+                    await flood(gateway, f"/v1/rooms/slow-{number}")
                 else:
                     await ask(gateway, f"/v1/rooms/{kind}-{number}")
                     await ask(gateway, f"/v1/rooms/fine-{number}")

@@ -1,0 +1,35 @@
+"""GCRA, the generic cell rate algorithm: a rate limit that needs one number for each key.
+
+A bucket holds `window / interval` requests and gets one back every `interval` seconds. The number
+is `full_at`, the time at which the bucket will be full again. A request moves it one interval into
+the future, unless it would then be more than a window away. A refused request moves nothing.
+"""
+
+from msgspec import Struct
+
+_ROUNDING = 1e-9
+"""Seconds, and requests, that are an error of floating point numbers."""
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """The bucket after a request: the new `full_at`, and the seconds until then.
+
+    `remaining` requests may follow at once. `retry_after` is 0 if the request may pass, else the
+    seconds until the next one may.
+    """
+
+    full_at: float
+    until_full: float
+    remaining: int
+    retry_after: float
+
+
+def decide(full_at: float, now: float, interval: float, window: float) -> Decision:
+    """Decide on one request at `now`; all numbers are seconds of one clock."""
+    before = max(full_at, now)
+    until_full = before + interval - now
+    over = until_full - window
+    if over > _ROUNDING:
+        return Decision(before, before - now, 0, over)
+    remaining = int((window - until_full) / interval + _ROUNDING)
+    return Decision(now + until_full, until_full, remaining, 0.0)

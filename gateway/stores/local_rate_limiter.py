@@ -1,0 +1,42 @@
+"""A rate limit counted in this process.
+
+The ready-made limiters take three to six microseconds a request and keep every key for ever.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from gateway.rooms import Quota
+
+from .gcra import decide
+
+KEYS = 100_000
+"""Users, or addresses, that one limit remembers."""
+
+
+class LocalRateLimiter:
+    """The `RateLimiter` of one process: `count` requests at once, refilled over `seconds`.
+
+    Beyond `keys` keys the one with the oldest request is forgotten, which fills its bucket.
+    `clock` counts seconds and never goes back.
+    """
+
+    def __init__(
+        self, count: int, seconds: float, clock: Callable[[], float], keys: int = KEYS
+    ) -> None:
+        self._count = count
+        self._seconds = seconds
+        self._interval = seconds / count
+        self._clock = clock
+        self._keys = keys
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    async def take(self, key: str) -> Quota:
+        """Count one request for `key`; a refused request is not counted."""
+        full_at = self._full_at
+        before = full_at.pop(key, 0.0)
+        decision = decide(before, self._clock(), self._interval, self._seconds)
+        full_at[key] = decision.full_at
+        if len(full_at) > self._keys:
+            full_at.popitem(last=False)
+        return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)

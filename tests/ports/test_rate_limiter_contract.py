@@ -1,0 +1,134 @@
+"""The contract of a rate limiter, run through every implementation."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rooms import Quota, RateLimiter
+from gateway.stores import LocalRateLimiter
+
+Clock = Callable[[], float]
+Make = Callable[[int, float, Clock], RateLimiter]
+
+IMPLEMENTATIONS: dict[str, Make] = {"local": LocalRateLimiter}
+"""Each makes a limiter of (requests, seconds, clock); a new implementation is one more row."""
+
+every = pytest.mark.parametrize("make", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+counts = st.integers(1, 2000)
+windows = st.sampled_from([1, 60, 3600, 86400])
+
+
+class ManualClock:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1e6
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+def take(limiter: RateLimiter, key: str = "alice", times: int = 1) -> list[Quota]:
+    """Take so many times in a row."""
+
+    async def all_of_them() -> list[Quota]:
+        return [await limiter.take(key) for _ in range(times)]
+
+    return asyncio.run(all_of_them())
+
+
+def numbers(quotas: Sequence[Quota]) -> list[Any]:
+    """Return the limit, what remains of it, and the seconds until it is whole."""
+    return [(each.limit, each.remaining, pytest.approx(each.reset)) for each in quotas]
+
+
+@every
+def test_as_many_as_the_limit_pass_at_once(make: Make) -> None:
+    """Then one passes for each that the bucket has got back."""
+    clock = ManualClock()
+    limiter = make(3, 60, clock)
+    *passed, refused = take(limiter, times=4)
+    assert numbers(passed) == [(3, 2, 20), (3, 1, 40), (3, 0, 60)]
+    assert [each.retry_after for each in passed] == [0, 0, 0]
+    assert numbers([refused]) == [(3, 0, 60)]
+    assert refused.retry_after == pytest.approx(20)
+    clock.now += 20
+    one, two = take(limiter, times=2)
+    assert one.retry_after == 0
+    assert two.retry_after == pytest.approx(20)
+
+
+@every
+def test_a_refusal_is_not_counted(make: Make) -> None:
+    """A caller that keeps asking is let through as early as one that waits."""
+    clock = ManualClock()
+    limiter = make(1, 10, clock)
+    take(limiter)
+    for _ in range(9):
+        clock.now += 1
+        assert take(limiter)[0].retry_after > 0
+    clock.now += 1
+    assert take(limiter)[0].retry_after == 0
+
+
+@every
+def test_keys_do_not_share_a_limit(make: Make) -> None:
+    """The flood of one leaves the bucket of another full."""
+    limiter = make(2, 60, ManualClock())
+    take(limiter, "alice", times=10)
+    assert numbers(take(limiter, "bob")) == [(2, 1, 30)]
+
+
+@every
+def test_takes_at_the_same_time_are_counted_once_each(make: Make) -> None:
+    """A crowd that asks at once gets exactly the limit through."""
+    limiter = make(5, 60, ManualClock())
+
+    async def crowd() -> list[Quota]:
+        return await asyncio.gather(*(limiter.take("alice") for _ in range(20)))
+
+    assert sum(each.retry_after == 0 for each in asyncio.run(crowd())) == 5
+
+
+@every
+@given(counts, windows, st.lists(st.floats(0, 100), min_size=1, max_size=60))
+def test_no_history_lets_more_pass(
+    make: Make, count: int, window: int, steps: Sequence[float]
+) -> None:
+    """Between any two moments: at most the limit, and its share of the time between them."""
+    clock, passed = ManualClock(), [0]
+    limiter, times = make(count, window, clock), list[float]()
+    for step in steps:
+        clock.now += step
+        quotas = take(limiter, times=count // 10 + 1)
+        for each in quotas:
+            assert each.limit == count
+            assert 0 <= each.remaining < count
+            assert 0 < each.reset <= window + 1e-6
+            assert 0 <= each.retry_after <= window / count + 1e-6
+            assert each.remaining == 0 or each.retry_after == 0
+        times.append(clock.now)
+        passed.append(passed[-1] + sum(each.retry_after == 0 for each in quotas))
+    for first, begun in enumerate(times):
+        for last in range(first, len(times)):
+            allowed = count + (times[last] - begun) * count / window
+            assert passed[last + 1] - passed[first] <= allowed + 1e-6
+    assert all(before <= after for before, after in pairwise(passed))
+
+
+@every
+@given(counts, windows)
+def test_a_caller_that_waits_as_told_passes(make: Make, count: int, window: int) -> None:
+    """`retry_after` is long enough, and not longer than for one request."""
+    clock = ManualClock()
+    limiter = make(count, window, clock)
+    refused = take(limiter, times=count + 1)[-1]
+    assert 0 < refused.retry_after <= window / count + 1e-6
+    clock.now += refused.retry_after
+    assert take(limiter)[0].retry_after == 0

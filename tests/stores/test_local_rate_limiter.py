@@ -1,0 +1,51 @@
+"""The rate limiter of one process: how much it remembers, and its arithmetic at the edges."""
+
+import asyncio
+import tracemalloc
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.stores import LocalRateLimiter
+from gateway.stores.gcra import decide
+
+
+def test_any_number_of_keys_fits() -> None:
+    """The memory is bounded, and the latest keys are remembered."""
+    keys = 2_000
+    limiter = LocalRateLimiter(2, 60, lambda: 1e6, keys)
+
+    async def flood() -> tuple[int, float]:
+        for number in range(keys):
+            await limiter.take(f"user-{number}")
+        tracemalloc.start()
+        for number in range(100_000):
+            await limiter.take(f"other-{number}")
+            if number % 1_000 == 999:
+                await limiter.take("alice")
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return grown, (await limiter.take("alice")).retry_after
+
+    grown, retry_after = asyncio.run(flood())
+    assert grown < 500 * keys
+    assert retry_after > 0
+
+
+@given(count=st.integers(1, 999_999_999), window=st.sampled_from([1, 60, 3600, 86400]))
+def test_an_empty_bucket_refuses_until_one_is_back(count: int, window: int) -> None:
+    """However small the interval is: a refusal has nothing left, and its wait is long enough."""
+    now, interval = 1e6, window / count
+    refused = decide(now + window, now, interval, window)
+    if refused.retry_after:
+        assert (refused.full_at, refused.remaining) == (now + window, 0)
+        assert refused.retry_after <= interval + 1e-6
+        later = now + refused.retry_after
+        assert decide(refused.full_at, later, interval, window).retry_after == 0
+
+
+@given(st.floats(0, 2e6), st.integers(1, 1000))
+def test_a_bucket_long_full_is_full(full_at: float, count: int) -> None:
+    """A time in the past gives nothing more than a full bucket."""
+    now = 2e6
+    assert decide(full_at, now, 60 / count, 60) == decide(now, now, 60 / count, 60)
