@@ -23,7 +23,15 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
+from gateway.rooms import (
+    AnchorRoom,
+    Batch,
+    CachedRoom,
+    Creation,
+    EncodedRoom,
+    LookupResult,
+    ViewerRoom,
+)
 from gateway.secret import NeverPickled, Secret
 
 from .paths import ROOMS
@@ -32,12 +40,16 @@ Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
 _VARY = (b"vary", b"Authorization")
-_BYPASS = (b"cache-status", b"gateway; fwd=bypass")
-_SOURCES = MappingProxyType(
+_STALE = (b"cache-status", b"gateway; hit; detail=stale")
+_MISS = (b"cache-status", b"gateway; fwd=miss")
+_CACHE_STATUS = MappingProxyType(
     {
-        Source.HIT: (b"cache-status", b"gateway; hit"),
-        Source.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
-        Source.MISS: (b"cache-status", b"gateway; fwd=miss"),
+        LookupResult.HIT: (b"cache-status", b"gateway; hit"),
+        LookupResult.STALE: _STALE,
+        LookupResult.STALE_IF_ERROR: _STALE,
+        LookupResult.MISS: _MISS,
+        LookupResult.COALESCED: _MISS,
+        LookupResult.BYPASS: (b"cache-status", b"gateway; fwd=bypass"),
     }
 )
 NO_STORE = (b"cache-control", b"no-store")
@@ -117,19 +129,20 @@ def done() -> Answer:
 def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
-        body = _whole(room)
-        return Answer(200, (*_described(_JSON, body), NO_STORE, _VARY, _BYPASS), body, "bypass")
+        body, result = _whole(room), LookupResult.BYPASS
+        headers = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result])
+        return Answer(200, headers, body, result)
     etag = room.room.etag
     validity = (
         (b"cache-control", b"private, max-age=%d" % room.max_age),
         _VARY,
         (b"etag", etag),
-        _SOURCES[room.source],
+        _CACHE_STATUS[room.result],
     )
     if if_none_match is not None and matches(if_none_match, etag):
-        return Answer(304, validity, cache=room.source)
+        return Answer(304, validity, cache=room.result)
     body = room.room.body
-    return Answer(200, (*_described(_JSON, body), *validity), body, room.source)
+    return Answer(200, (*_described(_JSON, body), *validity), body, room.result)
 
 
 def batch(rooms: Batch) -> Answer:

@@ -147,9 +147,14 @@ KEY_REFRESHES = Family(
 LOOKUPS = Family(
     "gateway_cache_lookups_total",
     Kind.COUNTER,
-    "Room lookups: from memory (hit, stale, unknown), from the upstream (miss), together with "
-    "another miss (coalesced), or after either, old because that failed (stale_if_error).",
-    (Label("result", ("hit", "stale", "miss", "coalesced", "unknown", "stale_if_error")),),
+    "Room lookups: from memory (hit, stale, missing), read upstream (miss), sharing another's read "
+    "(coalesced), by the anchor (bypass), old because the upstream failed (stale_if_error).",
+    (
+        Label(
+            "result",
+            ("hit", "stale", "missing", "miss", "coalesced", "stale_if_error", "bypass"),
+        ),
+    ),
 )
 EVICTIONS = Family(
     "gateway_cache_evictions_total",

@@ -26,7 +26,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
     ViewerRoom,
 )
-from tests.rooms.fakes import (
+from tests.fakes.rooms import (
     ADMIN,
     ALICE,
     CREATED,
@@ -158,7 +158,7 @@ async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None
             await create(creator)
         assert not caught.value.replayed
     assert upstream.calls == ["create", "create"]
-    assert outcomes.calls == ["claim", "release"] * 2
+    assert outcomes.calls == ["begin", "release"] * 2
 
 
 async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None:

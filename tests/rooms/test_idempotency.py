@@ -27,7 +27,7 @@ from gateway.rooms import (
 )
 from gateway.rooms.idempotency import claim_for, failure
 from gateway.secret import Secret
-from tests.rooms.fakes import ALICE, BOB, PUSH_URL, room_of
+from tests.fakes.rooms import ALICE, BOB, PUSH_URL, room_of
 
 NEW_ROOM = NewRoom(
     anchor_id="alice",

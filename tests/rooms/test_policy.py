@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.rooms import AnchorRoom, Caller, MissingScope, NotRoomAnchor, Scopes, ViewerRoom
 from gateway.rooms.policy import is_anchor, require_control, require_create, shape_for
 from gateway.secret import Secret
-from tests.rooms.fakes import ADMIN, ALICE, BOB, BOB_SCOPED, PUSH_URL, SCOPES, room_of
+from tests.fakes.rooms import ADMIN, ALICE, BOB, BOB_SCOPED, PUSH_URL, SCOPES, room_of
 
 CREATE_SCOPED = Scopes(admin="rooms:admin", create="rooms:create")
 ALICE_CREATOR = Caller("alice", frozenset({"rooms:create"}))

@@ -6,7 +6,7 @@ from rich.pretty import pretty_repr
 
 from gateway.rooms import AnchorRoom, NewRoom, ViewerRoom
 from gateway.secret import Secret
-from tests.rooms.fakes import CREATED, ENDED, LIVING, PUSH_URL, room_of
+from tests.fakes.rooms import CREATED, ENDED, LIVING, PUSH_URL, room_of
 
 ROOM = room_of()
 

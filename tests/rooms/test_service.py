@@ -22,7 +22,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     ViewerRoom,
 )
-from tests.rooms.fakes import (
+from tests.fakes.rooms import (
     ADMIN,
     ALICE,
     BOB,
@@ -184,24 +184,24 @@ async def test_other_errors_are_told_without_a_second_read(act: Act, error: Gate
 
 
 @pytest.mark.parametrize("error", [None, UpstreamError("odd"), OutcomeUnknown("late")])
-async def test_a_stop_evicts_before_and_after(error: GatewayError | None) -> None:
+async def test_a_stop_invalidates_before_and_after(error: GatewayError | None) -> None:
     """However the write ends, no read from before it or beside it is kept."""
     calls: list[str] = []
     upstream = Upstream(room_of(), room_of(live_status=ENDED), error=error, log=calls)
     with suppress(OutcomeUnknown):
         await stop(service(upstream, RoomCache(log=calls)), ALICE)
-    assert calls[:3] == ["read 1", "evict 1", "stop 1"]
-    assert calls[-1] == "evict 1"
-    assert calls.count("evict 1") == 2
+    assert calls[:3] == ["read 1", "invalidate 1", "stop 1"]
+    assert calls[-1] == "invalidate 1"
+    assert calls.count("invalidate 1") == 2
 
 
-async def test_a_delete_buries() -> None:
-    """A deleted room is remembered as gone; one whose fate is unknown is forgotten."""
+async def test_a_deleted_room_is_marked_missing() -> None:
+    """A deleted room is marked missing; after an unknown outcome it is only invalidated."""
     calls: list[str] = []
     await delete(service(Upstream(room_of(), log=calls), RoomCache(log=calls)), ALICE)
-    assert calls == ["read 1", "evict 1", "delete 1", "evict 1", "mark_missing 1"]
+    assert calls == ["read 1", "invalidate 1", "delete 1", "invalidate 1", "mark_missing 1"]
     calls.clear()
     upstream = Upstream(room_of(), error=OutcomeUnknown("late"), log=calls)
     with pytest.raises(OutcomeUnknown):
         await delete(service(upstream, RoomCache(log=calls)), ALICE)
-    assert calls == ["read 1", "evict 1", "delete 1", "evict 1"]
+    assert calls == ["read 1", "invalidate 1", "delete 1", "invalidate 1"]
