@@ -40,15 +40,13 @@ Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
 _VARY = (b"vary", b"Authorization")
-_STALE = (b"cache-status", b"gateway; hit; detail=stale")
-_MISS = (b"cache-status", b"gateway; fwd=miss")
 _CACHE_STATUS = MappingProxyType(
     {
         LookupResult.HIT: (b"cache-status", b"gateway; hit"),
-        LookupResult.STALE: _STALE,
-        LookupResult.STALE_IF_ERROR: _STALE,
-        LookupResult.MISS: _MISS,
-        LookupResult.COALESCED: _MISS,
+        LookupResult.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
+        LookupResult.STALE_IF_ERROR: (b"cache-status", b"gateway; hit; detail=stale"),
+        LookupResult.MISS: (b"cache-status", b"gateway; fwd=miss"),
+        LookupResult.COALESCED: (b"cache-status", b"gateway; fwd=miss"),
         LookupResult.BYPASS: (b"cache-status", b"gateway; fwd=bypass"),
     }
 )

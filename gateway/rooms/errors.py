@@ -2,18 +2,18 @@
 
 GatewayError
 ├── InvalidRequest          the client's input breaks the contract.
-├── Unauthenticated
+├── Unauthenticated         no acceptable token.
 │   ├── TokenMissing
 │   ├── TokenInvalid
 │   └── TokenExpired
-├── Forbidden
+├── Forbidden               an acceptable token without the right.
 │   ├── NotRoomAnchor
 │   └── MissingScope
 ├── RoomNotFound
 ├── RoomNotLive
 ├── AnchorNotRegistered
 ├── IdempotencyKeyReused
-├── IdempotencyInProgress
+├── IdempotencyInProgress   the first create with the key still runs.
 └── UpstreamFailure         no usable answer from the upstream.
     ├── UpstreamError       an unusable answer, a refusal, or no connection.
     ├── UpstreamTimeout     a read exceeded its deadline.

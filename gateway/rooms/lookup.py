@@ -13,28 +13,20 @@ from .room import AnchorRoom
 
 
 class LookupResult(StrEnum):
-    """The outcome of one lookup, in metrics, traces, access logs and `Cache-Status`."""
+    """The outcome of one lookup, in metrics, traces, access logs and `Cache-Status`.
+
+    From the cache: HIT (fresh), STALE (being refreshed), MISSING (known not to exist),
+    STALE_IF_ERROR (expired, and the upstream failed). Read upstream: MISS (also a failed read),
+    COALESCED (shared the read of another lookup), BYPASS (for the room's own anchor).
+    """
 
     HIT = "hit"
-    """Fresh in the cache."""
-
     STALE = "stale"
-    """Expired in the cache, and refreshed in the background."""
-
     MISSING = "missing"
-    """Known in the cache not to exist."""
-
     MISS = "miss"
-    """Read upstream, also if the read failed."""
-
     COALESCED = "coalesced"
-    """Shared a read with another lookup."""
-
     STALE_IF_ERROR = "stale_if_error"
-    """Expired in the cache, and served because the upstream failed."""
-
     BYPASS = "bypass"
-    """Read upstream for the room's own anchor."""
 
 
 class EncodedRoom(Struct, frozen=True, gc=False):

@@ -151,8 +151,7 @@ LOOKUPS = Family(
     "(coalesced), by the anchor (bypass), old because the upstream failed (stale_if_error).",
     (
         Label(
-            "result",
-            ("hit", "stale", "missing", "miss", "coalesced", "stale_if_error", "bypass"),
+            "result", ("hit", "stale", "missing", "miss", "coalesced", "stale_if_error", "bypass")
         ),
     ),
 )

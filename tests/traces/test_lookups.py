@@ -135,7 +135,7 @@ def test_a_lookup_beyond_memory_has_a_span(result: str) -> None:
     ],
 )
 def test_a_lookup_that_fails(failure: BaseException, error: str | None) -> None:
-    """A failed lookup has the error's code or type; missing rooms and cancellation are no failure."""
+    """A failure has the error's code or type; a missing room or a cancellation is no failure."""
     recorder, cache = Recorder(), Cache(LookupResult.MISS, failure)
 
     async def work(traced: TracedRoomCache) -> None:
