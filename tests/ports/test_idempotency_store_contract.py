@@ -85,7 +85,7 @@ async def test_an_outcome_is_kept_for_a_day(store: IdempotencyStore, clock: Cloc
 
 
 async def test_one_use_of_a_key_runs_at_a_time(store: IdempotencyStore) -> None:
-    """Of concurrent uses one begins and the rest are refused, until it is released."""
+    """One of many concurrent uses begins and the rest are refused, until it is released."""
     begun = await asyncio.gather(*(store.begin(CLAIM) for _ in range(9)), return_exceptions=True)
     assert begun.count(None) == 1
     assert sum(isinstance(each, IdempotencyInProgress) for each in begun) == 8
