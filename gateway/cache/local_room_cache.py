@@ -168,7 +168,6 @@ class LocalRoomCache:
             raise
         encoded = self._encode(room.for_viewers())
         if self._flights.is_current(live_id):
-            self._missing.pop(live_id, None)
             self._entries[live_id] = _Entry(encoded, self._clock() + self._lifetimes.fresh)
         return room, encoded
 

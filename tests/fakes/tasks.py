@@ -11,8 +11,8 @@ async def settle() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until `condition` holds; fail after a million turns."""
-    for _ in range(1_000_000):
+    """Let other tasks run until `condition` holds; fail after 100,000 turns."""
+    for _ in range(100_000):
         if condition():
             return
         await asyncio.sleep(0)
