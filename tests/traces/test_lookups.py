@@ -177,7 +177,7 @@ def test_a_lookup_may_outlive_its_request(caplog: pytest.LogCaptureFixture) -> N
     recorder, cache = Recorder(), Cache(LookupResult.HIT)
 
     async def serve() -> None:
-        with recorder.tracer.start_as_current_span("request", end_on_exit=True) as request:
+        with recorder.tracer.start_as_current_span("request", end_on_exit=False) as request:
             request.end()
             await TracedRoomCache(cache, recorder.tracer).get("1")
 
