@@ -24,7 +24,7 @@ from litestar.types import ASGIApp
 
 from gateway import USER_AGENT
 from gateway.background import background_task
-from gateway.cache import Lifetimes, LocalIdempotencyStore, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -45,7 +45,7 @@ from gateway.settings import (
     RateLimit,
     Settings,
 )
-from gateway.stores import LocalRateLimiter
+from gateway.stores import LocalIdempotencyStore, LocalRateLimiter
 from gateway.telemetry import (
     AccessLog,
     Counter,
@@ -120,12 +120,13 @@ def build(
         size=settings.cache_size,
         lifetimes=_lifetimes(settings),
         clock=time.monotonic,
-        metrics=metrics,
+        report=tracing.lookups(metrics.lookups.inc),
+        evictions=metrics.evictions,
     )
     creator = Creator(client, LocalIdempotencyStore(time.monotonic))
     rooms = RoomService(
         client,
-        tracing.memory(cache),
+        tracing.room_cache(cache),
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         patience=settings.upstream_timeout,
@@ -137,9 +138,9 @@ def build(
     metrics.upstream_active_max.set(settings.upstream_connections)
 
     def sample() -> None:
-        known, unknown = cache.sizes
+        known, missing = cache.sizes
         metrics.cached.set(known, "known")
-        metrics.cached.set(unknown, "unknown")
+        metrics.cached.set(missing, "unknown")
         metrics.http_in_flight.set(in_flight.count)
         metrics.upstream_active.set(limiter.active)
         metrics.upstream_waiting.set(limiter.waiting)
@@ -222,7 +223,7 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         fresh=settings.cache_ttl,
         revalidate=settings.cache_stale_while_revalidate,
         error=settings.cache_stale_if_error,
-        unknown=settings.cache_negative_ttl,
+        missing=settings.cache_negative_ttl,
     )
 
 

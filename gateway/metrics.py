@@ -8,6 +8,7 @@ has one, and raises KeyError elsewhere.
 from gateway.edge import PROBLEMS, ROUTES
 from gateway.rooms import (
     AnchorNotRegistered,
+    LookupResult,
     OutcomeUnknown,
     RoomNotFound,
     RoomNotLive,
@@ -75,9 +76,10 @@ class Metrics(DeclaredMetrics):
     )
     lookups = counter(
         "gateway_cache_lookups_total",
-        "Room lookups: from memory (hit, stale, unknown), by a read (miss), or by waiting for "
-        "another's read (coalesced). A failed read may add stale_if_error, an old room.",
-        result=("hit", "stale", "miss", "coalesced", "unknown", "stale_if_error"),
+        "Room lookups: from memory (hit, stale, missing), by a read (miss), by waiting for "
+        "another's read (coalesced), by the room's anchor (bypass), or an old room after a failed read "
+        "(stale_if_error).",
+        result=LookupResult,
     )
     evictions = counter(
         "gateway_cache_evictions_total",

@@ -1,6 +1,6 @@
 """The direction of imports, and no state at module level: what keeps the house in order.
 
-cli → sandbox's runner → app → metrics → edge, identity, upstream, cache, telemetry → rooms
+cli → sandbox's runner → app → metrics → edge, identity, upstream, cache, stores, telemetry → rooms
 """
 
 import ast
@@ -54,15 +54,16 @@ DIRECTION: dict[str, set[str]] = {
     "keyring": {"background", "identity", "settings", "threads", "upstream", "telemetry"},
     "rotation": {"settings", "telemetry"},
     "edge": {"rooms", "secret", "telemetry"},
-    "identity": {"rooms", "secret", "telemetry"},
+    "identity": {"rooms", "secret", "single_flight", "telemetry"},
     "upstream": {"rooms", "secret", "telemetry"},
-    "cache": {"rooms", "telemetry"},
+    "cache": {"rooms", "single_flight", "telemetry"},
+    "stores": {"rooms"},
+    "single_flight": set(),
     "telemetry": set(),
-    "traces": {"cache", "rooms", "settings", "upstream"},
+    "traces": {"rooms", "settings", "upstream"},
     "processes": {"app", "keyring", "metrics", "serving", "settings", "telemetry", "traces"},
     "settings": {"secret"},
     "serving": {"threads"},
-    "stores": {"rooms"},
     "rooms": {"secret"},
     "secret": set(),
     "threads": set(),

@@ -1,6 +1,5 @@
-"""Rooms remembered for a while, one read for everyone who misses; what became of creates."""
+"""Read-through caching of rooms, with single flight and stale-if-error."""
 
-from .idempotency_store import LocalIdempotencyStore
-from .room_cache import Lifetimes, LocalRoomCache
+from .local_room_cache import Lifetimes, LocalRoomCache
 
-__all__ = ["Lifetimes", "LocalIdempotencyStore", "LocalRoomCache"]
+__all__ = ["Lifetimes", "LocalRoomCache"]

@@ -23,7 +23,15 @@ import msgspec
 from litestar.types import Message, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, EncodedRoom, Source, ViewerRoom
+from gateway.rooms import (
+    AnchorRoom,
+    Batch,
+    CachedRoom,
+    Creation,
+    EncodedRoom,
+    LookupResult,
+    ViewerRoom,
+)
 from gateway.secret import NeverPickled, Secret
 
 from .paths import ROOMS
@@ -33,12 +41,14 @@ Header = tuple[bytes, bytes]
 _JSON = b"application/json"
 _JSON_TYPE = (b"content-type", _JSON)
 _VARY = (b"vary", b"Authorization")
-_BYPASS = (b"cache-status", b"gateway; fwd=bypass")
-_SOURCES = MappingProxyType(
+_CACHE_STATUS = MappingProxyType(
     {
-        Source.HIT: (b"cache-status", b"gateway; hit"),
-        Source.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
-        Source.MISS: (b"cache-status", b"gateway; fwd=miss"),
+        LookupResult.HIT: (b"cache-status", b"gateway; hit"),
+        LookupResult.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
+        LookupResult.STALE_IF_ERROR: (b"cache-status", b"gateway; hit; detail=stale"),
+        LookupResult.MISS: (b"cache-status", b"gateway; fwd=miss"),
+        LookupResult.COALESCED: (b"cache-status", b"gateway; fwd=miss"),
+        LookupResult.BYPASS: (b"cache-status", b"gateway; fwd=bypass"),
     }
 )
 NO_STORE = (b"cache-control", b"no-store")
@@ -121,17 +131,18 @@ def done() -> Answer:
 def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     """Answer a read; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
-        body = _whole(room)
-        return Answer(200, (*_described(_JSON, body), NO_STORE, _VARY, _BYPASS), body, "bypass")
+        body, result = _whole(room), LookupResult.BYPASS
+        secret = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result])
+        return Answer(200, secret, body, result)
     encoded = room.room
     etag = (b"etag", encoded.etag)
-    status = _SOURCES[room.source]
+    status = _CACHE_STATUS[room.result]
     max_age = (b"cache-control", b"private, max-age=%d" % room.max_age)
     if if_none_match is not None and matches(if_none_match, encoded.etag):
-        return Answer(304, (max_age, _VARY, etag, status), cache=room.source)
+        return Answer(304, (max_age, _VARY, etag, status), cache=room.result)
     length = (b"content-length", b"%d" % len(encoded.body))
     headers = (_JSON_TYPE, length, max_age, _VARY, etag, status)
-    return Answer(200, headers, encoded.body, room.source)
+    return Answer(200, headers, encoded.body, room.result)
 
 
 def batch(rooms: Batch) -> Answer:

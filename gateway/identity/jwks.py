@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import UpstreamUnavailable
+from gateway.single_flight import SingleFlight
 from gateway.telemetry import Counter
 
 from .jwk import KeySet, parse_key_set
@@ -32,6 +33,8 @@ _RETRY = 0.05
 """Fraction of the interval until a failed fetch is retried."""
 
 _LONGEST_RETRY = 10.0
+
+_FLIGHT = "key set"
 
 
 class JwksKeys:
@@ -59,7 +62,7 @@ class JwksKeys:
         self._log = log
         self._refreshes = refreshes
         self._set: KeySet | None = None
-        self._fetching: asyncio.Task[bool] | None = None
+        self._flights: SingleFlight[bool] = SingleFlight()
         self._next_on_demand = clock()
         self.state = "missing"
         """`ok`, `stale` after a failed fetch, or `missing` before the first good one."""
@@ -75,10 +78,8 @@ class JwksKeys:
         return found
 
     async def refresh(self) -> bool:
-        """Fetch the set, with concurrent callers sharing one fetch; return true on success."""
-        if self._fetching is None:
-            self._fetching = asyncio.create_task(self._load())
-        return await asyncio.shield(self._fetching)
+        """Fetch the set, once for concurrent callers; return whether that succeeded."""
+        return await self._flights.join(_FLIGHT, self._load)
 
     async def keep_fresh(self) -> None:
         """Fetch the set repeatedly until cancelled."""
@@ -87,7 +88,8 @@ class JwksKeys:
             again = min(self._refresh * _RETRY, _LONGEST_RETRY)
             await asyncio.sleep(self._refresh * _EARLY if fine else again)
 
-    async def _load(self) -> bool:
+    async def _load(self, must_finish: Callable[[], None]) -> bool:
+        must_finish()
         try:
             fetched = parse_key_set(await self._fetch(), self._algorithms)
         except (OSError, ValueError) as error:
@@ -96,11 +98,9 @@ class JwksKeys:
         else:
             self._use(fetched)
             return True
-        finally:
-            self._fetching = None
 
     def _may_ask(self) -> bool:
-        if self._fetching is None:
+        if _FLIGHT not in self._flights:
             if self._clock() < self._next_on_demand:
                 return False
             self._next_on_demand = self._clock() + _COOLDOWN

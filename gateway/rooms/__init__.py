@@ -1,4 +1,4 @@
-"""The domain: rooms, who may see and do what with them, and how that can fail. No HTTP, no I/O."""
+"""The domain: rooms, the rules of access to them, errors, and ports. No HTTP, no I/O."""
 
 from .caller import Caller
 from .creation import Creation, Creator, expiry_problems
@@ -24,7 +24,7 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from .idempotency import Created, Failed, IdempotencyClaim, IdempotencyStore, Outcome
+from .idempotency import Created, Failed, IdempotencyClaim, Outcome
 from .identifiers import (
     IDEMPOTENCY_KEY,
     LIVE_ID,
@@ -34,11 +34,11 @@ from .identifiers import (
     is_request_id,
     is_user_id,
 )
-from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, Source
+from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
 from .policy import Scopes
-from .ports import Quota, RateLimiter
+from .ports import IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
 from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
-from .service import RoomCache, RoomService
+from .service import RoomService
 
 __all__ = [
     "IDEMPOTENCY_KEY",
@@ -64,6 +64,7 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotencyStore",
     "InvalidRequest",
+    "LookupResult",
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
@@ -76,11 +77,11 @@ __all__ = [
     "RoomNotLive",
     "RoomService",
     "Scopes",
-    "Source",
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",
     "Unauthenticated",
+    "Upstream",
     "UpstreamError",
     "UpstreamFailure",
     "UpstreamTimeout",

@@ -1,13 +1,11 @@
-"""Creating a room, upstream at most once, and answering who asks again with the same key.
+"""Creating rooms at most once per idempotency key.
 
-- A create with a key runs to its end even when its caller goes away, so that its outcome is known
-  when they come back; cut off all the same, it counts as unknown.
-- A repeated create is answered with the first outcome. The `push_url`, which is remembered nowhere
-  and never changes, is read anew for the room's anchor. Where the room cannot be found (deleted
-  since, or a replica lags) the answer goes without; where the read fails, that is told, and the
-  same key may be tried again.
-- Whether `publish_expire_at` lies in the future is asked of a first create only: what was good then
-  is still the same create.
+- A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
+  If it is cut off, its outcome is unknown.
+- A repeated create gets the first outcome. The `push_url` is stored nowhere and never changes: it
+  is read again for the room's anchor. If the room is not found (deleted since, or a replica lags),
+  the answer has no `push_url`. If the read fails, its error is raised, and a retry may succeed.
+- Only a first create checks that `publish_expire_at` is in the future: a retry is the same create.
 """
 
 import asyncio
@@ -20,41 +18,33 @@ from msgspec import Struct
 from . import policy
 from .caller import Caller
 from .errors import FieldProblem, InvalidRequest, RoomNotFound
-from .idempotency import (
-    Created,
-    Failed,
-    IdempotencyClaim,
-    IdempotencyStore,
-    Outcome,
-    claim_for,
-    failure,
-)
+from .idempotency import Created, Failed, IdempotencyClaim, Outcome, claim_for, failure
+from .ports import IdempotencyStore, Upstream
 from .room import AnchorRoom, NewRoom, ViewerRoom
-from .upstream import Upstream
 
 Result = AnchorRoom | Outcome
-"""The room that a first create has made, or what became of an earlier one."""
+"""The room that a first create made, or the outcome of an earlier create."""
 
 
 class Creation(Struct, frozen=True):
-    """A room in its creator's shape; `replayed` if an earlier request made it."""
+    """A room in the caller's shape; `replayed` if an earlier request created it."""
 
     room: ViewerRoom | AnchorRoom
     replayed: bool = False
 
 
 class Creator:
-    """Creates rooms; what becomes of those with a key is kept in `outcomes`."""
+    """Creates rooms; outcomes of creates with a key go to `store`."""
 
-    def __init__(self, upstream: Upstream, outcomes: IdempotencyStore) -> None:
+    def __init__(self, upstream: Upstream, store: IdempotencyStore) -> None:
         self._upstream = upstream
-        self._outcomes = outcomes
-        self._running: set[asyncio.Task[Result]] = set()  # asyncio itself keeps no task alive
+        self._store = store
+        self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
 
     async def create(
         self, caller: Caller, room: NewRoom, *, now: datetime, key: str | None
     ) -> Creation:
-        """Create a room at most once for a caller's `key`; without one, once a call.
+        """Create a room, at most once for each `key` of the caller.
 
         Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress or
         UpstreamFailure; with `replayed` set, the error of the first create with this key.
@@ -69,7 +59,7 @@ class Creator:
         return await self._replayed(caller, result)
 
     async def aclose(self) -> None:
-        """Let every create that runs come to its end, which the upstream's time limit bounds."""
+        """Wait for the creates in flight, which the upstream's deadline bounds."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -81,21 +71,21 @@ class Creator:
     def _ended(self, task: asyncio.Task[Result]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # there may be nobody left to hear of it
+            task.exception()  # marks it as retrieved: the client may have left
 
     async def _once(self, claim: IdempotencyClaim, room: NewRoom, now: datetime) -> Result:
-        remembered = await self._outcomes.claim(claim)
+        remembered = await self._store.begin(claim)
         if remembered is not None:
             return remembered
         try:
             made = await self._first(room, now)
-            await self._outcomes.settle(claim, Created(made.for_viewers()))
+            await self._store.settle(claim, Created(made.for_viewers()))
         except BaseException as error:
             failed = failure(error)
             if failed is None:
-                await self._outcomes.release(claim)
+                await self._store.release(claim)
             else:
-                await self._outcomes.settle(claim, failed)
+                await self._store.settle(claim, failed)
             raise
         return made
 
@@ -122,7 +112,7 @@ class Creator:
 
 
 def expiry_problems(publish_expire_at: datetime | None, now: datetime) -> tuple[FieldProblem, ...]:
-    """Return what is wrong with the moment at which publishing is to end: one that has passed."""
+    """Return a problem if `publish_expire_at` is not in the future."""
     if publish_expire_at is None or publish_expire_at > now:
         return ()
     return (FieldProblem("publish_expire_at", "must be in the future"),)

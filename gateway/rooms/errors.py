@@ -1,27 +1,27 @@
-"""Everything a request can end in besides success.
+"""The errors of the domain.
 
 GatewayError
-├── InvalidRequest          the client's input breaks the contract
-├── Unauthenticated
+├── InvalidRequest          the client's input breaks the contract.
+├── Unauthenticated         no acceptable token.
 │   ├── TokenMissing
 │   ├── TokenInvalid
 │   └── TokenExpired
-├── Forbidden
+├── Forbidden               an acceptable token without the right.
 │   ├── NotRoomAnchor
 │   └── MissingScope
 ├── RoomNotFound
 ├── RoomNotLive
 ├── AnchorNotRegistered
 ├── IdempotencyKeyReused
-├── IdempotencyInProgress
-└── UpstreamFailure         the upstream could not be made to answer
-    ├── UpstreamError       it answered something unusable or refused the call
-    ├── UpstreamTimeout     a read ran out of time
-    ├── UpstreamUnavailable it was not asked: it is down, or all connections are busy
-    └── OutcomeUnknown      a write may or may not have happened
+├── IdempotencyInProgress   the first create with the key still runs.
+└── UpstreamFailure         no usable answer from the upstream.
+    ├── UpstreamError       an unusable answer, a refusal, or no connection.
+    ├── UpstreamTimeout     a read exceeded its deadline.
+    ├── UpstreamUnavailable not sent: it is down, or all connections are busy.
+    └── OutcomeUnknown      a write may or may not have happened.
 
-`code` is the name clients see; the edge's one table turns it into an HTTP status. The text of
-an exception is for the log and never reaches a client.
+Clients see the `code`; the edge has one table of codes and HTTP statuses. The text of an exception
+is for the log and never reaches a client.
 """
 
 from typing import ClassVar
@@ -30,10 +30,10 @@ from msgspec import Struct
 
 
 class GatewayError(Exception):
-    """The root: `code` names the problem in the contract's table.
+    """The root of the tree; `code` names the problem to clients.
 
-    `retry_after` is in how many seconds another try makes sense, where that is known; `replayed`
-    says that an earlier request ended so, and this one is told the same.
+    `retry_after` is the time until a retry makes sense, in seconds, if known. `replayed` marks the
+    outcome of an earlier request with the same idempotency key.
     """
 
     code: ClassVar[str]
@@ -42,14 +42,14 @@ class GatewayError(Exception):
 
 
 class FieldProblem(Struct, frozen=True):
-    """One thing wrong with one input: where (`extends.k`, `live_id`) and what to do about it."""
+    """A problem with one input: its name (`extends.k`, `live_id`) and the remedy."""
 
     field: str
     message: str
 
 
 class InvalidRequest(GatewayError):
-    """The request is not valid; `problems` names each field, all at once."""
+    """The request is not valid; `problems` has every invalid field."""
 
     code = "invalid_request"
 
@@ -59,7 +59,7 @@ class InvalidRequest(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """The caller did not prove who they are."""
+    """The caller is not authenticated."""
 
 
 class TokenMissing(Unauthenticated):
@@ -69,19 +69,19 @@ class TokenMissing(Unauthenticated):
 
 
 class TokenInvalid(Unauthenticated):
-    """The token cannot be accepted; the text is a short reason without any of its content."""
+    """The token is not acceptable; the text is a short reason without the token's content."""
 
     code = "token_invalid"
 
 
 class TokenExpired(Unauthenticated):
-    """The token was good once."""
+    """The token has expired."""
 
     code = "token_expired"
 
 
 class Forbidden(GatewayError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but may not do this."""
 
 
 class NotRoomAnchor(Forbidden):
@@ -107,38 +107,38 @@ class RoomNotFound(GatewayError):
 
 
 class RoomNotLive(GatewayError):
-    """A stop was asked of a room that is not living."""
+    """A room that is not living cannot be stopped."""
 
     code = "room_not_live"
 
 
 class AnchorNotRegistered(GatewayError):
-    """The upstream does not know the user who should become the anchor."""
+    """The upstream does not know the anchor of the new room."""
 
     code = "anchor_not_registered"
 
 
 class IdempotencyKeyReused(GatewayError):
-    """The caller has used this `Idempotency-Key` for another create."""
+    """The caller used this `Idempotency-Key` for another create."""
 
     code = "idempotency_key_reused"
 
 
 class IdempotencyInProgress(GatewayError):
-    """The first create with this `Idempotency-Key` has not ended yet."""
+    """The first create with this `Idempotency-Key` is still running."""
 
     code = "idempotency_in_progress"
     retry_after = 1.0
 
 
 class UpstreamFailure(GatewayError):
-    """The upstream could not be made to answer; `sent` unless it certainly was not even asked."""
+    """No usable answer from the upstream; `sent` is False if the call was certainly not sent."""
 
     sent: bool = True
 
 
 class UpstreamError(UpstreamFailure):
-    """The upstream answered something unusable, refused the call, or could not be connected to."""
+    """The upstream gave an unusable answer, refused the call or the connection."""
 
     code = "upstream_error"
 
@@ -148,13 +148,13 @@ class UpstreamError(UpstreamFailure):
 
 
 class UpstreamTimeout(UpstreamFailure):
-    """A read got no whole answer within its deadline."""
+    """A read got no complete answer within its deadline."""
 
     code = "upstream_timeout"
 
 
 class UpstreamUnavailable(UpstreamFailure):
-    """The upstream was not asked: it is down, or all connections to it are busy."""
+    """The call was not sent: the upstream is down, or all connections are busy."""
 
     code = "upstream_unavailable"
     sent = False
@@ -166,6 +166,6 @@ class UpstreamUnavailable(UpstreamFailure):
 
 
 class OutcomeUnknown(UpstreamFailure):
-    """A write was sent and no usable answer came back: it may or may not have happened."""
+    """A write was sent without a usable answer: it may or may not have happened."""
 
     code = "outcome_unknown"

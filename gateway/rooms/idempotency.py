@@ -1,18 +1,16 @@
-"""What an `Idempotency-Key` stands for, and what is remembered of a create that had one.
+"""Idempotency keys: the claim that a create makes, and its recorded outcome.
 
-- A key is the caller's own: another user's equal key is another key.
-- Two creates are the same if they mean the same: the order of fields, and the offset in which a
-  time is given, make no difference.
-- An outcome is a room in viewer shape, which has no place for a `push_url`, or the code of a
-  problem. Both encode as JSON, so that processes can share them.
-- Only what can have reached the upstream has an outcome. Where nothing was sent there is nothing
-  to repeat, and the key may be used again.
+- Each user has their own keys: two users' equal keys are two keys.
+- Two creates are the same if they mean the same: the order of fields and the UTC offset of a time
+  make no difference.
+- An outcome is a room in viewer shape, without `push_url`, or an error's code. Both encode as JSON,
+  so that processes can share them.
+- A create that was certainly not sent has no outcome, and its key may be used again.
 """
 
 import hashlib
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct, structs
@@ -34,7 +32,7 @@ _FAILURES = MappingProxyType(
 
 
 class IdempotencyClaim(Struct, frozen=True):
-    """One user's key and what it was used for: `fingerprint`, as hexadecimal digits."""
+    """One user's key, and the hash of the create that used it, in hexadecimal."""
 
     user_id: str
     key: str
@@ -42,19 +40,19 @@ class IdempotencyClaim(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True, tag="created"):
-    """The create made this room."""
+    """A create that made `room`."""
 
     room: ViewerRoom
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """The create was sent and ended in the problem `code`."""
+    """A create that was sent and failed with the error `code`."""
 
     code: str
 
     def error(self) -> GatewayError:
-        """Return that problem anew, as one that is told again."""
-        error = _FAILURES[self.code]("the first create with this key ended so")
+        """Return a new error with this code, marked as a replay."""
+        error = _FAILURES[self.code]("the first create with this key failed so")
         error.replayed = True
         return error
 
@@ -62,33 +60,8 @@ class Failed(Struct, frozen=True, tag="failed"):
 Outcome = Created | Failed
 
 
-class IdempotencyStore(Protocol):
-    """What became of the creates that had a key, for 24 hours and within bounds.
-
-    An implementation keeps its own troubles to itself: nothing here raises but what is named. Where
-    it outlives the process that made a claim, a claim that nobody can end any more has an unknown
-    outcome.
-    """
-
-    async def claim(self, claim: IdempotencyClaim) -> Outcome | None:
-        """Return the outcome of the first use; None makes this the first, and a claim to be ended.
-
-        Raises IdempotencyKeyReused where the key stands for another create, IdempotencyInProgress
-        where the first use has not ended.
-        """
-        ...
-
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """End a claim, or correct what it ended in: remember what came of it."""
-        ...
-
-    async def release(self, claim: IdempotencyClaim) -> None:
-        """End a claim of which nothing came: the next use is the first."""
-        ...
-
-
 def claim_for(caller: Caller, key: str, room: NewRoom) -> IdempotencyClaim:
-    """Return what `key` stands for when `caller` asks for `room` with it."""
+    """Return the claim of `caller` who creates `room` with `key`."""
     meaning = structs.replace(
         room,
         start_at=_in_utc(room.start_at),
@@ -102,9 +75,9 @@ def claim_for(caller: Caller, key: str, room: NewRoom) -> IdempotencyClaim:
 
 
 def failure(error: BaseException) -> Failed | None:
-    """Return the outcome of a create that raised `error`; None where nothing was sent.
+    """Return the outcome of a create that raised `error`; None if nothing was sent.
 
-    What nobody foresaw, a cancellation included, leaves open whether there is a room.
+    After an unexpected error or a cancellation the outcome is unknown.
     """
     if isinstance(error, InvalidRequest) or (isinstance(error, UpstreamFailure) and not error.sent):
         return None

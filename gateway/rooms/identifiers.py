@@ -1,4 +1,4 @@
-"""The patterns of ids: each stands here once, as text for schemas and compiled for checks."""
+"""The patterns of ids, as text for schemas and as functions for checks."""
 
 import re
 
@@ -13,17 +13,17 @@ _LIVE_ID, _USER_ID, _REQUEST_ID, _IDEMPOTENCY_KEY = map(
 
 
 def is_live_id(text: str) -> bool:
-    """Return whether `text` can be a room's id."""
+    """Return whether `text` is a well-formed room id."""
     return _LIVE_ID.fullmatch(text) is not None
 
 
 def is_user_id(text: str) -> bool:
-    """Return whether `text` can be a user's id."""
+    """Return whether `text` is a well-formed user id."""
     return _USER_ID.fullmatch(text) is not None
 
 
 def is_request_id(text: str) -> bool:
-    """Return whether `text` can be a request's id, a client's or the upstream's."""
+    """Return whether `text` is a well-formed request id, from a client or the upstream."""
     return _REQUEST_ID.fullmatch(text) is not None
 
 

@@ -1,7 +1,7 @@
-"""What looking a room up gives: a room in viewer shape, encoded once, and where it came from.
+"""The results of looking up a room: viewer shapes, encoded once, and the source of each.
 
-Everything here but `FreshRoom`, which the service takes apart, is what viewers are answered with
-and what caches keep: no type that can be reached from it has a `push_url`.
+Viewers are answered with these types and caches keep them. None but `FreshRoom`, for the anchor's
+own read, can reach a `push_url`.
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,36 @@ from msgspec import Struct
 from .room import AnchorRoom
 
 
+class LookupResult(StrEnum):
+    """The outcome of one lookup, in metrics, traces, access logs and `Cache-Status`.
+
+    From the cache: HIT (fresh), STALE (being refreshed), MISSING (known not to exist),
+    STALE_IF_ERROR (expired, and the upstream failed). Read upstream: MISS (also a failed read),
+    COALESCED (shared the read of another lookup), BYPASS (for the room's own anchor).
+    """
+
+    HIT = "hit"
+    STALE = "stale"
+    MISSING = "missing"
+    MISS = "miss"
+    COALESCED = "coalesced"
+    STALE_IF_ERROR = "stale_if_error"
+    BYPASS = "bypass"
+
+
 class EncodedRoom(Struct, frozen=True, gc=False):
-    """A room in viewer shape as JSON, with its strong ETag (quoted) and whose room it is."""
+    """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id."""
 
     anchor_id: str
     body: bytes
     etag: bytes
 
 
-class Source(StrEnum):
-    """Where a room in viewer shape came from."""
-
-    HIT = "hit"
-    STALE = "stale"
-    MISS = "miss"
-
-
 class CachedRoom(Struct, frozen=True, gc=False):
-    """A room as viewers see it; `max_age` is how many whole seconds it is still fresh."""
+    """A room in viewer shape; `max_age` is the whole seconds that it stays fresh."""
 
     room: EncodedRoom
-    source: Source
+    result: LookupResult
     max_age: int
 
 
@@ -44,7 +53,7 @@ class FreshRoom(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """Several rooms in viewer shape, in the order asked for, and the ids that gave none."""
+    """Several rooms in viewer shape in request order, and the ids without a room."""
 
     found: Sequence[CachedRoom]
     missing: Sequence[str]

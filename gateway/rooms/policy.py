@@ -1,9 +1,10 @@
-"""Who may see and do what. Pure: every rule is a function of the caller and the room.
+"""Access rules, as pure functions of the caller and the room.
 
-- `push_url` is for the room's own anchor and nobody else, administrators included. All others are
-  given a shape that has no such field, so that no later step can let it out.
-- Stopping and deleting is for the anchor and for administrators.
-- Creating is for everyone unless a scope is configured; for somebody else, for administrators.
+- Only a room's own anchor sees its `push_url`; administrators do not. All others get a shape
+  without the field, so that no later step can leak it.
+- The anchor and administrators may stop and delete a room.
+- Everyone may create a room for themselves, unless a scope is configured. Administrators may create
+  rooms for others.
 """
 
 from msgspec import Struct
@@ -14,19 +15,19 @@ from .room import AnchorRoom, ViewerRoom
 
 
 class Scopes(Struct, frozen=True):
-    """The scopes the rules ask for; `create` None lets every authenticated caller create."""
+    """The scopes that the rules require; `create` None lets every caller create."""
 
     admin: str
     create: str | None = None
 
 
 def is_anchor(caller: Caller, room: AnchorRoom | ViewerRoom) -> bool:
-    """Whether the room is the caller's own."""
+    """Return whether the caller is the room's anchor."""
     return caller.user_id == room.anchor_info.user_id
 
 
 def shape_for(caller: Caller, room: AnchorRoom) -> ViewerRoom | AnchorRoom:
-    """Return what of `room` the caller may see."""
+    """Return `room` in the shape that the caller may see."""
     return room if is_anchor(caller, room) else room.for_viewers()
 
 

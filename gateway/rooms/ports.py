@@ -1,8 +1,92 @@
-"""The ports: protocols for everything outside the domain, each with its contract."""
+"""The ports: protocols for everything outside the domain, each with its contract.
 
+An implementation raises only the errors named here. `tests/ports/` has one suite of contract tests
+for each port of a store. A store may be shared by many processes. While a shared store is down,
+each process keeps the contract alone, and no call waits long for the store.
+"""
+
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
+
+from .idempotency import IdempotencyClaim, Outcome
+from .lookup import CachedRoom, FreshRoom
+from .room import AnchorRoom, NewRoom
+
+
+class Upstream(Protocol):
+    """The vendor's live service.
+
+    Every call may raise UpstreamError or UpstreamUnavailable, a read also UpstreamTimeout, a write
+    also OutcomeUnknown.
+    """
+
+    async def create(self, room: NewRoom) -> AnchorRoom:
+        """Create a room, sent at most once. Raises AnchorNotRegistered."""
+
+    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+        """Read a room; call `on_sent` just before the request is sent. Raises RoomNotFound."""
+
+    async def stop(self, live_id: str) -> None:
+        """End a room's broadcast. Raises RoomNotFound or RoomNotLive."""
+
+    async def delete(self, live_id: str) -> None:
+        """Delete a room. Raises RoomNotFound."""
+
+
+class RoomCache(Protocol):
+    """A read-through cache of rooms in viewer shape.
+
+    It never holds a `push_url`, so a room's own anchor, given as `reader`, always gets a fresh one.
+    Each lookup is reported once, as a `LookupResult`.
+    """
+
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+        """Return a room from this process's memory, None if only `get` can tell.
+
+        Does no I/O. A stale room is returned and refreshed in the background. None is not reported.
+        Raises RoomNotFound for a room known to be missing.
+        """
+
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a room from the cache, or read it upstream.
+
+        Concurrent lookups of a room share one read and its error. A lookup that is cancelled fails
+        none of the others. If the upstream fails, an expired room within its grace period is
+        returned. Raises RoomNotFound or UpstreamFailure.
+        """
+
+    async def invalidate(self, live_id: str) -> None:
+        """Forget a room, and do not keep the result of a read that is in flight.
+
+        This process has forgotten the room before the first suspension. Others follow soon.
+        """
+
+    async def mark_missing(self, live_id: str) -> None:
+        """Invalidate a room and remember for a short time that it does not exist."""
+
+
+class IdempotencyStore(Protocol):
+    """Outcomes of the creates with an idempotency key, for 24 hours and within bounds.
+
+    A running claim is never evicted. If its process dies, a shared store settles it as
+    `outcome_unknown`.
+    """
+
+    async def begin(self, claim: IdempotencyClaim) -> Outcome | None:
+        """Return the outcome of the first use of the key; None if this is the first.
+
+        After None the caller must `settle` or `release` the claim. Of concurrent calls one gets
+        None. Raises IdempotencyKeyReused if the key stands for another create,
+        IdempotencyInProgress while the first use runs.
+        """
+
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
+        """Record the outcome of a claim, or replace the recorded one."""
+
+    async def release(self, claim: IdempotencyClaim) -> None:
+        """Drop a claim without an outcome: the next use of the key is the first."""
 
 
 class Quota(Struct, frozen=True, gc=False):
@@ -22,8 +106,4 @@ class RateLimiter(Protocol):
     """One rate limit, counted for each key."""
 
     async def take(self, key: str) -> Quota:
-        """Count one request for `key`; a refused request is not counted.
-
-        Raises nothing. If a shared store is lost, requests pass.
-        """
-        ...
+        """Count one request for `key`; a refused request is not counted. Raises nothing."""

@@ -1,10 +1,10 @@
 """The shapes of a room.
 
-- `ViewerRoom` and `AnchorRoom` share their fields but not a public type: a function that takes a
-  `ViewerRoom` cannot be handed the shape with `push_url`.
-- `push_url` is a Secret: an `AnchorRoom` cannot be printed, logged, pickled or encoded with it,
-  but where its text is asked for, which is the anchor's own answer.
-- Both are allow-lists; what the upstream adds later is dropped until someone adds it here.
+- `ViewerRoom` and `AnchorRoom` share their fields but no public type: a function that takes a
+  `ViewerRoom` does not accept the shape with `push_url`.
+- `push_url` is a Secret: an `AnchorRoom` cannot be printed, logged, pickled or encoded with it.
+  Only the anchor's own answer reveals its text.
+- Both are allow-lists: a field that the upstream adds is dropped until it is added here.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from gateway.secret import Secret
 
 ENDED = 2
-"""`live_status` of a room that is over (0 created, 1 living)."""
+"""The `live_status` of a room that has ended (0 created, 1 living)."""
 
 Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 
@@ -87,7 +87,7 @@ class AnchorRoom(_Room, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the broadcast is over."""
+        """Return whether the broadcast is over."""
         return self.live_status == ENDED
 
 

@@ -1,60 +1,29 @@
-"""What the gateway does with rooms: the rules of `policy` applied around the upstream's calls.
+"""The room operations: access rules applied around upstream calls.
 
-- A read is answered from memory where it can be, but a room's own anchor gets it fresh, because
-  the memory holds no `push_url`.
-- Stop and delete read the room first, because only the room says whose it is. Builds of the
-  vendor's service are known to carry a stop out and still answer with an error, so after a refused
-  write the room is read once more before the caller is told that it failed.
-- A write evicts the room before it is sent, so that no read that began earlier is kept, and again
-  once it has ended, so that none that ran beside it is.
+- A read is answered from the cache, but never for the room's own anchor: the cache has no
+  `push_url`.
+- Stop and delete read the room first, to learn its anchor. Known builds of the vendor's service
+  carry out a stop and still answer with an error: after a refused write the room is read once more
+  before the error is raised.
+- A write invalidates the room before it is sent, so that the result of an earlier read is not kept,
+  and again after it, for reads that ran beside it.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol
 
 from . import policy
 from .caller import Caller
 from .creation import Creation, Creator
-from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError, UpstreamFailure
-from .lookup import Batch, CachedRoom, FreshRoom
+from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError
+from .lookup import Batch, CachedRoom
+from .ports import RoomCache, Upstream
 from .room import AnchorRoom, NewRoom
-from .upstream import Upstream
 
 _FAN_OUT = 10
-"""Rooms of one batch that are read at the same time."""
-
-
-class RoomCache(Protocol):
-    """Rooms remembered for a while; what it fetches it reads upstream, once for all who ask."""
-
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Return a room that may be served to `reader`; raise RoomNotFound for a known gap.
-
-        Its own anchor gets nothing.
-        """
-        ...
-
-    async def fetch(self, live_id: str) -> FreshRoom:
-        """Read a room upstream."""
-        ...
-
-    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Return a room that may be served to `reader` because the upstream failed.
-
-        Its own anchor gets nothing.
-        """
-        ...
-
-    def evict(self, live_id: str) -> None:
-        """Forget a room, and what reads in flight will bring of it."""
-        ...
-
-    def mark_missing(self, live_id: str) -> None:
-        """Evict a room and remember that there is none."""
-        ...
+"""Concurrent lookups of one batch."""
 
 
 class RoomService:
@@ -63,14 +32,14 @@ class RoomService:
     def __init__(
         self,
         upstream: Upstream,
-        memory: RoomCache,
+        cache: RoomCache,
         creator: Creator,
         scopes: policy.Scopes,
         *,
         patience: float,
     ) -> None:
         self._upstream = upstream
-        self._memory = memory
+        self._cache = cache
         self._creator = creator
         self._scopes = scopes
         self._patience = patience
@@ -83,47 +52,41 @@ class RoomService:
         now: datetime,
         key: str | None = None,
     ) -> Creation:
-        """Create a room, or return the one that the caller has created with `key` before.
+        """Create a room, or return the room that the caller created with `key` before.
 
-        Raises MissingScope and what `Creator.create` does.
+        Raises MissingScope and the errors of `Creator.create`.
         """
         policy.require_create(caller, room.anchor_id, self._scopes)
         return await self._creator.create(caller, room, now=now, key=key)
 
     def peek(self, caller: Caller, live_id: str) -> CachedRoom | None:
-        """Return a room from memory, where that is good enough for the caller.
+        """Return a room from memory if it is there and the caller may be served from it.
 
-        Raises RoomNotFound for one that is remembered as unknown.
+        Raises RoomNotFound for a room known to be missing.
         """
-        return self._memory.peek(live_id, caller.user_id)
+        return self._cache.peek(live_id, caller.user_id)
 
     async def get(self, caller: Caller, live_id: str) -> CachedRoom | AnchorRoom:
         """Return a room in the caller's shape.
 
-        Raises RoomNotFound, UpstreamError or UpstreamTimeout.
+        Raises RoomNotFound or UpstreamFailure.
         """
-        seen = self.peek(caller, live_id)
-        if seen is not None:
-            return seen
-        try:
-            fetched = await self._memory.fetch(live_id)
-        except UpstreamFailure:
-            last = self._memory.stale_if_error(live_id, caller.user_id)
-            if last is None:
-                raise
-            return last
-        return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.cached
+        found = await self._cache.get(live_id, caller.user_id)
+        if isinstance(found, CachedRoom):
+            return found
+        return found.room if policy.is_anchor(caller, found.room) else found.cached
 
     async def get_batch(self, live_ids: Sequence[str]) -> Batch:
-        """Return several rooms in viewer shape, whoever asks; one never fails the rest.
+        """Return several rooms in viewer shape for any caller; one failure never fails the rest.
 
-        A room that has not come within `patience` counts as failed.
+        A lookup that takes longer than `patience` counts as failed.
         """
-        places = asyncio.Semaphore(_FAN_OUT)
+        permits = asyncio.Semaphore(_FAN_OUT)
 
         async def look(live_id: str) -> CachedRoom:
-            async with places:
-                return await self._view(live_id)
+            async with permits:
+                found = await self._cache.get(live_id)
+            return found if isinstance(found, CachedRoom) else found.cached
 
         looks = {live_id: asyncio.create_task(look(live_id)) for live_id in live_ids}
         try:
@@ -134,7 +97,7 @@ class RoomService:
                 each.cancel()
 
     async def stop(self, caller: Caller, live_id: str) -> None:
-        """End a room's broadcast; one that has ended already stays so.
+        """End a room's broadcast; do nothing if it has ended.
 
         Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure.
         """
@@ -159,27 +122,15 @@ class RoomService:
             except UpstreamError:
                 if not await self._is_gone(live_id):
                     raise
-        self._memory.mark_missing(live_id)
-
-    async def _view(self, live_id: str) -> CachedRoom:
-        seen = self._memory.peek(live_id)
-        if seen is not None:
-            return seen
-        try:
-            return (await self._memory.fetch(live_id)).cached
-        except UpstreamFailure:
-            last = self._memory.stale_if_error(live_id)
-            if last is None:
-                raise
-            return last
+        await self._cache.mark_missing(live_id)
 
     @asynccontextmanager
     async def _changing(self, live_id: str) -> AsyncGenerator[None]:
-        self._memory.evict(live_id)
+        await self._cache.invalidate(live_id)
         try:
             yield
         finally:
-            self._memory.evict(live_id)
+            await self._cache.invalidate(live_id)
 
     async def _has_ended(self, live_id: str) -> bool:
         try:

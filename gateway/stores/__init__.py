@@ -1,5 +1,6 @@
 """Stores behind the domain's ports."""
 
+from .local_idempotency_store import LocalIdempotencyStore
 from .local_rate_limiter import LocalRateLimiter
 
-__all__ = ["LocalRateLimiter"]
+__all__ = ["LocalIdempotencyStore", "LocalRateLimiter"]

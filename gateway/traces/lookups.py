@@ -1,76 +1,74 @@
-"""Room lookups: an INTERNAL span around each that memory alone cannot answer, and what came of it.
+"""INTERNAL spans around the room lookups that memory cannot answer, and the result of every lookup.
 
-`gateway.cache.result` says how a room was had: `hit`, `stale`, `unknown` (remembered not to exist),
-`miss`, `coalesced` (with a read that another lookup had begun) or `stale_if_error`. The span of a
-request has it as well, so that requests answered from memory can be told from others without a span
-more; for a batch whose rooms were had in different ways it is `mixed`.
-
-A read that several share is part of the trace of the request that began it.
+`gateway.cache.result` is the cache's `LookupResult`. It is on the span of the lookup and on the
+request's: a lookup in memory has no span of its own. A request with different results, such as a
+batch, has `mixed`. A read that several lookups share is in the trace of the request that began it.
 """
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Tracer, get_current_span
+from collections.abc import Callable
 
-from gateway.cache import LocalRoomCache
-from gateway.rooms import CachedRoom, FreshRoom, GatewayError, RoomNotFound
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Span, Tracer, get_current_span
+
+from gateway.rooms import CachedRoom, FreshRoom, GatewayError, LookupResult, RoomCache, RoomNotFound
 
 from .failure import fail
 
 _RESULT = "gateway.cache.result"
 
+Report = Callable[[LookupResult], None]
+
+
+def on_span(report: Report) -> Report:
+    """Return `report` so that it also sets the result on the current span."""
+
+    def reported(result: LookupResult) -> None:
+        report(result)
+        _set(get_current_span(), result.value)
+
+    return reported
+
 
 class TracedRoomCache:
-    """The memory of `gateway.rooms`, in `cache`."""
+    """`cache` with spans, for a cache that reports its results `on_span`."""
 
-    def __init__(self, cache: LocalRoomCache, tracer: Tracer) -> None:
+    def __init__(self, cache: RoomCache, tracer: Tracer) -> None:
         self._cache = cache
         self._tracer = tracer
-        self.evict = cache.evict
+        self.peek = cache.peek
+        self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Do what the cache does, and note the result."""
-        try:
-            seen = self._cache.peek(live_id, reader)
-        except RoomNotFound:
-            _note("unknown")
-            raise
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a room from memory, or from `cache` within a span."""
+        seen = self.peek(live_id, reader)
         if seen is not None:
-            _note(seen.source.value)
-        return seen
-
-    async def fetch(self, live_id: str) -> FreshRoom:
-        """Do what the cache does, within a span."""
-        result = "coalesced" if self._cache.is_reading(live_id) else "miss"
+            return seen
+        request = get_current_span()
         with self._tracer.start_as_current_span(
-            "room lookup",
-            attributes={_RESULT: result},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+            "room lookup", record_exception=False, set_status_on_exception=False
+        ) as lookup:
             try:
-                fetched = await self._cache.fetch(live_id)
+                return await self._cache.get(live_id, reader)
             except RoomNotFound:
                 raise
             except GatewayError as error:
-                fail(span, error.code)
+                fail(lookup, error.code)
                 raise
             except Exception as error:
-                fail(span, type(error).__name__)
+                fail(lookup, type(error).__name__)
                 raise
-        _note(result)
-        return fetched
-
-    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Do what the cache does, and note the result."""
-        seen = self._cache.stale_if_error(live_id, reader)
-        if seen is not None:
-            _note("stale_if_error")
-        return seen
+            finally:
+                _set(request, _result_of(lookup))
 
 
-def _note(result: str) -> None:
-    span = get_current_span()
-    if isinstance(span, ReadableSpan) and span.is_recording():
-        before = (span.attributes or {}).get(_RESULT, result)
-        span.set_attribute(_RESULT, result if result == before else "mixed")
+def _set(span: Span, result: str | None) -> None:
+    if result is not None and span.is_recording():  # a request of a slow batch may have ended
+        mixed = _result_of(span) not in {None, result}
+        span.set_attribute(_RESULT, "mixed" if mixed else result)
+
+
+def _result_of(span: Span) -> str | None:
+    attributes = span.attributes if isinstance(span, ReadableSpan) else None
+    result = (attributes or {}).get(_RESULT)
+    return None if result is None else str(result)

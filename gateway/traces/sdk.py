@@ -17,13 +17,12 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from gateway import __version__
-from gateway.cache import LocalRoomCache
-from gateway.rooms import RoomCache
+from gateway.rooms import LookupResult, RoomCache
 from gateway.upstream import Send
 
 from .attempts import with_span
 from .export import Exporting
-from .lookups import TracedRoomCache
+from .lookups import TracedRoomCache, on_span
 from .reports import Reports, silence_libraries
 from .requests import RequestSpans
 from .tracing import Tracing
@@ -70,9 +69,13 @@ class OpenTelemetry(Tracing):
         spans = RequestSpans(app, self._tracer, continued=self._continued)
         return Exporting(spans, self._provider, self._begin, Reports(log, time.monotonic))
 
-    def memory(self, cache: LocalRoomCache) -> RoomCache:
-        """Return `cache` with a span around each lookup beyond it."""
+    def room_cache(self, cache: RoomCache) -> RoomCache:
+        """Return `cache` with a span around each lookup that memory cannot answer."""
         return TracedRoomCache(cache, self._tracer)
+
+    def lookups(self, report: Callable[[LookupResult], None]) -> Callable[[LookupResult], None]:
+        """Return `report` so that it also sets the result on the current span."""
+        return on_span(report)
 
     def attempts(self, base_url: str, send: Send) -> Send:
         """Return `send` with a span around each attempt at a call to `base_url`."""

@@ -1,12 +1,11 @@
 """Tracing of the gateway's seams: none, unless the environment asks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.cache import LocalRoomCache
-from gateway.rooms import RoomCache
+from gateway.rooms import LookupResult, RoomCache
 from gateway.settings import Problem, SettingsError
 from gateway.upstream import Send
 
@@ -30,9 +29,13 @@ class Tracing:
         del log
         return app
 
-    def memory(self, cache: LocalRoomCache) -> RoomCache:
-        """Return `cache` with a span around each lookup beyond it."""
+    def room_cache(self, cache: RoomCache) -> RoomCache:
+        """Return `cache` with a span around each lookup that memory cannot answer."""
         return cache
+
+    def lookups(self, report: Callable[[LookupResult], None]) -> Callable[[LookupResult], None]:
+        """Return `report` so that it also sets the result on the current span."""
+        return report
 
     def attempts(self, base_url: str, send: Send) -> Send:
         """Return `send` with a span around each attempt at a call to `base_url`."""

@@ -9,14 +9,14 @@ import tracemalloc
 from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import encode_room
 from gateway.metrics import Metrics
-from gateway.rooms import Anchor, AnchorRoom
+from gateway.rooms import Anchor, AnchorRoom, FreshRoom
 from gateway.secret import Secret
 
 
 async def _fill(rooms: int) -> float:
     """Return the bytes of a room beyond its body."""
-    lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, unknown=1)
-    bodies = 0
+    lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, missing=1)
+    metrics, bodies = Metrics(), 0
 
     async def read(live_id: str, _on_sent: object) -> AnchorRoom:
         return _room(live_id)
@@ -28,12 +28,14 @@ async def _fill(rooms: int) -> float:
         size=rooms * 2,
         lifetimes=lifetimes,
         clock=time.monotonic,
-        metrics=Metrics(),
+        report=metrics.lookups.inc,
+        evictions=metrics.evictions,
     )
     before, _ = tracemalloc.get_traced_memory()
     for number in range(rooms):
-        fetched = await cache.fetch(str(1882578996483325952 + number))
-        bodies += len(fetched.cached.room.body)
+        found = await cache.get(str(1882578996483325952 + number))
+        assert isinstance(found, FreshRoom)
+        bodies += len(found.cached.room.body)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     return (after - before - bodies) / rooms

@@ -7,15 +7,15 @@ import pytest
 
 from gateway.edge import answers, encode_room
 from gateway.edge.answers import Answer
-from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, Source, ViewerRoom
+from gateway.rooms import AnchorRoom, Batch, CachedRoom, Creation, LookupResult, ViewerRoom
 from gateway.secret import Secret
-from tests.rooms.fakes import room_of
+from tests.fakes.rooms import room_of
 
 ANCHOR_ROOM = msgspec.structs.replace(
     room_of(live_id="room-1"), online_count=3, push_url=Secret("rtmp://canary")
 )
 ROOM = ANCHOR_ROOM.for_viewers()
-SEEN = CachedRoom(encode_room(ROOM), Source.MISS, max_age=2)
+SEEN = CachedRoom(encode_room(ROOM), LookupResult.MISS, max_age=2)
 ETAG = SEEN.room.etag
 
 
@@ -46,20 +46,23 @@ def test_a_viewers_room_may_be_kept_and_revalidated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "status"),
+    ("result", "status"),
     [
-        (Source.HIT, "gateway; hit"),
-        (Source.STALE, "gateway; hit; detail=stale"),
-        (Source.MISS, "gateway; fwd=miss"),
+        (LookupResult.HIT, "gateway; hit"),
+        (LookupResult.STALE, "gateway; hit; detail=stale"),
+        (LookupResult.STALE_IF_ERROR, "gateway; hit; detail=stale"),
+        (LookupResult.MISS, "gateway; fwd=miss"),
+        (LookupResult.COALESCED, "gateway; fwd=miss"),
     ],
 )
 @pytest.mark.parametrize("condition", [None, b"*"])
 def test_where_a_room_came_from_is_told(
-    source: Source, status: str, condition: bytes | None
+    result: LookupResult, status: str, condition: bytes | None
 ) -> None:
-    """`Cache-Status` is RFC 9211's, on a 200 and on a 304."""
-    seen = CachedRoom(SEEN.room, source, max_age=0)
-    headers = headers_of(answers.found(seen, condition))
+    """`Cache-Status` is RFC 9211's, on a 200 and on a 304; the access log has the result itself."""
+    answer = answers.found(CachedRoom(SEEN.room, result, max_age=0), condition)
+    headers = headers_of(answer)
+    assert answer.cache == result
     assert (headers["cache-status"], headers["cache-control"]) == (status, "private, max-age=0")
 
 
@@ -79,6 +82,7 @@ def test_the_anchors_room_may_not_be_kept(condition: bytes | None) -> None:
     assert b"rtmp://canary" in answer.body
     assert headers["cache-control"] == "no-store"
     assert headers["cache-status"] == "gateway; fwd=bypass"
+    assert answer.cache == "bypass"
     assert "etag" not in headers
 
 

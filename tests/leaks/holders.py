@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from gateway import keyring
-from gateway.cache import Lifetimes, LocalIdempotencyStore, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import InFlight, answers, encode_room
 from gateway.edge.exchange import Exchange
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
@@ -27,14 +27,14 @@ from gateway.rooms import (
     Creator,
     FreshRoom,
     GatewayError,
+    LookupResult,
     NewRoom,
-    Source,
 )
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
+from gateway.stores import LocalIdempotencyStore
 from gateway.telemetry import build_logger
-from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, transmit
-from gateway.upstream.call import deadline_in
+from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
@@ -139,7 +139,7 @@ def a_reply() -> Reply:
 def fetched() -> FreshRoom:
     """Return a room in both shapes."""
     whole = room()
-    return FreshRoom(whole, CachedRoom(encode_room(whole.for_viewers()), Source.MISS, 2))
+    return FreshRoom(whole, CachedRoom(encode_room(whole.for_viewers()), LookupResult.MISS, 2))
 
 
 async def _cache() -> LocalRoomCache:
@@ -147,15 +147,17 @@ async def _cache() -> LocalRoomCache:
         on_sent()
         return await client(Transport(ROOM)).read(live_id)
 
+    metrics = Metrics()
     cache = LocalRoomCache(
         read,
         encode_room,
         size=10,
-        lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, unknown=2),
+        lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, missing=2),
         clock=time.monotonic,
-        metrics=Metrics(),
+        report=metrics.lookups.inc,
+        evictions=metrics.evictions,
     )
-    await cache.fetch("1")
+    await cache.get("1")
     return cache
 
 

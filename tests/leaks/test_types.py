@@ -10,8 +10,7 @@ from typing import Any
 import msgspec.inspect
 import pytest
 
-from gateway.cache.idempotency_store import _Record
-from gateway.cache.room_cache import _Kept
+from gateway.cache.local_room_cache import _Entry
 from gateway.rooms import (
     AnchorRoom,
     Batch,
@@ -22,17 +21,18 @@ from gateway.rooms import (
     ViewerRoom,
 )
 from gateway.secret import Secret
+from gateway.stores.local_idempotency_store import _Record
 from tests.commands import ROOT
 
 PROGRAM = """
 from gateway.edge.answers import batch, encode_room, found
 from gateway.rooms import (
-    AnchorRoom, Batch, Caller, Created, Creation, EncodedRoom, RoomService, CachedRoom, Source,
-    ViewerRoom,
+    AnchorRoom, Batch, CachedRoom, Caller, Created, Creation, EncodedRoom, LookupResult,
+    RoomService, ViewerRoom,
 )
 
 async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
-    seen = CachedRoom(encode_room(room.for_viewers()), Source.HIT, 1)
+    seen = CachedRoom(encode_room(room.for_viewers()), LookupResult.HIT, 1)
     found(seen, None)
     found(await rooms.get(alice, "1"), None)
     batch(Batch([seen], [], []))
@@ -42,7 +42,7 @@ async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
 
 async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService) -> None:
     encode_room(room)                                       # arg-type
-    CachedRoom(room, Source.HIT, 1)                       # arg-type
+    CachedRoom(room, LookupResult.HIT, 1)                   # arg-type
     EncodedRoom("alice", room.push_url, b"")                # arg-type
     EncodedRoom("alice", b"", b"", push_url=room.push_url)  # call-arg
     Batch([room], [], [])                                   # list-item
@@ -62,7 +62,7 @@ async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: Roo
 """
 """What passes mypy, and what does not, for the reason behind it."""
 
-VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, _Kept, _Record]
+VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, _Entry, _Record]
 """What viewers are answered with, and what is kept."""
 
 PLAIN = (str, bytes, int, float, bool, type(None))

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from gateway.upstream.wire import decode_envelope
-from tests.cache.reachable import texts_in
 from tests.leaks.canaries import CANARIES
 from tests.leaks.holders import ERRORS, HOLDERS
+from tests.leaks.reachable import texts_in
 from tests.leaks.scan import scan
 from tests.leaks.shown import WAYS, show
 from tests.leaks.telltale import made_for

@@ -1,4 +1,4 @@
-"""Creating with an `Idempotency-Key`: once upstream, and the first outcome told to whoever asks."""
+"""Creating with an `Idempotency-Key`: once upstream, and the first outcome for every retry."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
     ViewerRoom,
 )
-from tests.rooms.fakes import (
+from tests.fakes.rooms import (
     ADMIN,
     ALICE,
     CREATED,
@@ -47,12 +47,12 @@ UNKNOWN = Failed("outcome_unknown")
 async def create(
     creator: Creator, caller: Caller = ALICE, room: NewRoom = NEW_ROOM, key: str | None = "key"
 ) -> Creation:
-    """Create under request `req-1`."""
+    """Create a room."""
     return await creator.create(caller, room, now=NOW, key=key)
 
 
 class SlowUpstream(Upstream):
-    """A create waits for `gate`."""
+    """An upstream with creates that wait for `gate`."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class SlowUpstream(Upstream):
         self.outcome = error
 
     async def create(self, room: NewRoom) -> AnchorRoom:
-        """Create a room once it may."""
+        """Create a room once the gate is open."""
         self.begun.set()
         await self.gate.wait()
         if self.outcome is not None:
@@ -70,7 +70,7 @@ class SlowUpstream(Upstream):
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
-    """The anchor is given the first room as it was, with the `push_url` read anew."""
+    """The anchor gets the first room as it was, with a `push_url` that was read again."""
     upstream = Upstream(room_of(live_status=ENDED))
     creator = Creator(upstream, IdempotencyStore())
     first = await create(creator)
@@ -81,7 +81,7 @@ async def test_a_repeated_create_makes_no_second_room() -> None:
 
 
 async def test_who_creates_for_another_sees_no_push_url() -> None:
-    """An administrator gets the viewer's shape each time, and nothing is read for it."""
+    """An administrator gets the viewer shape each time, without a read."""
     upstream = Upstream()
     creator = Creator(upstream, IdempotencyStore())
     shown = [await create(creator, ADMIN), await create(creator, ADMIN)]
@@ -91,16 +91,16 @@ async def test_who_creates_for_another_sees_no_push_url() -> None:
 
 
 async def test_without_a_key_every_create_is_one() -> None:
-    """Nothing is claimed, and nothing remembered."""
-    upstream, outcomes = Upstream(), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """A create without a key makes no claim and records no outcome."""
+    upstream, store = Upstream(), IdempotencyStore()
+    creator = Creator(upstream, store)
     await create(creator, key=None)
     assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
-    assert (upstream.calls, outcomes.calls) == (["create", "create"], [])
+    assert (upstream.calls, store.calls) == (["create", "create"], [])
 
 
 async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
-    """A room deleted meanwhile, or not there yet on a replica, does not undo that it was made."""
+    """A create stays done if its room has been deleted, or a replica lacks it."""
     upstream = Upstream(RoomNotFound(), room_of())
     creator = Creator(upstream, IdempotencyStore())
     await create(creator)
@@ -113,7 +113,7 @@ async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
     [UpstreamTimeout("late"), UpstreamError("odd"), UpstreamUnavailable("open", retry_after=1)],
 )
 async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
-    """It is told as what it is, not as a replay, and the next try gets the room."""
+    """A failed read is raised as itself, not as a replay, and the next try gets the room."""
     upstream = Upstream(error, room_of())
     creator = Creator(upstream, IdempotencyStore())
     await create(creator)
@@ -126,7 +126,7 @@ async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
 
 
 async def test_another_anchors_push_url_is_not_shown() -> None:
-    """Should the upstream now say that the room is somebody else's, so be it."""
+    """A room that now has another anchor is shown without its `push_url`."""
     creator = Creator(Upstream(room_of("bob")), IdempotencyStore())
     await create(creator)
     assert type((await create(creator)).room) is ViewerRoom
@@ -136,7 +136,7 @@ async def test_another_anchors_push_url_is_not_shown() -> None:
     "error", [AnchorNotRegistered(), UpstreamError("refused"), OutcomeUnknown("late")]
 )
 async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> None:
-    """The same problem, marked; the upstream is not asked again."""
+    """A retry gets the same error, marked as a replay, without a call upstream."""
     upstream = Upstream(error=error)
     creator = Creator(upstream, IdempotencyStore())
     for replayed in (False, True, True):
@@ -150,55 +150,55 @@ async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> No
     "error", [UpstreamError("no connection", sent=False), UpstreamUnavailable("", retry_after=1)]
 )
 async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None:
-    """The key is free again; nothing is remembered."""
-    upstream, outcomes = Upstream(error=error), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """A create that was not sent releases its key and records no outcome."""
+    upstream, store = Upstream(error=error), IdempotencyStore()
+    creator = Creator(upstream, store)
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
             await create(creator)
         assert not caught.value.replayed
     assert upstream.calls == ["create", "create"]
-    assert outcomes.calls == ["claim", "release"] * 2
+    assert store.calls == ["begin", "release"] * 2
 
 
 async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None:
-    """`publish_expire_at` must lie in the future when a room is made, not when it is told again."""
-    upstream, outcomes = Upstream(room_of()), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """`publish_expire_at` must be in the future for a first create, not for its retry."""
+    upstream, store = Upstream(room_of()), IdempotencyStore()
+    creator = Creator(upstream, store)
     room = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW)
     for key in ("key", None):
         with pytest.raises(InvalidRequest) as caught:
             await create(creator, room=room, key=key)
         assert [each.field for each in caught.value.problems] == ["publish_expire_at"]
-    assert (upstream.calls, outcomes.known) == ([], {})
+    assert (upstream.calls, store.known) == ([], {})
     before, after = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
     await creator.create(ALICE, room, now=before, key="key")
     assert (await creator.create(ALICE, room, now=after, key="key")).replayed
 
 
 async def test_a_client_that_goes_away_loses_nothing() -> None:
-    """The create it began runs to its end, which is there when it comes back."""
-    upstream, outcomes = SlowUpstream(), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """A create runs to its end without its client, and a retry gets its outcome."""
+    upstream, store = SlowUpstream(), IdempotencyStore()
+    creator = Creator(upstream, store)
     before = asyncio.all_tasks()
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
     request.cancel()
     await asyncio.wait([request])
     assert request.cancelled()
-    assert outcomes.known == {}
+    assert store.known == {}
     upstream.gate.set()
     await creator.aclose()
-    assert outcomes.known == {"key": Created(room_of(live_status=CREATED).for_viewers())}
+    assert store.known == {"key": Created(room_of(live_status=CREATED).for_viewers())}
     assert asyncio.all_tasks() == before
 
 
 async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> None:
-    """Without its client a create that fails ends in order; the event loop has no complaint."""
+    """A create that fails without its client is recorded, and the event loop does not complain."""
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    upstream, store = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
+    creator = Creator(upstream, store)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
     request.cancel()
@@ -208,14 +208,14 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
     for _ in range(3):
         await asyncio.sleep(0)
     gc.collect()
-    assert outcomes.known == {"key": UNKNOWN}
+    assert store.known == {"key": UNKNOWN}
     assert complaints == []
 
 
 async def test_closing_waits_for_what_runs() -> None:
-    """Whatever it ends in, which is for its client to hear."""
-    upstream, outcomes = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """`aclose` returns once running creates have ended, and their clients get the errors."""
+    upstream, store = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
+    creator = Creator(upstream, store)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
     closing = asyncio.create_task(creator.aclose())
@@ -223,30 +223,30 @@ async def test_closing_waits_for_what_runs() -> None:
     assert not closing.done()
     upstream.gate.set()
     await closing
-    assert outcomes.known == {"key": UNKNOWN}
+    assert store.known == {"key": UNKNOWN}
     with pytest.raises(OutcomeUnknown):
         await request
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), asyncio.CancelledError()])
 async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
-    """A defect, or the end of the event loop, leaves open whether there is a room."""
-    upstream, outcomes = SlowUpstream(error), IdempotencyStore()
-    creator = Creator(upstream, outcomes)
+    """After a defect or a cancellation the outcome is unknown."""
+    upstream, store = SlowUpstream(error), IdempotencyStore()
+    creator = Creator(upstream, store)
     upstream.gate.set()
     with pytest.raises(type(error)):
         await create(creator)
-    assert outcomes.known == {"key": UNKNOWN}
+    assert store.known == {"key": UNKNOWN}
     with pytest.raises(OutcomeUnknown) as caught:
         await create(creator)
     assert caught.value.replayed
 
 
-class BadMemory(IdempotencyStore):
-    """Fails the first time that it is to remember something."""
+class FailingStore(IdempotencyStore):
+    """A store that fails to settle once."""
 
     async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """Remember the second thing."""
+        """Record an outcome, but for the first."""
         if "settle" not in self.calls:
             self.calls.append("settle")
             raise MemoryError
@@ -254,9 +254,9 @@ class BadMemory(IdempotencyStore):
 
 
 async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
-    """A second room is worse than an unknown one: the key is never free again."""
-    upstream, outcomes = Upstream(), BadMemory()
-    creator = Creator(upstream, outcomes)
+    """An outcome that could not be recorded is unknown, and the key stays used."""
+    upstream, store = Upstream(), FailingStore()
+    creator = Creator(upstream, store)
     with pytest.raises(MemoryError):
         await create(creator)
     with pytest.raises(OutcomeUnknown):
@@ -265,11 +265,11 @@ async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
 
 
 async def test_only_the_answer_holds_the_push_url() -> None:
-    """What is remembered of a create has the room in viewer shape."""
-    outcomes = IdempotencyStore()
-    creation = await create(Creator(Upstream(), outcomes))
+    """The recorded outcome has the room in viewer shape."""
+    store = IdempotencyStore()
+    creation = await create(Creator(Upstream(), store))
     assert isinstance(creation.room, AnchorRoom)
     assert creation.room.push_url.reveal() == PUSH_URL
-    [kept] = outcomes.known.values()
+    [kept] = store.known.values()
     assert isinstance(kept, Created)
     assert type(kept.room) is ViewerRoom

@@ -1,4 +1,4 @@
-"""Which creates are the same, and what is remembered of one."""
+"""Equal and different creates, and their outcomes."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -27,7 +27,7 @@ from gateway.rooms import (
 )
 from gateway.rooms.idempotency import claim_for, failure
 from gateway.secret import Secret
-from tests.rooms.fakes import ALICE, BOB, PUSH_URL, room_of
+from tests.fakes.rooms import ALICE, BOB, PUSH_URL, room_of
 
 NEW_ROOM = NewRoom(
     anchor_id="alice",
@@ -75,14 +75,14 @@ def test_every_field_tells_creates_apart(field: str) -> None:
 
 
 def test_a_value_in_another_field_is_another_create() -> None:
-    """Fields do not run into each other."""
+    """The same characters in another field make another create."""
     one = NewRoom(anchor_id="a", title="b", notice="c")
     assert fingerprint(one) != fingerprint(NewRoom(anchor_id="a", title="bc", notice=""))
     assert fingerprint(one) != fingerprint(NewRoom(anchor_id="a", title="b", cover_url="c"))
 
 
 def test_a_key_is_the_callers() -> None:
-    """Two users' equal keys are two, whatever scopes either has."""
+    """Two users' equal keys make two claims, and scopes make no difference."""
     alices, bobs = (claim_for(caller, "key", NEW_ROOM) for caller in (ALICE, BOB))
     assert alices != bobs
     again = Caller("alice", frozenset({"rooms:admin"}))
@@ -105,13 +105,13 @@ FAILURES: list[tuple[BaseException, Outcome | None]] = [
 
 @pytest.mark.parametrize(("error", "outcome"), FAILURES, ids=repr)
 def test_what_a_failure_comes_to(error: BaseException, outcome: Outcome | None) -> None:
-    """Only where certainly nothing was sent nothing is remembered; what is not known is said so."""
+    """An error has no outcome only if nothing was sent; an unexpected one is unknown."""
     assert failure(error) == outcome
 
 
 @pytest.mark.parametrize("kind", [AnchorNotRegistered, UpstreamError, OutcomeUnknown])
 def test_a_failure_is_told_again_as_itself(kind: type[GatewayError]) -> None:
-    """The same kind of error, a new one each time, marked as a replay; the first one is not."""
+    """An outcome raises a new error of the first one's kind, marked as a replay."""
     first = kind("first")
     failed = failure(first)
     assert failed is not None
@@ -123,7 +123,7 @@ def test_a_failure_is_told_again_as_itself(kind: type[GatewayError]) -> None:
 
 @pytest.mark.parametrize("outcome", [Created(room_of().for_viewers()), Failed("upstream_error")])
 def test_an_outcome_can_be_shared(outcome: Outcome) -> None:
-    """It comes back from JSON as it was, and has no place for a `push_url`."""
+    """An outcome survives JSON unchanged and has no `push_url`."""
     encoded = msgspec.json.encode(outcome)
     assert msgspec.json.decode(encoded, type=Outcome) == outcome
     assert b"push_url" not in encoded
@@ -131,5 +131,5 @@ def test_an_outcome_can_be_shared(outcome: Outcome) -> None:
 
 
 def test_a_viewers_room_can_be_completed() -> None:
-    """With its `push_url` it is the anchor's again."""
+    """A viewer's room with its `push_url` is the anchor's room again."""
     assert room_of().for_viewers().for_anchor(Secret(PUSH_URL)) == room_of()

@@ -1,4 +1,4 @@
-"""Who may see and do what: every kind of caller against every rule."""
+"""The access rules: every kind of caller against every rule."""
 
 from contextlib import nullcontext
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.rooms import AnchorRoom, Caller, MissingScope, NotRoomAnchor, Scopes, ViewerRoom
 from gateway.rooms.policy import is_anchor, require_control, require_create, shape_for
 from gateway.secret import Secret
-from tests.rooms.fakes import ADMIN, ALICE, BOB, BOB_SCOPED, PUSH_URL, SCOPES, room_of
+from tests.fakes.rooms import ADMIN, ALICE, BOB, BOB_SCOPED, PUSH_URL, SCOPES, room_of
 
 CREATE_SCOPED = Scopes(admin="rooms:admin", create="rooms:create")
 ALICE_CREATOR = Caller("alice", frozenset({"rooms:create"}))
@@ -28,7 +28,7 @@ ALL = {
 
 @pytest.mark.parametrize("kind", ALL)
 def test_push_url_is_for_the_anchor(kind: str) -> None:
-    """The anchor alone gets the shape with `push_url`; an admin is a viewer."""
+    """Only the anchor gets the shape with `push_url`; an admin is a viewer."""
     caller = ALL[kind]
     shape = shape_for(caller, room_of("alice"))
     assert is_anchor(caller, room_of("alice")) is (caller is ALICE)
@@ -39,7 +39,7 @@ def test_push_url_is_for_the_anchor(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_control_is_for_the_anchor_and_admins(kind: str) -> None:
-    """Others may not stop or delete, whatever other scopes they have."""
+    """Others may not stop or delete, with any other scopes."""
     caller = ALL[kind]
     if caller in (ALICE, ADMIN):
         require_control(caller, room_of("alice"), SCOPES)
@@ -65,7 +65,7 @@ CREATES: list[tuple[Caller, str, Scopes, str | None]] = [
 
 @pytest.mark.parametrize(("caller", "anchor_id", "scopes", "missing"), CREATES)
 def test_creating(caller: Caller, anchor_id: str, scopes: Scopes, missing: str | None) -> None:
-    """A create needs the create scope where one is set, and for another the admin scope."""
+    """A create needs the create scope if one is set, and for another user the admin scope."""
     if missing is None:
         require_create(caller, anchor_id, scopes)
     else:
@@ -80,7 +80,7 @@ CALLERS = st.builds(Caller, USERS, st.frozensets(st.sampled_from(["rooms:admin",
 
 @given(CALLERS, USERS)
 def test_push_url_reaches_nobody_else(caller: Caller, anchor_id: str) -> None:
-    """Whoever asks, `push_url` is in the answer only if the room is their own."""
+    """Any caller gets a `push_url` only with a room of their own."""
     shown = msgspec.json.encode(shape_for(caller, room_of(anchor_id)), enc_hook=Secret.reveal)
     assert (b"canary" in shown) is (caller.user_id == anchor_id)
 
@@ -89,7 +89,7 @@ def test_push_url_reaches_nobody_else(caller: Caller, anchor_id: str) -> None:
 def test_nobody_acts_for_another_without_the_admin_scope(
     caller: Caller, anchor_id: str, scopes: Scopes
 ) -> None:
-    """What the rules let through is the caller's own, or an admin's doing."""
+    """The rules allow a caller's own rooms, and all rooms to an admin."""
     entitled = caller.user_id == anchor_id or "rooms:admin" in caller.scopes
     with nullcontext() if entitled else pytest.raises(NotRoomAnchor):
         require_control(caller, room_of(anchor_id), scopes)

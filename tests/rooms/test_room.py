@@ -1,4 +1,4 @@
-"""The two shapes of a room: what differs, and what never shows."""
+"""The two shapes of a room: their fields, and the secret in one of them."""
 
 import msgspec
 import pytest
@@ -6,7 +6,7 @@ from rich.pretty import pretty_repr
 
 from gateway.rooms import AnchorRoom, NewRoom, ViewerRoom
 from gateway.secret import Secret
-from tests.rooms.fakes import CREATED, ENDED, LIVING, PUSH_URL, room_of
+from tests.fakes.rooms import CREATED, ENDED, LIVING, PUSH_URL, room_of
 
 ROOM = room_of()
 
@@ -33,7 +33,7 @@ def test_the_shapes_differ_by_push_url_alone() -> None:
 
 
 def test_a_viewers_room_cannot_have_a_push_url() -> None:
-    """The viewer shape has no place for it, and no kinship with the shape that has."""
+    """The viewer shape has no `push_url`, and is no subtype of the anchor shape."""
     viewer = ROOM.for_viewers()
     assert not hasattr(viewer, "push_url")
     assert not isinstance(ROOM, ViewerRoom)
@@ -43,14 +43,14 @@ def test_a_viewers_room_cannot_have_a_push_url() -> None:
 
 
 def test_an_anchors_room_does_not_print_its_push_url() -> None:
-    """Whatever prints the room or what holds it, rich output included, shows all but that."""
+    """Printing a room, alone or in a container, shows all but its `push_url`."""
     for text in (repr(ROOM), str(ROOM), f"{ROOM}", f"{[ROOM]}", pretty_repr(ROOM)):
         assert "canary" not in text
         assert "'1'" in text
 
 
 def test_an_anchors_room_is_not_encoded_by_accident() -> None:
-    """Only who asks for the text of its `push_url` can make JSON of it."""
+    """A room is JSON only with a hook that reveals its `push_url`."""
     for encode in (msgspec.json.encode, msgspec.msgpack.encode, msgspec.to_builtins):
         with pytest.raises(TypeError, match="Secret"):
             encode(ROOM)
@@ -60,12 +60,12 @@ def test_an_anchors_room_is_not_encoded_by_accident() -> None:
     ("live_status", "ended"), [(CREATED, False), (LIVING, False), (ENDED, True)]
 )
 def test_has_ended(live_status: int, *, ended: bool) -> None:
-    """Only state 2 is an end."""
+    """A room has ended only in state 2."""
     assert room_of(live_status=live_status).has_ended is ended
 
 
 def test_rooms_do_not_change() -> None:
-    """The shapes are values."""
+    """Rooms with equal values are equal."""
     for room in (ROOM, ROOM.for_viewers(), NewRoom(anchor_id="a", title="t")):
         with pytest.raises(AttributeError):
             room.title = "other"  # type: ignore[misc]  # that is the point

@@ -1,4 +1,4 @@
-"""Creating, stopping and deleting: the owner rules, and what is done about odd answers."""
+"""Creating, stopping and deleting: the owner rules, and refused writes that happened."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     ViewerRoom,
 )
-from tests.rooms.fakes import (
+from tests.fakes.rooms import (
     ADMIN,
     ALICE,
     BOB,
@@ -61,7 +61,7 @@ ACTS = pytest.mark.parametrize("act", [stop, delete])
     [(ALICE, "alice", AnchorRoom), (ADMIN, "root", AnchorRoom), (ADMIN, "alice", ViewerRoom)],
 )
 async def test_create(caller: Caller, anchor_id: str, shape: type) -> None:
-    """The room comes back in the caller's shape: who creates for another sees no `push_url`."""
+    """The room comes back in the caller's shape: one for another user has no `push_url`."""
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
     creation = await service(upstream).create(caller, new_room, now=NOW)
@@ -81,7 +81,7 @@ async def test_create(caller: Caller, anchor_id: str, shape: type) -> None:
 async def test_a_forbidden_create_never_reaches_the_upstream(
     caller: Caller, anchor_id: str, scopes: Scopes
 ) -> None:
-    """The rule stands before the call."""
+    """A forbidden create is refused before any call."""
     upstream = Upstream()
     new_room = NewRoom(anchor_id=anchor_id, title="t")
     with pytest.raises(MissingScope):
@@ -91,7 +91,7 @@ async def test_a_forbidden_create_never_reaches_the_upstream(
 
 @pytest.mark.parametrize("error", [AnchorNotRegistered(), UpstreamError("x"), OutcomeUnknown("x")])
 async def test_a_create_is_tried_once(error: GatewayError) -> None:
-    """Whatever it ends in is told as it is."""
+    """A create is sent once, and its error is raised as it is."""
     upstream = Upstream(error=error)
     new_room = NewRoom(anchor_id="alice", title="t")
     with pytest.raises(GatewayError) as caught:
@@ -103,7 +103,7 @@ async def test_a_create_is_tried_once(error: GatewayError) -> None:
 @ACTS
 @pytest.mark.parametrize("caller", [ALICE, ADMIN])
 async def test_the_anchor_and_admins_may(act: Act, caller: Caller) -> None:
-    """The room is read, then the write is sent, both under the request's id."""
+    """The room is read, then the write is sent."""
     upstream = Upstream(room_of("alice"))
     await act(service(upstream), caller)
     assert upstream.calls == ["read 1", f"{act.__name__} 1"]
@@ -113,7 +113,7 @@ async def test_the_anchor_and_admins_may(act: Act, caller: Caller) -> None:
 @pytest.mark.parametrize("live_status", [CREATED, LIVING, ENDED])
 @pytest.mark.parametrize("caller", [BOB, BOB_SCOPED])
 async def test_others_may_not(act: Act, caller: Caller, live_status: int) -> None:
-    """Nothing is sent, and nothing said of the room's state."""
+    """Others are refused in every state of the room, without a write."""
     upstream = Upstream(room_of("alice", live_status))
     with pytest.raises(NotRoomAnchor):
         await act(service(upstream), caller)
@@ -123,7 +123,7 @@ async def test_others_may_not(act: Act, caller: Caller, live_status: int) -> Non
 @ACTS
 @pytest.mark.parametrize("error", [RoomNotFound(), UpstreamTimeout("late"), UpstreamError("x")])
 async def test_a_failed_first_read_is_told(act: Act, error: GatewayError) -> None:
-    """Without the room nobody's right is known, so nothing is sent."""
+    """Without the room the caller's right is unknown, so no write is sent."""
     upstream = Upstream(error)
     with pytest.raises(GatewayError) as caught:
         await act(service(upstream), ADMIN)
@@ -133,7 +133,7 @@ async def test_a_failed_first_read_is_told(act: Act, error: GatewayError) -> Non
 
 @pytest.mark.parametrize("caller", [ALICE, ADMIN])
 async def test_a_stop_of_what_has_ended_is_not_sent(caller: Caller) -> None:
-    """Once ended it is done."""
+    """A stop of an ended room succeeds without a write."""
     upstream = Upstream(room_of("alice", ENDED))
     await stop(service(upstream), caller)
     assert upstream.calls == ["read 1"]
@@ -161,7 +161,7 @@ REREAD: list[tuple[Act, GatewayError, AnchorRoom | GatewayError, bool]] = [
 async def test_a_refused_write_is_looked_after(
     act: Act, error: GatewayError, second: AnchorRoom | GatewayError, *, done: bool
 ) -> None:
-    """If a second read shows that it happened it did; otherwise its own error is told."""
+    """A refused write succeeds if a second read shows its effect; else its error is raised."""
     upstream = Upstream(room_of(live_status=CREATED), second, error=error)
     if done:
         await act(service(upstream), ALICE)
@@ -175,7 +175,7 @@ async def test_a_refused_write_is_looked_after(
 @ACTS
 @pytest.mark.parametrize("error", [OutcomeUnknown("late"), RoomNotFound()])
 async def test_other_errors_are_told_without_a_second_read(act: Act, error: GatewayError) -> None:
-    """An unknown outcome stays one, and what is gone is gone."""
+    """An unknown outcome and a missing room are raised without a second read."""
     upstream = Upstream(room_of(), error=error)
     with pytest.raises(GatewayError) as caught:
         await act(service(upstream), ALICE)
@@ -184,24 +184,24 @@ async def test_other_errors_are_told_without_a_second_read(act: Act, error: Gate
 
 
 @pytest.mark.parametrize("error", [None, UpstreamError("odd"), OutcomeUnknown("late")])
-async def test_a_stop_evicts_before_and_after(error: GatewayError | None) -> None:
-    """However the write ends, no read from before it or beside it is kept."""
+async def test_a_stop_invalidates_before_and_after(error: GatewayError | None) -> None:
+    """Every write invalidates before and after, so that no overlapping read is kept."""
     calls: list[str] = []
     upstream = Upstream(room_of(), room_of(live_status=ENDED), error=error, log=calls)
     with suppress(OutcomeUnknown):
         await stop(service(upstream, RoomCache(log=calls)), ALICE)
-    assert calls[:3] == ["read 1", "evict 1", "stop 1"]
-    assert calls[-1] == "evict 1"
-    assert calls.count("evict 1") == 2
+    assert calls[:3] == ["read 1", "invalidate 1", "stop 1"]
+    assert calls[-1] == "invalidate 1"
+    assert calls.count("invalidate 1") == 2
 
 
-async def test_a_delete_buries() -> None:
-    """A deleted room is remembered as gone; one whose fate is unknown is forgotten."""
+async def test_a_deleted_room_is_marked_missing() -> None:
+    """A deleted room is marked missing; after an unknown outcome it is only invalidated."""
     calls: list[str] = []
     await delete(service(Upstream(room_of(), log=calls), RoomCache(log=calls)), ALICE)
-    assert calls == ["read 1", "evict 1", "delete 1", "evict 1", "mark_missing 1"]
+    assert calls == ["read 1", "invalidate 1", "delete 1", "invalidate 1", "mark_missing 1"]
     calls.clear()
     upstream = Upstream(room_of(), error=OutcomeUnknown("late"), log=calls)
     with pytest.raises(OutcomeUnknown):
         await delete(service(upstream, RoomCache(log=calls)), ALICE)
-    assert calls == ["read 1", "evict 1", "delete 1", "evict 1"]
+    assert calls == ["read 1", "invalidate 1", "delete 1", "invalidate 1"]

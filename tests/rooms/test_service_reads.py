@@ -1,4 +1,4 @@
-"""Getting rooms, one and many: what memory may answer, and whom."""
+"""Getting rooms, one and many: the shape for each caller, and the order of a batch."""
 
 import pytest
 
@@ -7,94 +7,81 @@ from gateway.rooms import (
     CachedRoom,
     Caller,
     GatewayError,
+    LookupResult,
     RoomNotFound,
-    Source,
     UpstreamError,
     UpstreamTimeout,
 )
-from tests.rooms.fakes import ADMIN, ALICE, BOB, RoomCache, Upstream, room_of, service
+from tests.fakes.rooms import ADMIN, ALICE, BOB, RoomCache, Upstream, room_of, service, title_of
 
 pytestmark = pytest.mark.anyio
 
 ROOM = room_of("alice")
-FAILURES = [UpstreamTimeout("late"), UpstreamError("cut")]
 
 
-async def got(memory: RoomCache, caller: Caller) -> CachedRoom | AnchorRoom:
+async def got(cache: RoomCache, caller: Caller) -> CachedRoom | AnchorRoom:
     """Return room 1 as this caller gets it."""
-    return await service(Upstream(), memory).get(caller, "1")
+    return await service(Upstream(), cache).get(caller, "1")
 
 
 @pytest.mark.parametrize("caller", [BOB, ADMIN])
-async def test_viewers_are_answered_from_memory(caller: Caller) -> None:
-    """What is remembered is not fetched."""
-    memory = RoomCache(remembered=[ROOM])
-    room = await got(memory, caller)
+async def test_viewers_are_answered_from_the_cache(caller: Caller) -> None:
+    """Viewers get a cached room as it is, without a read."""
+    cache = RoomCache(remembered=[ROOM])
+    room = await got(cache, caller)
     assert isinstance(room, CachedRoom)
-    assert (room.source, memory.calls) == (Source.HIT, [])
+    assert (room.result, cache.calls) == (LookupResult.HIT, [])
+    assert service(Upstream(), cache).peek(caller, "1") == room
 
 
 @pytest.mark.parametrize("remembered", [[ROOM], []])
-async def test_the_anchor_gets_it_fresh(remembered: list[AnchorRoom]) -> None:
-    """The memory holds no `push_url`, so the anchor's read is always fetched."""
-    memory = RoomCache(ROOM, remembered=remembered)
-    assert await got(memory, ALICE) is ROOM
-    assert memory.calls == ["fetch 1"]
+async def test_the_anchor_gets_a_fresh_room(remembered: list[AnchorRoom]) -> None:
+    """The anchor gets the room with its `push_url`, which no cache has."""
+    cache = RoomCache(ROOM, remembered=remembered)
+    assert await got(cache, ALICE) is ROOM
+    assert cache.calls == ["read 1"]
+    assert service(Upstream(), cache).peek(ALICE, "1") is None
 
 
 @pytest.mark.parametrize("caller", [BOB, ADMIN])
-async def test_viewers_get_what_was_fetched_as_viewers(caller: Caller) -> None:
-    """A fetched room is given to others in viewer shape."""
+async def test_viewers_get_a_fresh_room_in_viewer_shape(caller: Caller) -> None:
+    """Viewers get a room that was read upstream in viewer shape."""
     room = await got(RoomCache(ROOM), caller)
     assert isinstance(room, CachedRoom)
-    assert room.source is Source.MISS
+    assert room.result is LookupResult.MISS
 
 
-async def test_a_room_that_changed_hands_is_judged_by_what_was_fetched() -> None:
-    """Whose room it is, the room itself says, not an older memory of it."""
-    memory = RoomCache(room_of("bob"), remembered=[ROOM])
-    assert isinstance(await got(memory, ALICE), CachedRoom)
+async def test_a_room_that_changed_hands_is_judged_by_the_fresh_one() -> None:
+    """The anchor in the fresh room decides, not the anchor in the cached one."""
+    cache = RoomCache(room_of("bob"), remembered=[ROOM])
+    assert isinstance(await got(cache, ALICE), CachedRoom)
 
 
-@pytest.mark.parametrize("error", FAILURES)
-async def test_viewers_get_the_last_resort(error: GatewayError) -> None:
-    """Where the upstream fails, what is remembered for that is served, to viewers only."""
-    memory = RoomCache(("1", error), last=[ROOM])
-    room = await got(memory, BOB)
-    assert isinstance(room, CachedRoom)
-    assert room.source is Source.STALE
+@pytest.mark.parametrize("caller", [ALICE, BOB])
+@pytest.mark.parametrize("error", [UpstreamTimeout("late"), UpstreamError("cut"), RoomNotFound()])
+async def test_errors_are_raised_as_they_are(error: GatewayError, caller: Caller) -> None:
+    """The cache's error reaches the caller unchanged."""
     with pytest.raises(GatewayError) as caught:
-        await got(memory, ALICE)
+        await got(RoomCache(("1", error)), caller)
     assert caught.value is error
-
-
-@pytest.mark.parametrize("error", [*FAILURES, RoomNotFound()])
-async def test_without_a_last_resort_the_error_is_told(error: GatewayError) -> None:
-    """Nothing remembered, nothing served."""
-    with pytest.raises(GatewayError) as caught:
-        await got(RoomCache(("1", error)), BOB)
-    assert caught.value is error
-
-
-async def test_an_unknown_room_has_no_last_resort() -> None:
-    """A room that the upstream knows no more is gone, whatever is remembered of it."""
-    with pytest.raises(RoomNotFound):
-        await got(RoomCache(("1", RoomNotFound()), last=[ROOM]), BOB)
 
 
 async def test_a_batch_sorts_its_rooms() -> None:
-    """Found, missing and failed keep the order asked for; one never fails the rest."""
-    rooms = {name: room_of("alice", live_id=name) for name in ("hit", "miss", "stale")}
-    memory = RoomCache(
-        rooms["miss"],
+    """Found, missing and failed rooms keep the order of the request, and none fails the rest."""
+    cache = RoomCache(
+        room_of(live_id="miss", title="miss"),
         ("gone", RoomNotFound()),
-        ("stale", UpstreamError("cut")),
         ("late", UpstreamTimeout("late")),
         ("gone-2", RoomNotFound()),
-        remembered=[rooms["hit"]],
-        last=[rooms["stale"]],
+        remembered=[room_of(live_id="hit", title="hit")],
     )
-    asked = ["late", "miss", "gone", "hit", "stale", "gone-2"]
-    batch = await service(Upstream(), memory).get_batch(asked)
-    assert [each.room.body for each in batch.found] == [b"miss", b"hit", b"stale"]
+    asked = ["late", "miss", "gone", "hit", "gone-2"]
+    batch = await service(Upstream(), cache).get_batch(asked)
+    assert [title_of(each) for each in batch.found] == ["miss", "hit"]
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])
+
+
+async def test_a_batch_shows_its_own_anchor_the_viewer_shape() -> None:
+    """A batch has cached rooms only, whoever asks for it."""
+    batch = await service(Upstream(), RoomCache(ROOM)).get_batch(["1"])
+    assert [type(each) for each in batch.found] == [CachedRoom]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from opentelemetry.trace import SpanKind
 
-from gateway.telemetry import Metrics
+from gateway.metrics import Metrics
 from gateway.traces.attempts import with_span
 from gateway.upstream import Call, Reply
 from gateway.upstream.counted import with_count

@@ -1,140 +1,116 @@
-"""What a trace says of room lookups."""
+"""Spans of room lookups: the cache's result on each, and failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
-from msgspec import Struct
 from opentelemetry.trace import SpanKind
 
-from gateway.rooms import (
-    CachedRoom,
-    EncodedRoom,
-    RoomNotFound,
-    Source,
-    UpstreamTimeout,
-)
-from gateway.traces.lookups import TracedRoomCache
+from gateway.rooms import CachedRoom, FreshRoom, LookupResult, RoomNotFound, UpstreamTimeout
+from gateway.traces.lookups import TracedRoomCache, on_span
+from tests.fakes.rooms import cached_of, room_of
 from tests.traces.recording import Recorder, attributes_of, failed, parent_of
 
-ROOM = EncodedRoom("alice", b"{}", b'"1"')
 RESULT = "gateway.cache.result"
-
-
-class FreshRoom(Struct):
-    """As much of a fetched room as is looked at."""
-
-    sighting: CachedRoom
+ROOM = room_of()
+IN_MEMORY = (LookupResult.HIT, LookupResult.STALE)
 
 
 class Cache:
-    """A cache that does what it is told to."""
+    """A cache whose lookups have the `result`, or fail after it."""
 
-    def __init__(self, seen: Source | Exception | None, *, reading: bool = False) -> None:
-        self._seen = seen
-        self.reading = reading
-        self.asked: list[tuple[str, ...]] = []
-        self.failure: BaseException | None = None
-
-    def _answer(self, *asked: str | None) -> Any:
-        self.asked.append(tuple(str(each) for each in asked))
-        if isinstance(self._seen, Exception):
-            raise self._seen
-        return self._seen and CachedRoom(ROOM, self._seen, 0)
+    def __init__(self, result: LookupResult, failure: BaseException | None = None) -> None:
+        self.result = result
+        self.failure = failure
+        self.calls: list[str] = []
+        self.reported: list[LookupResult] = []
+        self._report = on_span(self.reported.append)
 
     def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Answer."""
-        answer: CachedRoom | None = self._answer("peek", live_id, reader)
-        return answer
+        """Return a room if it is in memory."""
+        self.calls.append(f"peek {live_id} {reader}")
+        if self.result is LookupResult.MISSING:
+            self._report(self.result)
+            raise RoomNotFound
+        if self.result not in IN_MEMORY:
+            return None
+        self._report(self.result)
+        return cached_of(ROOM, self.result)
 
-    def stale_if_error(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Answer."""
-        answer: CachedRoom | None = self._answer("stale_if_error", live_id, reader)
-        return answer
-
-    def is_reading(self, live_id: str) -> bool:
-        """Answer."""
-        assert live_id == "1"
-        return self.reading
-
-    async def fetch(self, live_id: str) -> FreshRoom:
-        """Answer, or fail."""
-        self.asked.append(("fetch", live_id))
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a room that is not in memory."""
+        self.calls.append(f"get {live_id} {reader}")
+        self._report(self.result)
         if self.failure is not None:
             raise self.failure
-        return FreshRoom(CachedRoom(ROOM, Source.MISS, 2))
+        cached = cached_of(ROOM, self.result)
+        return cached if self.result is LookupResult.STALE_IF_ERROR else FreshRoom(ROOM, cached)
 
-    def evict(self, live_id: str) -> None:
-        """Note it."""
-        self.asked.append(("evict", live_id))
+    async def invalidate(self, live_id: str) -> None:
+        """Record the call."""
+        self.calls.append(f"invalidate {live_id}")
 
-    def mark_missing(self, live_id: str) -> None:
-        """Note it."""
-        self.asked.append(("mark_missing", live_id))
+    async def mark_missing(self, live_id: str) -> None:
+        """Record the call."""
+        self.calls.append(f"mark_missing {live_id}")
 
 
 def within_a_request(
     recorder: Recorder, cache: Cache, work: Callable[[TracedRoomCache], Awaitable[object]]
 ) -> None:
-    """Do `work` with a traced memory while the span of a request is current."""
-    stand_in: Any = cache
-    memory = TracedRoomCache(stand_in, recorder.tracer)
+    """Do `work` with a traced cache while the span of a request is current."""
 
     async def serve() -> None:
         with recorder.tracer.start_as_current_span("request"):
-            await work(memory)
+            await work(TracedRoomCache(cache, recorder.tracer))
 
     asyncio.run(serve())
 
 
-@pytest.mark.parametrize("source", [Source.HIT, Source.STALE])
-def test_a_room_from_memory_is_told_by_the_request_s_span(source: Source) -> None:
-    """There is no span for what takes a microsecond."""
-    recorder, cache = Recorder(), Cache(source)
+@pytest.mark.parametrize("result", IN_MEMORY)
+def test_a_room_in_memory_has_no_span(result: LookupResult) -> None:
+    """A lookup in memory sets its result on the request's span, by `peek` and by `get`."""
+    recorder, cache = Recorder(), Cache(result)
 
-    async def work(memory: TracedRoomCache) -> None:
-        seen = memory.peek("1", "bob")
-        assert seen is not None
-        assert seen.room is ROOM
+    async def work(traced: TracedRoomCache) -> None:
+        assert traced.peek("1", "bob") == await traced.get("1", "bob")
 
     within_a_request(recorder, cache, work)
-    assert attributes_of(recorder.span) == {RESULT: source.value}
-    assert cache.asked == [("peek", "1", "bob")]
+    assert attributes_of(recorder.span) == {RESULT: result.value}
+    assert cache.calls == ["peek 1 bob"] * 2
 
 
-def test_a_known_gap_is_told() -> None:
-    """It is no failure."""
+def test_a_missing_room_is_no_failure() -> None:
+    """A room known to be missing sets the result, and neither span nor request failed."""
     recorder = Recorder()
 
-    async def work(memory: TracedRoomCache) -> None:
+    async def work(traced: TracedRoomCache) -> None:
         with pytest.raises(RoomNotFound):
-            memory.peek("1")
+            await traced.get("1")
 
-    within_a_request(recorder, Cache(RoomNotFound()), work)
-    assert attributes_of(recorder.span) == {RESULT: "unknown"}
+    within_a_request(recorder, Cache(LookupResult.MISSING), work)
+    assert attributes_of(recorder.span) == {RESULT: "missing"}
     assert not failed(recorder.span)
 
 
-def test_nothing_in_memory_is_not_told() -> None:
-    """What is fetched then is."""
+def test_an_empty_peek_sets_nothing() -> None:
+    """A `peek` without a room is no lookup."""
     recorder = Recorder()
 
-    async def work(memory: TracedRoomCache) -> None:
-        assert memory.peek("1") is None
-        assert memory.stale_if_error("1") is None
+    async def work(traced: TracedRoomCache) -> None:
+        assert traced.peek("1") is None
 
-    within_a_request(recorder, Cache(None), work)
+    within_a_request(recorder, Cache(LookupResult.MISS), work)
     assert attributes_of(recorder.span) == {}
 
 
-@pytest.mark.parametrize(("reading", "result"), [(False, "miss"), (True, "coalesced")])
-def test_a_lookup_beyond_memory_has_a_span(result: str, *, reading: bool) -> None:
-    """It says whether it began the read, and the request's says the same."""
-    recorder, cache = Recorder(), Cache(None, reading=reading)
+@pytest.mark.parametrize("result", ["miss", "coalesced", "stale_if_error", "bypass"])
+def test_a_lookup_beyond_memory_has_a_span(result: str) -> None:
+    """The lookup's span and the request's have the cache's result, whatever it is."""
+    recorder, cache = Recorder(), Cache(LookupResult(result))
 
-    async def work(memory: TracedRoomCache) -> None:
-        await memory.fetch("1")
+    async def work(traced: TracedRoomCache) -> None:
+        await traced.get("1", "bob")
 
     within_a_request(recorder, cache, work)
     lookup, request = recorder.spans
@@ -145,6 +121,8 @@ def test_a_lookup_beyond_memory_has_a_span(result: str, *, reading: bool) -> Non
     )
     assert attributes_of(lookup) == attributes_of(request) == {RESULT: result}
     assert not failed(lookup)
+    assert cache.calls == ["peek 1 bob", "get 1 bob"]
+    assert cache.reported == [result]
 
 
 @pytest.mark.parametrize(
@@ -157,63 +135,73 @@ def test_a_lookup_beyond_memory_has_a_span(result: str, *, reading: bool) -> Non
     ],
 )
 def test_a_lookup_that_fails(failure: BaseException, error: str | None) -> None:
-    """A problem goes by its code, a bug by its type; a client that leaves is neither."""
-    recorder, cache = Recorder(), Cache(Source.STALE)
-    cache.failure = failure
+    """A failure has the error's code or type; a missing room or a cancellation is no failure."""
+    recorder, cache = Recorder(), Cache(LookupResult.MISS, failure)
 
-    async def work(memory: TracedRoomCache) -> None:
+    async def work(traced: TracedRoomCache) -> None:
         with pytest.raises(type(failure)):
-            await memory.fetch("1")
+            await traced.get("1")
 
     within_a_request(recorder, cache, work)
     lookup, request = recorder.spans
     assert failed(lookup) is (error is not None)
     assert attributes_of(lookup).get("error.type") == error
     assert attributes_of(lookup)[RESULT] == "miss"
-    assert attributes_of(request) == {}
+    assert attributes_of(request) == {RESULT: "miss"}
     assert not lookup.events
     assert lookup.status.description is None
 
 
-def test_a_stale_room_that_came_to_the_rescue_is_told() -> None:
-    """The request was answered from memory in the end."""
-    recorder, cache = Recorder(), Cache(Source.STALE)
+@pytest.mark.parametrize(
+    ("second", "seen"),
+    [(LookupResult.HIT, "hit"), (LookupResult.STALE, "mixed"), (LookupResult.MISS, "mixed")],
+)
+def test_a_request_with_different_results_is_mixed(second: LookupResult, seen: str) -> None:
+    """A request, such as a batch, has one result: that of all its lookups, or `mixed`."""
+    recorder, cache = Recorder(), Cache(LookupResult.HIT)
 
-    async def work(memory: TracedRoomCache) -> None:
-        assert memory.stale_if_error("1", "bob") is not None
-
-    within_a_request(recorder, cache, work)
-    assert attributes_of(recorder.span) == {RESULT: "stale_if_error"}
-    assert cache.asked == [("stale_if_error", "1", "bob")]
-
-
-@pytest.mark.parametrize(("second", "told"), [(Source.HIT, "hit"), (Source.STALE, "mixed")])
-def test_a_batch_of_different_results_is_mixed(second: Source, told: str) -> None:
-    """It has one span, and rooms that were had in one way each."""
-    recorder = Recorder()
-
-    async def work(memory: TracedRoomCache) -> None:
-        memory.peek("1")
-        other: Any = Cache(second)
-        TracedRoomCache(other, recorder.tracer).peek("2")
-
-    within_a_request(recorder, Cache(Source.HIT), work)
-    assert attributes_of(recorder.span) == {RESULT: told}
-
-
-def test_what_is_written_goes_through() -> None:
-    """Evictions need no span."""
-    recorder, cache = Recorder(), Cache(None)
-
-    async def work(memory: TracedRoomCache) -> None:
-        memory.evict("1")
-        memory.mark_missing("2")
+    async def work(traced: TracedRoomCache) -> None:
+        await traced.get("1")
+        cache.result = second
+        await traced.get("2")
+        cache.result = LookupResult.HIT
+        await traced.get("3")
 
     within_a_request(recorder, cache, work)
-    assert cache.asked == [("evict", "1"), ("mark_missing", "2")]
+    request = recorder.spans[-1]
+    assert attributes_of(request) == {RESULT: seen}
 
 
-def test_without_a_recorded_request_nothing_is_noted() -> None:
-    """A request that is not sampled, or none at all."""
-    stand_in: Any = Cache(Source.HIT)
-    assert TracedRoomCache(stand_in, Recorder().tracer).peek("1") is not None
+def test_a_lookup_may_outlive_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    """A lookup that a batch has given up sets nothing on a span that has ended."""
+    recorder, cache = Recorder(), Cache(LookupResult.HIT)
+
+    async def serve() -> None:
+        with recorder.tracer.start_as_current_span("request", end_on_exit=False) as request:
+            request.end()
+            await TracedRoomCache(cache, recorder.tracer).get("1")
+
+    asyncio.run(serve())
+    assert attributes_of(recorder.span) == {}
+    assert caplog.records == []  # the SDK warns of attributes that come too late
+    assert cache.reported == [LookupResult.HIT]
+
+
+def test_writes_have_no_span() -> None:
+    """Invalidations go to the cache as they are."""
+    recorder, cache = Recorder(), Cache(LookupResult.MISS)
+
+    async def work(traced: TracedRoomCache) -> None:
+        await traced.invalidate("1")
+        await traced.mark_missing("2")
+
+    within_a_request(recorder, cache, work)
+    assert cache.calls == ["invalidate 1", "mark_missing 2"]
+    assert len(recorder.spans) == 1
+
+
+def test_results_are_reported_without_a_span() -> None:
+    """A request that is not sampled, or none at all, still has its lookups counted."""
+    cache = Cache(LookupResult.HIT)
+    assert TracedRoomCache(cache, Recorder().tracer).peek("1") is not None
+    assert cache.reported == [LookupResult.HIT]

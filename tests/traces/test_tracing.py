@@ -36,10 +36,11 @@ def test_off_leaves_everything_as_it_is() -> None:
     assert tracing_for({}) is NO_TRACES
     wrapped: list[Any] = [
         NO_TRACES.application(thing, LOG),
-        NO_TRACES.memory(thing),
+        NO_TRACES.room_cache(thing),
+        NO_TRACES.lookups(thing),
         NO_TRACES.attempts("http://upstream.invalid", thing),
     ]
-    assert [each is thing for each in wrapped] == [True, True, True]
+    assert [each is thing for each in wrapped] == [True] * 4
     assert NO_TRACES.processors == ()
     assert NO_TRACES.trace_id() is None
 

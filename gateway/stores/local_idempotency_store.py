@@ -1,12 +1,10 @@
-"""What became of creates that had an `Idempotency-Key`, kept in this process.
+"""An `IdempotencyStore` in this process's memory.
 
-- A create that has not ended is kept apart and never pushed out: there are no more of them than
-  requests in flight.
-- An outcome is remembered for 24 hours from its end, or until others need the space, the longest
-  unused first. The bound is in bytes because the vendor's part of a room has no other than that of
-  a reply; the client's is 5 kB at most. A usual record has 0.65 kB of JSON and takes another
-  kilobyte: 64 MiB hold some 40,000 creates.
-- An outcome has no place for a `push_url`, and a create stands in its record as a hash.
+- Running claims are never evicted. There are no more of them than requests in flight.
+- Outcomes are kept for 24 hours, the least recently used evicted first. The bound is in bytes,
+  because the vendor's part of a room has no bound but a reply's; the client's part is 5 kB at most.
+  A typical record is 0.65 kB of JSON and a kilobyte of overhead: 64 MiB hold about 40,000 creates.
+- An outcome has no field for a `push_url`, and the create is kept as a hash.
 """
 
 from collections.abc import Callable
@@ -19,8 +17,8 @@ from gateway.rooms import IdempotencyClaim, IdempotencyInProgress, IdempotencyKe
 
 _DAY = 86_400.0
 _BYTES = 64 << 20
-_PLACE = 1000
-"""Bytes that a record takes besides its JSON, as measured, with the longest ids and keys."""
+_OVERHEAD = 1000
+"""Bytes of a record besides its JSON, measured with the longest ids and keys."""
 
 _Key = tuple[str, str]
 
@@ -34,16 +32,16 @@ _records = msgspec.json.Decoder(_Record)
 
 
 class LocalIdempotencyStore:
-    """The `IdempotencyStore` of one process, in about `size` bytes; `clock` counts seconds."""
+    """Claims and outcomes in about `size` bytes; `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float], *, size: int = _BYTES) -> None:
         self._running: dict[_Key, str] = {}
         self._ended: TTLCache[_Key, bytes] = TTLCache(
-            size, _DAY, clock, lambda record: min(size, _PLACE + len(record))
+            size, _DAY, clock, lambda record: min(size, _OVERHEAD + len(record))
         )
 
-    async def claim(self, claim: IdempotencyClaim) -> Outcome | None:
-        """Return the outcome of the first use; None makes this the first.
+    async def begin(self, claim: IdempotencyClaim) -> Outcome | None:
+        """Return the outcome of the first use of the key; None if this is the first.
 
         Raises IdempotencyKeyReused or IdempotencyInProgress.
         """
@@ -61,13 +59,12 @@ class LocalIdempotencyStore:
         return record.outcome
 
     async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """End a claim: remember what came of it."""
-        record = msgspec.json.encode(_Record(claim.fingerprint, outcome))
-        self._ended[_key(claim)] = record
+        """Record the outcome of a claim."""
+        self._ended[_key(claim)] = msgspec.json.encode(_Record(claim.fingerprint, outcome))
         self._running.pop(_key(claim), None)
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """End a claim of which nothing came."""
+        """Drop a claim without an outcome."""
         self._running.pop(_key(claim), None)
 
 

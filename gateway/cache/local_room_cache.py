@@ -1,0 +1,185 @@
+"""A `RoomCache` in this process's memory.
+
+- A room is fresh, then stale and refreshed in the background, then served only if the upstream
+  fails, then expired. It stays in memory until it is evicted.
+- A read that `invalidate` overtakes still answers its callers, but its result is not kept.
+- Missing rooms have a part of the space to themselves, so that lookups of made-up ids cannot evict
+  real rooms.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from cachetools import LRUCache, TTLCache
+from msgspec import Struct
+
+from gateway.rooms import (
+    AnchorRoom,
+    CachedRoom,
+    EncodedRoom,
+    FreshRoom,
+    LookupResult,
+    RoomNotFound,
+    UpstreamFailure,
+    ViewerRoom,
+)
+from gateway.single_flight import SingleFlight
+from gateway.telemetry import Counter
+
+Read = Callable[[str, Callable[[], None]], Awaitable[AnchorRoom]]
+"""Reads a room upstream; takes its id and a callback for the moment of sending."""
+
+Encode = Callable[[ViewerRoom], EncodedRoom]
+"""Encodes a room as JSON, with its ETag."""
+
+_HIT, _STALE = LookupResult.HIT, LookupResult.STALE  # looking up a member takes 40 ns
+
+_MISSING_PART = 10
+"""One in this many entries is for missing rooms."""
+
+
+class Lifetimes(Struct, frozen=True):
+    """Seconds; `revalidate` and `error` count from the end of `fresh`."""
+
+    fresh: float
+    revalidate: float
+    error: float
+    missing: float
+
+
+class _Entry(Struct, frozen=True, gc=False):
+    room: EncodedRoom
+    fresh_until: float
+
+
+class _Entries(LRUCache[str, _Entry]):
+    """Rooms, least recently used first out; each eviction is counted."""
+
+    def __init__(self, size: int, evictions: Counter) -> None:
+        super().__init__(size)
+        self._evictions = evictions
+
+    def popitem(self) -> tuple[str, _Entry]:
+        """Evict a room."""
+        self._evictions.inc("capacity")
+        return super().popitem()
+
+
+class LocalRoomCache:
+    """At most `size` rooms, missing ones included; `clock` is monotonic, in seconds.
+
+    `report` is called with the result of each lookup.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        encode: Encode,
+        *,
+        size: int,
+        lifetimes: Lifetimes,
+        clock: Callable[[], float],
+        report: Callable[[LookupResult], None],
+        evictions: Counter,
+    ) -> None:
+        missing = size // _MISSING_PART
+        self._read = read
+        self._encode = encode
+        self._lifetimes = lifetimes
+        self._clock = clock
+        self._report = report
+        self._evictions = evictions
+        self._entries = _Entries(size - missing, evictions)
+        self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
+        self._flights: SingleFlight[tuple[AnchorRoom, EncodedRoom]] = SingleFlight()
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The number of rooms, and of ids known to be missing."""
+        return len(self._entries), len(self._missing)
+
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+        """Return a fresh or stale room; raise RoomNotFound for one known to be missing."""
+        entry = self._entry(live_id)
+        if entry is None:
+            if live_id in self._missing:
+                self._report(LookupResult.MISSING)
+                raise RoomNotFound
+            return None
+        if entry.room.anchor_id == reader:
+            return None
+        left = entry.fresh_until - self._clock()
+        if left > 0:
+            self._report(_HIT)
+            return CachedRoom(entry.room, _HIT, int(left))
+        if -left < self._lifetimes.revalidate:
+            self._report(_STALE)
+            self._flights.start(live_id, partial(self._load, live_id))
+            return CachedRoom(entry.room, _STALE, 0)
+        return None
+
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a room from memory, or read it upstream.
+
+        Raises RoomNotFound or UpstreamFailure.
+        """
+        seen = self.peek(live_id, reader)
+        if seen is not None:
+            return seen
+        result = LookupResult.COALESCED if live_id in self._flights else LookupResult.MISS
+        try:
+            room, encoded = await self._flights.join(live_id, partial(self._load, live_id))
+            if encoded.anchor_id == reader:
+                result = LookupResult.BYPASS
+            return FreshRoom(room, CachedRoom(encoded, result, int(self._lifetimes.fresh)))
+        except UpstreamFailure:
+            expired = self._usable_if_error(live_id, reader)
+            if expired is None:
+                raise
+            result = LookupResult.STALE_IF_ERROR
+            return CachedRoom(expired, result, 0)
+        finally:
+            self._report(result)
+
+    async def invalidate(self, live_id: str) -> None:
+        """Forget a room; the result of a read in flight is not kept."""
+        self._flights.forget(live_id)
+        if self._entries.pop(live_id, None) is not None:
+            self._evictions.inc("write")
+
+    async def mark_missing(self, live_id: str) -> None:
+        """Invalidate a room and remember that it does not exist."""
+        await self.invalidate(live_id)
+        if self._missing.maxsize:
+            self._missing[live_id] = None
+
+    async def aclose(self) -> None:
+        """Wait for the reads in flight, which the upstream's deadline bounds."""
+        await self._flights.aclose()
+
+    async def _load(
+        self, live_id: str, on_sent: Callable[[], None]
+    ) -> tuple[AnchorRoom, EncodedRoom]:
+        try:
+            room = await self._read(live_id, on_sent)
+        except RoomNotFound:
+            if self._flights.is_current(live_id):
+                await self.mark_missing(live_id)
+            raise
+        encoded = self._encode(room.for_viewers())
+        if self._flights.is_current(live_id):
+            self._entries[live_id] = _Entry(encoded, self._clock() + self._lifetimes.fresh)
+        return room, encoded
+
+    def _entry(self, live_id: str) -> _Entry | None:
+        try:
+            return self._entries[live_id]
+        except KeyError:
+            return None
+
+    def _usable_if_error(self, live_id: str, reader: str | None) -> EncodedRoom | None:
+        entry = self._entry(live_id)
+        if entry is None or entry.room.anchor_id == reader:
+            return None
+        expired = self._clock() - entry.fresh_until >= self._lifetimes.error
+        return None if expired else entry.room

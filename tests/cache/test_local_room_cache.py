@@ -1,0 +1,166 @@
+"""LocalRoomCache beyond its port's contract: bounds, evictions, abandoned reads, secrets."""
+
+import asyncio
+
+import pytest
+
+from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.metrics import Metrics
+from gateway.rooms import LookupResult, RoomNotFound
+from gateway.telemetry import SharedMetrics, families
+from tests.fakes.clock import Clock
+from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, title_of
+from tests.fakes.tasks import settle
+from tests.leaks.reachable import texts_in
+from tests.telemetry.counts import nonzero
+
+pytestmark = pytest.mark.anyio
+
+LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, missing=1)
+
+
+class Cached:
+    """A cache over an upstream, and the time both live in."""
+
+    def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
+        self.clock = Clock()
+        self.upstream = HeldUpstream()
+        self.block = SharedMetrics(families(Metrics))
+        metrics = Metrics(self.block)
+        self.rooms = LocalRoomCache(
+            self.upstream.read,
+            encode,
+            size=size,
+            lifetimes=lifetimes,
+            clock=self.clock,
+            report=metrics.lookups.inc,
+            evictions=metrics.evictions,
+        )
+
+    def title(self, live_id: str = "a") -> str | None:
+        """Return the title of the room in memory."""
+        seen = self.rooms.peek(live_id)
+        return None if seen is None else title_of(seen)
+
+    async def get(self, live_id: str = "a") -> str:
+        """Look a room up; return its title."""
+        return title_of(await self.rooms.get(live_id))
+
+
+async def test_a_read_without_readers_is_not_sent() -> None:
+    """A read that all its readers left before it was sent never is."""
+    cached = Cached()
+    cached.upstream.sending.clear()
+    readers = [asyncio.create_task(cached.get()) for _ in range(3)]
+    await settle()
+    for reader in readers:
+        reader.cancel()
+    late = asyncio.create_task(cached.get())
+    await settle()
+    cached.upstream.sending.set()
+    assert await late == "first"
+    assert cached.upstream.reads == ["a"]
+
+
+async def test_a_refresh_is_never_given_up() -> None:
+    """A reader who joins a background refresh and leaves does not cancel it."""
+    cached = Cached()
+    await cached.get()
+    cached.clock.now += 2.5
+    cached.upstream.title = "second"
+    cached.upstream.sending.clear()
+    assert cached.title() == "first"
+    passer_by = asyncio.create_task(cached.rooms.get("a", "alice"))
+    await settle()
+    passer_by.cancel()
+    await settle()
+    cached.upstream.sending.set()
+    await settle()
+    assert cached.title() == "second"
+
+
+async def test_missing_rooms_evict_no_rooms() -> None:
+    """Any number of made-up ids takes one place in ten, and every known room stays."""
+    cached = Cached(size=100)
+    for number in range(90):
+        await cached.get(f"room{number}")
+    cached.upstream.error = RoomNotFound()
+    for number in range(2000):
+        with pytest.raises(RoomNotFound):
+            await cached.get(f"none{number}")
+    assert all(cached.title(f"room{number}") for number in range(90))
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+async def test_size_bound(size: int) -> None:
+    """The bound holds however many rooms are read, also for a cache of one."""
+    cached = Cached(size=size)
+    for number in range(size * 3):
+        await cached.get(f"room{number}")
+    kept = sum(cached.title(f"room{number}") is not None for number in range(size * 3))
+    assert 0 < kept <= size
+    await cached.rooms.mark_missing("none")
+    assert sum(cached.rooms.sizes) <= size
+
+
+async def test_nothing_is_kept_without_lifetimes() -> None:
+    """Lifetimes of zero switch the cache off, while concurrent readers still share a read."""
+    cached = Cached(lifetimes=Lifetimes(fresh=0, revalidate=0, error=0, missing=0))
+    await asyncio.gather(cached.get(), cached.get())
+    assert cached.title() is None
+    cached.upstream.error = RoomNotFound()
+    with pytest.raises(RoomNotFound):
+        await cached.get()
+    assert cached.title() is None
+    assert cached.upstream.reads == ["a", "a"]
+
+
+async def test_no_push_url_is_reachable_from_the_cache() -> None:
+    """No object that the cache refers to holds the secret of a room that it has read."""
+    cached = Cached()
+    fetched = await cached.rooms.get("a", "alice")
+    await settle()
+    texts = texts_in(cached.rooms, HeldUpstream)
+    assert any('"title":"first"' in text for text in texts)
+    assert not any(PUSH_URL in text for text in texts)
+    held = Cached()
+    held.rooms.leak = fetched  # type: ignore[attr-defined]  # positive control
+    assert any(PUSH_URL in text for text in texts_in(held.rooms, HeldUpstream))
+
+
+async def test_closing_waits_for_reads_in_flight() -> None:
+    """At the end waiting readers are answered, and no task is left running."""
+    cached = Cached()
+    before = asyncio.all_tasks()
+    cached.upstream.answering.clear()
+    reader = asyncio.create_task(cached.get())
+    await settle()
+    closing = asyncio.create_task(cached.rooms.aclose())
+    await settle()
+    assert not closing.done()
+    cached.upstream.answering.set()
+    await closing
+    assert await reader == "first"
+    assert asyncio.all_tasks() == before
+
+
+async def test_lookups_are_counted_by_result() -> None:
+    """The metric has a series for every result, and a lookup counts once."""
+    assert {labels[0] for labels in Metrics.lookups.series} == set(LookupResult)
+    cached = Cached()
+    await asyncio.gather(*(cached.get() for _ in range(3)))
+    cached.title()
+    assert nonzero(cached.block, Metrics.lookups) == {("miss",): 1, ("coalesced",): 2, ("hit",): 1}
+
+
+async def test_evictions_are_counted_by_reason() -> None:
+    """Evictions for space and for writes are counted, writes to rooms not cached are not."""
+    cached = Cached(size=10)
+    for number in range(12):
+        await cached.get(str(number))
+    await cached.rooms.invalidate("11")
+    await cached.rooms.invalidate("11")
+    assert nonzero(cached.block, Metrics.evictions) == {("capacity",): 3, ("write",): 1}
+    assert cached.rooms.sizes == (8, 0)
+    await cached.rooms.mark_missing("10")
+    assert cached.rooms.sizes == (7, 1)

@@ -1,0 +1,215 @@
+"""Rooms, callers, and fakes of the domain's ports that record their calls."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from gateway.rooms import (
+    Anchor,
+    AnchorRoom,
+    CachedRoom,
+    Caller,
+    Creator,
+    EncodedRoom,
+    FreshRoom,
+    IdempotencyClaim,
+    LookupResult,
+    NewRoom,
+    Outcome,
+    RoomService,
+    Scopes,
+    ViewerRoom,
+)
+from gateway.secret import Secret
+
+PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
+SCOPES = Scopes(admin="rooms:admin")
+
+ALICE = Caller("alice")
+BOB = Caller("bob")
+BOB_SCOPED = Caller("bob", frozenset({"rooms", "admin", "rooms:admin2", "ROOMS:ADMIN"}))
+ADMIN = Caller("root", frozenset({"rooms:admin"}))
+
+CREATED, LIVING, ENDED = 0, 1, 2
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def room_of(
+    anchor_id: str = "alice", live_status: int = LIVING, live_id: str = "1", title: str = "Friday"
+) -> AnchorRoom:
+    """Return a room of this anchor in this state."""
+    return AnchorRoom(
+        live_id=live_id,
+        title=title,
+        notice="",
+        cover_url="",
+        extends={},
+        anchor_info=Anchor(anchor_id, 1, "Nick", "", {}),
+        anchor_status=1,
+        pk_id="",
+        online_count=0,
+        start_time=None,
+        end_time=None,
+        chat_id=1,
+        push_url=Secret(PUSH_URL),
+        hls_url="",
+        rtmp_url="",
+        flv_url="",
+        pv=0,
+        uv=0,
+        live_status=live_status,
+    )
+
+
+class Upstream:
+    """An upstream with scripted reads, in turn, and an `error` for writes, if any."""
+
+    def __init__(
+        self,
+        *reads: AnchorRoom | Exception,
+        error: Exception | None = None,
+        log: list[str] | None = None,
+    ) -> None:
+        self._reads = list(reads)
+        self._error = error
+        self.calls: list[str] = [] if log is None else log
+
+    async def create(self, room: NewRoom) -> AnchorRoom:
+        """Create a room of the anchor asked for."""
+        self._write("create")
+        return room_of(room.anchor_id, CREATED)
+
+    async def read(self, live_id: str, _on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+        """Read a room."""
+        self.calls.append(f"read {live_id}")
+        outcome = self._reads.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def stop(self, live_id: str) -> None:
+        """Stop a room."""
+        self._write(f"stop {live_id}")
+
+    async def delete(self, live_id: str) -> None:
+        """Delete a room."""
+        self._write(f"delete {live_id}")
+
+    def _write(self, call: str) -> None:
+        self.calls.append(call)
+        if self._error is not None:
+            raise self._error
+
+
+class HeldUpstream:
+    """An upstream whose reads wait for `sending`, count as sent, and wait for `answering`.
+
+    They bring a room with `title`, or raise `error`, as set at the moment of sending.
+    """
+
+    def __init__(self) -> None:
+        self.reads: list[str] = []
+        self.sending = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.sending.set()
+        self.answering.set()
+        self.title = "first"
+        self.error: Exception | None = None
+
+    async def read(self, live_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+        """Read a room of alice's."""
+        await self.sending.wait()
+        on_sent()
+        self.reads.append(live_id)
+        room = room_of(live_id=live_id, title=self.title)
+        error = self.error
+        await self.answering.wait()
+        if error is not None:
+            raise error
+        return room
+
+
+class IdempotencyStore:
+    """A store without bounds that compares no fingerprints; `known` has outcomes by key."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Outcome] = {}
+        self.calls: list[str] = []
+
+    async def begin(self, claim: IdempotencyClaim) -> Outcome | None:
+        """Return the outcome, if known."""
+        self.calls.append("begin")
+        return self.known.get(claim.key)
+
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
+        """Record the outcome."""
+        self.calls.append("settle")
+        self.known[claim.key] = outcome
+
+    async def release(self, _claim: IdempotencyClaim) -> None:
+        """Record the call."""
+        self.calls.append("release")
+
+
+def encode(room: ViewerRoom) -> EncodedRoom:
+    """Return a room as the edge encodes it, but for its tag."""
+    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), b'"tag"')
+
+
+def cached_of(room: AnchorRoom, result: LookupResult = LookupResult.HIT) -> CachedRoom:
+    """Return a room as a cache serves it."""
+    return CachedRoom(encode(room.for_viewers()), result, 1)
+
+
+def title_of(found: CachedRoom | FreshRoom) -> str:
+    """Return the title of a room that a cache gave."""
+    cached = found if isinstance(found, CachedRoom) else found.cached
+    return str(msgspec.json.decode(cached.room.body)["title"])
+
+
+class RoomCache:
+    """A cache with `remembered` rooms for viewers; others are read as `reads` say, by id."""
+
+    def __init__(
+        self,
+        *reads: AnchorRoom | tuple[str, Exception],
+        remembered: Sequence[AnchorRoom] = (),
+        log: list[str] | None = None,
+    ) -> None:
+        self._reads = {each[0] if isinstance(each, tuple) else each.live_id: each for each in reads}
+        self._remembered = {room.live_id: cached_of(room) for room in remembered}
+        self.calls: list[str] = [] if log is None else log
+
+    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+        """Return a remembered room, unless `reader` is its anchor."""
+        seen = self._remembered.get(live_id)
+        return None if seen is None or seen.room.anchor_id == reader else seen
+
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a remembered room, or what is read."""
+        seen = self.peek(live_id, reader)
+        if seen is not None:
+            return seen
+        self.calls.append(f"read {live_id}")
+        outcome = self._reads[live_id]
+        if isinstance(outcome, tuple):
+            raise outcome[1]
+        return FreshRoom(outcome, cached_of(outcome, LookupResult.MISS))
+
+    async def invalidate(self, live_id: str) -> None:
+        """Record the call."""
+        self.calls.append(f"invalidate {live_id}")
+
+    async def mark_missing(self, live_id: str) -> None:
+        """Record the call."""
+        self.calls.append(f"mark_missing {live_id}")
+
+
+def service(
+    upstream: Upstream, cache: RoomCache | None = None, scopes: Scopes = SCOPES
+) -> RoomService:
+    """Return a service over these."""
+    creator = Creator(upstream, IdempotencyStore())
+    return RoomService(upstream, cache or RoomCache(), creator, scopes, patience=5)

@@ -1,0 +1,213 @@
+"""The contract of `IdempotencyStore`, for every implementation: one row in `IMPLEMENTATIONS`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from msgspec import structs
+
+from gateway.rooms import (
+    Created,
+    Failed,
+    IdempotencyClaim,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyStore,
+    Outcome,
+)
+from gateway.stores import LocalIdempotencyStore
+from tests.fakes.clock import Clock
+from tests.fakes.rooms import room_of
+
+T = TypeVar("T")
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86_400
+ROOM = Created(room_of().for_viewers())
+FAILED = Failed("upstream_error")
+CLAIM = IdempotencyClaim("alice", "key", "print")
+
+Make = Callable[[Clock], AbstractAsyncContextManager[IdempotencyStore]]
+
+
+@asynccontextmanager
+async def local(clock: Clock) -> AsyncGenerator[IdempotencyStore]:
+    """Give a store in this process's memory."""
+    yield LocalIdempotencyStore(clock)
+
+
+IMPLEMENTATIONS: MappingProxyType[str, Make] = MappingProxyType({"local": local})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the time of one test."""
+    return Clock()
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def store(request: pytest.FixtureRequest, clock: Clock) -> AsyncGenerator[IdempotencyStore]:
+    """Give each implementation in turn."""
+    async with IMPLEMENTATIONS[request.param](clock) as made:
+        yield made
+
+
+async def settled(
+    store: IdempotencyStore, outcome: Outcome = ROOM, claim: IdempotencyClaim = CLAIM
+) -> None:
+    """Begin a claim and settle it."""
+    assert await store.begin(claim) is None
+    await store.settle(claim, outcome)
+
+
+@pytest.mark.parametrize("outcome", [ROOM, FAILED])
+async def test_the_first_outcome_is_given_again(store: IdempotencyStore, outcome: Outcome) -> None:
+    """Every later use of a key gets the outcome of the first."""
+    await settled(store, outcome)
+    assert [await store.begin(CLAIM) for _ in range(3)] == [outcome] * 3
+
+
+async def test_an_outcome_is_kept_for_a_day(store: IdempotencyStore, clock: Clock) -> None:
+    """A day after a create has ended its key is new, however often it was used."""
+    await settled(store)
+    for _ in range(3):
+        clock.now += DAY / 3 - 0.1
+        assert await store.begin(CLAIM) == ROOM
+    clock.now += 0.4
+    assert await store.begin(CLAIM) is None
+
+
+async def test_one_use_of_a_key_runs_at_a_time(store: IdempotencyStore) -> None:
+    """One of many concurrent uses begins and the rest are refused, until it is released."""
+    begun = await asyncio.gather(*(store.begin(CLAIM) for _ in range(9)), return_exceptions=True)
+    assert begun.count(None) == 1
+    assert sum(isinstance(each, IdempotencyInProgress) for each in begun) == 8
+    with pytest.raises(IdempotencyInProgress) as caught:
+        await store.begin(CLAIM)
+    assert caught.value.retry_after == 1
+    await store.release(CLAIM)
+    assert await store.begin(CLAIM) is None
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_another_create_is_refused(store: IdempotencyStore, *, running: bool) -> None:
+    """A key that stands for one create is refused for another, running or settled."""
+    another = structs.replace(CLAIM, fingerprint="another")
+    if running:
+        await store.begin(CLAIM)
+    else:
+        await settled(store)
+    with pytest.raises(IdempotencyKeyReused):
+        await store.begin(another)
+    if running:
+        with pytest.raises(IdempotencyInProgress):
+            await store.begin(CLAIM)
+    else:
+        assert await store.begin(CLAIM) == ROOM
+
+
+async def test_an_outcome_can_be_replaced(store: IdempotencyStore) -> None:
+    """A second `settle` of a claim replaces the first outcome."""
+    await settled(store)
+    await store.settle(CLAIM, FAILED)
+    assert await store.begin(CLAIM) == FAILED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        IdempotencyClaim("bob", "key", "print"),
+        IdempotencyClaim("alice", "Key", "x"),
+        IdempotencyClaim("ali", "cekey", ""),
+    ],
+)
+async def test_keys_do_not_meet(store: IdempotencyStore, other: IdempotencyClaim) -> None:
+    """Another user's equal key, and another key, are new keys."""
+    await settled(store)
+    assert await store.begin(other) is None
+    assert await store.begin(CLAIM) == ROOM
+
+
+class History(RuleBasedStateMachine):
+    """A few users with few keys and bodies, against a model without bounds."""
+
+    claims = st.builds(
+        IdempotencyClaim, st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("12")
+    )
+    outcomes = st.sampled_from([ROOM, FAILED])
+
+    make: Make
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.runner = asyncio.Runner()
+        self.made = self.make(self.clock)
+        self.store = self.run(self.made.__aenter__())
+        self.running: dict[tuple[str, str], IdempotencyClaim] = {}
+        self.ended: dict[tuple[str, str], tuple[IdempotencyClaim, Outcome, float]] = {}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of `work`."""
+        return self.runner.run(work)
+
+    def teardown(self) -> None:
+        """Close the store."""
+        self.run(self.made.__aexit__(None, None, None))
+        self.runner.close()
+
+    @rule(claim=claims)
+    def begin(self, claim: IdempotencyClaim) -> None:
+        """Use a key."""
+        key = (claim.user_id, claim.key)
+        held, outcome, _ = self.ended.get(key, (self.running.get(key), None, 0.0))
+        if held is None:
+            assert self.run(self.store.begin(claim)) is None
+            self.running[key] = claim
+        elif held != claim:
+            with pytest.raises(IdempotencyKeyReused):
+                self.run(self.store.begin(claim))
+        elif outcome is None:
+            with pytest.raises(IdempotencyInProgress):
+                self.run(self.store.begin(claim))
+        else:
+            assert self.run(self.store.begin(claim)) == outcome
+
+    @rule(data=st.data(), outcome=st.none() | outcomes)
+    def end(self, data: st.DataObject, outcome: Outcome | None) -> None:
+        """End a running claim, with or without an outcome."""
+        if not self.running:
+            return
+        key = data.draw(st.sampled_from(sorted(self.running)))
+        claim = self.running.pop(key)
+        if outcome is None:
+            self.run(self.store.release(claim))
+        else:
+            self.run(self.store.settle(claim, outcome))
+            self.ended[key] = (claim, outcome, self.clock.now + DAY)
+
+    @rule(seconds=st.sampled_from([1, 3600, DAY / 2, DAY]))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.now += seconds
+        now = self.clock.now
+        self.ended = {key: kept for key, kept in self.ended.items() if kept[2] > now}
+
+
+HISTORIES = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None
+)
+
+
+@pytest.mark.parametrize("make", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+def test_any_history(make: Make) -> None:
+    """In any order of uses, ends and pauses a store gives what its model gives."""
+    machine = type("HistoryOfOne", (History,), {"make": staticmethod(make)})
+    run_state_machine_as_test(machine, settings=HISTORIES)
