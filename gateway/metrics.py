@@ -77,8 +77,8 @@ class Metrics(DeclaredMetrics):
     lookups = counter(
         "gateway_cache_lookups_total",
         "Room lookups: from memory (hit, stale, missing), by a read (miss), by waiting for "
-        "another's read (coalesced), by the room's anchor (bypass), or an old room after a failed read "
-        "(stale_if_error).",
+        "another's read (coalesced), by the room's anchor (bypass), or an old room after a failed "
+        "read (stale_if_error).",
         result=LookupResult,
     )
     evictions = counter(

@@ -106,7 +106,7 @@ def test_no_two_modules_have_one_name() -> None:
     """A module or package has a name of its own, so that the name alone says which is meant."""
     names = Counter(name.rpartition(".")[2] for name in OURS)
     twice = {name for name, count in names.items() if count > 1}
-    assert twice - {"upstream"} == set()  # until the ports stand in one module
+    assert twice == set()
 
 
 @pytest.mark.parametrize("name", DIRECTION)

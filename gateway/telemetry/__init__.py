@@ -15,8 +15,6 @@ from .sampling import sampling
 from .shared_metrics import SharedMetrics
 from .sink import Sink, Stream
 
-Metrics = Any  # until cache/ and upstream/ take instruments: then delete
-
 __all__ = [
     "OTHER",
     "UNMATCHED",
@@ -28,7 +26,6 @@ __all__ = [
     "Gauge",
     "Histogram",
     "Kind",
-    "Metrics",
     "RequestContext",
     "ServerLine",
     "SharedMetrics",

@@ -1,7 +1,6 @@
 """The log and the access log of a worker."""
 
 from collections.abc import Callable
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -18,10 +17,8 @@ class Telemetry:
         self,
         log: FilteringBoundLogger,
         access_log: AccessLog | None,
-        metrics: Any = None,  # noqa: ANN401  # until edge.Front takes instruments: then delete
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = log
         self.access_log = access_log
-        self.metrics = metrics
         self.close = close
