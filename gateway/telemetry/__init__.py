@@ -1,7 +1,5 @@
 """The machinery of logs and metrics. Imports nothing else of the gateway."""
 
-from typing import Any
-
 from .access import AccessLog, as_event, as_json, caller_ids
 from .bundle import Telemetry
 from .declaration import DeclaredMetrics, counter, families, gauge, histogram
