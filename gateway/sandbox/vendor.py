@@ -42,11 +42,6 @@ _Operation = Callable[[], Awaitable[Outcome]]
 _CALLS_KEPT = 1_000
 _POLL = 0.01
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
-_REASONS = {
-    200: "Welcome",
-    429: "429 Too Many Requests",
-    503: "503 Service Temporarily Unavailable",
-}
 
 
 class _Answer(Struct, frozen=True):
