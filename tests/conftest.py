@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from gateway.sandbox import DialectName, Sandbox, running
+from gateway.sandbox import DialectName, Faults, Sandbox, running
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,14 +29,16 @@ UNLIMITED = {
 
 @contextmanager
 def running_sandbox(
-    dialect: DialectName = "documented", environ: Mapping[str, str] | None = None
+    dialect: DialectName = "documented",
+    environ: Mapping[str, str] | None = None,
+    faults: Faults | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox in a thread; its access log and its rate limits are off."""
     started: Future[tuple[Sandbox, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         settings = {**UNLIMITED, "GATEWAY_ACCESS_LOG": "off", **(environ or {})}
-        async with running(dialect=dialect, environ=settings) as sandbox:
+        async with running(dialect=dialect, faults=faults, environ=settings) as sandbox:
             leave = asyncio.Event()
             started.set_result((sandbox, asyncio.get_running_loop(), leave))
             await leave.wait()
@@ -73,6 +75,12 @@ def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client of the gateway, not signed in."""
     with httpx.Client(base_url=sandbox.url, trust_env=False) as client:
         yield client
+
+
+def go_live(sandbox: Sandbox, live_id: str) -> None:
+    """Let a room go live, as its anchor's app would."""
+    url = f"{sandbox.upstream_url}/sandbox/rooms/{live_id}/live"
+    assert httpx.post(url, trust_env=False).status_code == 200
 
 
 def signed_in(sandbox: Sandbox, user_id: str) -> dict[str, str]:

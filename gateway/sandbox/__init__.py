@@ -1,8 +1,9 @@
 """The sandbox: a simulated vendor with a gateway in front, on loopback."""
 
 from .run import USERS, Sandbox, running
+from .switches import Faults
 from .vendor import Vendor
 from .welcome import welcome
 from .wording import DialectName
 
-__all__ = ["USERS", "DialectName", "Sandbox", "Vendor", "running", "welcome"]
+__all__ = ["USERS", "DialectName", "Faults", "Sandbox", "Vendor", "running", "welcome"]

@@ -1,7 +1,7 @@
 """The body of a create call, as strict as the vendor's documentation.
 
-Unknown fields are ignored and `null` is refused. Times have the form `YYYY-MM-DD HH:MM:SS`, in
-UTC+8.
+Unknown fields are ignored and `null` is refused. Times have the form `YYYY-MM-DD HH:MM:SS`, without
+a zone.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -10,8 +10,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from .go_json import go_json
+
 _FORMAT = "%Y-%m-%d %H:%M:%S"
-_ZONE = timezone(timedelta(hours=8))
 
 
 class Create(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,12 @@ class Create(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for text in (self.start_at, self.end_at, self.publish_expire_at):
             if text is not UNSET:
-                epoch_seconds(text)
+                _parsed(text)
+
+    def extends_text(self) -> str:
+        """Return `extends` as written to its column."""
+        extends = None if self.extends is UNSET else dict(sorted(self.extends.items()))
+        return go_json(extends).decode()
 
 
 def parse_create(body: bytes) -> Create:
@@ -40,9 +46,15 @@ def parse_create(body: bytes) -> Create:
         raise ValueError("nested too deeply") from error
 
 
-def epoch_seconds(text: str) -> int:
-    """Parse a vendor time; raise ValueError for any other format."""
-    moment = datetime.strptime(text, _FORMAT).replace(tzinfo=_ZONE)
+def epoch_seconds(text: str | UnsetType, hours: int) -> int | None:
+    """Return a vendor time in a zone so many hours ahead of UTC as epoch seconds."""
+    if text is UNSET:
+        return None
+    return int(_parsed(text).replace(tzinfo=timezone(timedelta(hours=hours))).timestamp())
+
+
+def _parsed(text: str) -> datetime:
+    moment = datetime.strptime(text, _FORMAT)  # noqa: DTZ007  # the zone is the service's own
     if moment.strftime(_FORMAT) != text:
         raise ValueError(f"time {text!r} does not have the form YYYY-MM-DD HH:MM:SS")
-    return int(moment.timestamp())
+    return moment

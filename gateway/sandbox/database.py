@@ -1,164 +1,167 @@
-"""The simulated vendor's rooms.
+"""The simulated vendor's rooms, as rows of its database.
 
-- The simulated anchor goes live at once. The create reply says created (0); later replies say
-  living (1), with `start_time` set to the moment of creation. A room with `start_at` in the future
-  stays created until then.
-- Only a stop ends a room (2); `end_at` has no effect.
-- A delete is soft: the record stays but is never found.
-- Unset times are as in the service: Go's zero time, but 0 for `start_time` after the create reply.
-  `extends` is null if never set.
-- `push_url` is made once, at creation, and outlives the broadcast.
+- A row is created (0), then living (1) only once someone goes live, then ended (2) by a stop.
+- A delete is soft: the row stays but is never found.
+- `start_at` and `end_at` are the planned times until the room really starts and ends.
+- Reads see the state `faults.lag` seconds ago; writes take the newest.
+- Text too long for its column is an error, or cut in silence with a lax `sql_mode`. A row with cut
+  `extends` can never be read again.
 - The store is bounded; the oldest rooms are evicted first.
 """
 
 from collections.abc import Callable
 
-from msgspec import UNSET, Struct
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
-from .create import Create, epoch_seconds
-from .urls import play_urls, push_url, stream_token
+from .switches import DatabaseError, Faults
+from .users import User
 
 CREATED, LIVING, ENDED = 0, 1, 2
 GO_ZERO_TIME = -62135596800
 """The year 1 in epoch seconds, shown by the service for an unset time."""
 
 _LIMIT = 10_000
-_PUSH_LIFETIME = 86_400
+_COLUMNS = (("title", 128), ("notice", 255), ("cover_url", 255), ("extends", 1024))
 
 
-class Anchor(Struct, frozen=True):
-    """A registered user. `extends` is never set here."""
+class Row(Struct, frozen=True, kw_only=True):
+    """A room as stored. Times are epoch seconds; `extends` is the JSON text of its column."""
 
-    user_id: str
-    im_userid: int
-    nick: str
-    avatar: str = ""
-    extends: dict[str, str] | None = None
-
-
-class Room(Struct, kw_only=True):
-    """A stored room. `living_from` and `ended_at` are epoch seconds."""
-
+    id: int = 0
     live_id: str
-    request: Create
-    anchor: Anchor
+    title: str
+    notice: str
+    cover_url: str
+    extends: str
+    anchor_id: str
+    live_status: int = CREATED
+    pk_id: str = ""
+    online_count: int = 0
+    start_at: int | None
+    end_at: int | None
     chat_id: int
     push_url: str
-    room_token: str
-    living_from: float
-    ended_at: int | None = None
-    deleted: bool = False
+    rtmp_play_url: str
+    flv_play_url: str
+    hls_play_url: str
+    last_heartbeat_at: int | None = None
+    created_at: int
+    updated_at: int
+    deleted_at: int | None = None
+    stop_reason: str = ""
+    stop_user_id: str = ""
+    stop_at: int | None = None
+    unreview_censor_count: int = 0
+    last_censor_time: int = 0
 
-    def status(self, now: float) -> int:
-        """Return `live_status` at `now`, epoch seconds."""
-        if self.ended_at is not None:
-            return ENDED
-        return LIVING if now >= self.living_from else CREATED
+    def as_stored(self) -> dict[str, object]:
+        """Return the row with `extends` decoded, or as text where that fails."""
+        try:
+            extends = msgspec.json.decode(self.extends)
+        except msgspec.DecodeError:
+            extends = self.extends
+        return asdict(self) | {"extends": extends}
 
-    def as_created(self) -> dict[str, object]:
-        """Return the room as in the create reply."""
-        return self._shown(CREATED, start_time=GO_ZERO_TIME)
-
-    def as_read(self, now: float) -> dict[str, object]:
-        """Return the room as in the reply to a read at `now`, epoch seconds."""
-        status = self.status(now)
-        return self._shown(status, start_time=0 if status == CREATED else int(self.living_from))
-
-    def _shown(self, status: int, start_time: int) -> dict[str, object]:
-        extends = self.request.extends
+    def as_room(self, anchor: User, unset_start: int, anchor_status: str) -> dict[str, object]:
+        """Return the room in a reply. The counters and `anchor_status` are always 0."""
         room: dict[str, object] = {
             "live_id": self.live_id,
-            "title": self.request.title,
-            "notice": self.request.notice,
-            "cover_url": self.request.cover_url,
-            "extends": None if extends is UNSET else extends,
-            "anchor_info": self.anchor,
-            "anchor_status": 1 if status == LIVING else 0,
-            "room_token": self.room_token,
-            "pk_id": "",
-            "online_count": 0,
-            "start_time": start_time,
-            "end_time": GO_ZERO_TIME if self.ended_at is None else self.ended_at,
+            "title": self.title,
+            "notice": self.notice,
+            "cover_url": self.cover_url,
+            "extends": msgspec.json.decode(self.extends),
+            "anchor_info": anchor,
+            anchor_status: 0,
+            "room_token": "",
+            "pk_id": self.pk_id,
+            "online_count": self.online_count,
+            "start_time": unset_start if self.start_at is None else self.start_at,
+            "end_time": GO_ZERO_TIME if self.end_at is None else self.end_at,
             "chat_id": self.chat_id,
             "push_url": self.push_url,
-            **play_urls(self.live_id),
+            "hls_url": self.hls_play_url,
+            "rtmp_url": self.rtmp_play_url,
+            "flv_url": self.flv_play_url,
             "pv": 0,
             "uv": 0,
             "total_count": 0,
             "total_mics": 0,
-            "live_status": status,
+            "live_status": self.live_status,
         }
-        return room | self._stop()
-
-    def _stop(self) -> dict[str, object]:
-        if self.ended_at is None:
-            return {}
-        return {
-            "stop_reason": "normal",
-            "stop_user_id": self.anchor.user_id,
-            "stop_at": self.ended_at,
-        }
+        stop = {name: getattr(self, name) for name in ("stop_reason", "stop_user_id", "stop_at")}
+        return room | {name: value for name, value in stop.items() if value}
 
 
 class Rooms:
-    """Registered anchors and their rooms, at most `limit` of them."""
+    """The table of rooms, at most `limit` of them, each with its versions by time of writing."""
 
-    def __init__(self, secret_key: str, clock: Callable[[], float], limit: int = _LIMIT) -> None:
-        self._secret_key = secret_key
+    def __init__(self, faults: Faults, clock: Callable[[], float], limit: int = _LIMIT) -> None:
+        self._faults = faults
         self._clock = clock
         self._limit = limit
-        self._last_id = 10**18
-        self._anchors: dict[str, Anchor] = {}
-        self._rooms: dict[str, Room] = {}
+        self._inserted = 0
+        self._versions: dict[str, list[tuple[float, Row]]] = {}
 
     def __len__(self) -> int:
-        return len(self._rooms)
+        return len(self._versions)
 
-    def register(self, user_id: str) -> Anchor:
-        """Register the user `user_id` as an anchor, if new, and return it."""
-        if user_id not in self._anchors:
-            self._anchors[user_id] = Anchor(user_id, self.new_id(), nick=user_id)
-        return self._anchors[user_id]
+    def all(self) -> list[Row]:
+        """Return every row in its newest version, deleted ones too."""
+        return [versions[-1][1] for versions in self._versions.values()]
 
-    def create(self, request: Create) -> Room | None:
-        """Store a new room; None if its anchor is not registered."""
-        anchor = self._anchors.get(request.anchor_id)
-        if anchor is None:
-            return None
-        room = self._new_room(request, anchor)
-        self._rooms[room.live_id] = room
-        if len(self._rooms) > self._limit:
-            del self._rooms[next(iter(self._rooms))]
-        return room
+    def find(self, live_id: str) -> Row | None:
+        """Return the newest version of a row; None if unknown or deleted. Faults do not matter."""
+        versions = self._versions.get(live_id)
+        return _present(versions[-1][1]) if versions else None
 
-    def find(self, live_id: str) -> Room | None:
-        """Return the room unless it is unknown or deleted."""
-        room = self._rooms.get(live_id)
-        return None if room is None or room.deleted else room
+    def read(self, live_id: str) -> Row:
+        """Return a row as the replica has it; raise DatabaseError."""
+        self._faults.connect()
+        seen_until = self._clock() - self._faults.lag
+        versions = self._versions.get(live_id, [])
+        row = next((row for since, row in reversed(versions) if since <= seen_until), None)
+        if row is None or _present(row) is None:
+            raise DatabaseError("record not found")
+        try:
+            msgspec.json.decode(row.extends)
+        except msgspec.DecodeError as error:
+            raise DatabaseError("unexpected end of JSON input") from error
+        return row
 
-    def stop(self, room: Room) -> bool:
-        """End `room` if it is living; return true if it was."""
-        now = self._clock()
-        if room.status(now) != LIVING:
-            return False
-        room.ended_at = int(now)
-        return True
+    def insert(self, row: Row) -> Row:
+        """Store a new row and return it with its id; raise DatabaseError.
 
-    def new_id(self) -> int:
-        """Return a new 19-digit id, always increasing: milliseconds, then a counter."""
-        self._last_id = max(self._last_id + 1, int(self._clock() * 1000) << 20)
-        return self._last_id
+        With a lax `sql_mode` what is stored is cut to its columns, and what is returned is not.
+        """
+        self._inserted += 1
+        row = replace(row, id=self._inserted)
+        stored = {name: self._faults.fit(name, getattr(row, name), at) for name, at in _COLUMNS}
+        with self._faults.commit():
+            self.put(replace(row, **stored))
+        if len(self._versions) > self._limit:
+            del self._versions[next(iter(self._versions))]
+        return row
 
-    def _new_room(self, request: Create, anchor: Anchor) -> Room:
-        now, live_id = self._clock(), str(self.new_id())
-        start, expire = request.start_at, request.publish_expire_at
-        expires = int(now) + _PUSH_LIFETIME if expire is UNSET else epoch_seconds(expire)
-        return Room(
-            live_id=live_id,
-            request=request,
-            anchor=anchor,
-            chat_id=self.new_id(),
-            push_url=push_url(live_id, expires, self._secret_key),
-            room_token=stream_token(f"/rtc/{live_id}", self._secret_key),
-            living_from=now if start is UNSET else max(now, epoch_seconds(start)),
-        )
+    def update(self, row: Row) -> None:
+        """Store a changed row; raise DatabaseError, also if it was deleted meanwhile."""
+        if self.find(row.live_id) is None:
+            raise DatabaseError(f"Error 1062: Duplicate entry '{row.id}' for key 'PRIMARY'")
+        with self._faults.commit():
+            self.put(row)
+
+    def delete(self, live_id: str) -> None:
+        """Mark a row as deleted, if it is there; raise DatabaseError."""
+        row = self.find(live_id)
+        with self._faults.commit():
+            if row is not None:
+                self.put(replace(row, deleted_at=int(self._clock())))
+
+    def put(self, row: Row) -> None:
+        """Store a version of a row, whatever the faults."""
+        self._versions.setdefault(row.live_id, []).append((self._clock(), row))
+
+
+def _present(row: Row) -> Row | None:
+    return row if row.deleted_at is None else None

@@ -18,6 +18,7 @@ from gateway.metrics import Metrics
 from gateway.settings import Settings, load
 from gateway.telemetry import Sink
 
+from .switches import Faults
 from .vendor import Vendor
 from .wording import DialectName
 
@@ -55,14 +56,16 @@ async def running(
     port: int = 0,
     upstream_port: int = 0,
     dialect: DialectName = "documented",
+    faults: Faults | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Sandbox]:
     """Run both in this event loop until the block is left. Port 0 means any free port.
 
-    `environ` adds settings for the gateway. Raises PortTaken or SettingsError.
+    `faults` are the vendor's switches, all healthy by default. `environ` adds settings for the
+    gateway. Raises PortTaken or SettingsError.
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
-    vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS)
+    vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS, faults=faults)
     async with serving.listening(vendor, upstream_port) as vendor_port:
         upstream_url = f"http://{serving.LOOPBACK}:{vendor_port}"
         settings = load(

@@ -7,18 +7,18 @@ from base64 import urlsafe_b64encode
 def push_url(live_id: str, expires: int, secret_key: str) -> str:
     """Return the push address, with a token valid until `expires`, epoch seconds."""
     path = f"/sandbox/{live_id}?e={expires}"
-    return f"rtmp://publish.live.invalid{path}&token={stream_token(path, secret_key)}"
+    return f"rtmp://publish.live.invalid{path}&token={_stream_token(path, secret_key)}"
 
 
-def stream_token(path: str, secret_key: str) -> str:
+def _stream_token(path: str, secret_key: str) -> str:
     """Return the push authentication token for `path`."""
     return urlsafe_b64encode(hmac.digest(secret_key.encode(), path.encode(), "sha1")).decode()
 
 
 def play_urls(live_id: str) -> dict[str, str]:
-    """Return the play addresses by field name. They have no token."""
+    """Return the play addresses by protocol. They have no token."""
     return {
-        "hls_url": f"https://hls.live.invalid/sandbox/{live_id}.m3u8",
-        "rtmp_url": f"rtmp://play.live.invalid/sandbox/{live_id}",
-        "flv_url": f"https://flv.live.invalid/sandbox/{live_id}.flv",
+        "hls": f"https://hls.live.invalid/sandbox/{live_id}.m3u8",
+        "rtmp": f"rtmp://play.live.invalid/sandbox/{live_id}",
+        "flv": f"https://flv.live.invalid/sandbox/{live_id}.flv",
     }

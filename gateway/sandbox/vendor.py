@@ -1,55 +1,62 @@
-"""The simulated vendor: four calls, a signature check and both dialects.
+"""The simulated vendor: its server API on rooms and users, in both dialects.
 
 A pure ASGI application without a framework. It shares no code with the gateway, so the two can
 agree only by the vendor's published interface.
 
 - An unknown path or method gets a plain-text 404 before any signature check, as in the service.
-- `calls` records every HTTP request, refused ones too.
+- `calls` records every HTTP request but those of control routes, refused ones too.
 - `Date` follows the vendor's own clock, so clock skew can be simulated.
-- `database` has the behaviour of rooms, `wording` the text of replies.
+- `switches` has the faults, `control` the routes under `/sandbox` to set them, `room_calls` and
+  `user_calls` the behaviour, `database` and `users` what is stored, `wording` the text of replies.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from email.utils import formatdate
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from .create import parse_create
-from .database import Room, Rooms
+from .control import Control
+from .database import Rooms
+from .go_json import go_json
+from .ids import Ids
 from .request import Call
+from .room_calls import RoomCalls
+from .switches import Faults
+from .user_calls import UserCalls
+from .users import Users
 from .verification import is_authentic
-from .wording import DIALECTS, TEXT, DialectName, Wording
+from .wording import DIALECTS, JSON, DialectName, Outcome, Wording
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+_Operation = Callable[[], Awaitable[Outcome]]
 
 _CALLS_KEPT = 1_000
-
-
-class _Outcome(Struct, frozen=True):
-    wording: Wording
-    data: dict[str, object] | None = None
-    error: str = ""
+_POLL = 0.01
+_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 
 
 class _Answer(Struct, frozen=True):
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Vendor:
     """The simulated live-room service, an ASGI application.
 
-    `anchors` are registered at startup; `clock` gives epoch seconds. For tests: `calls` has the
-    last requests and `rooms` the stored rooms. While `failing_creates` is set, every create fails
-    as if the vendor's storage were down.
+    `anchors` are registered at startup; `clock` gives epoch seconds; `pause` is awaited again and
+    again while a call hangs. For tests: `calls` has the last requests, `rooms` the stored rows and
+    `faults` the switches.
     """
 
     def __init__(
@@ -59,20 +66,37 @@ class Vendor:
         *,
         dialect: DialectName = "documented",
         anchors: Iterable[str] = (),
+        faults: Faults | None = None,
         clock: Callable[[], float] = time.time,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._keys = {access_key: secret_key}
         self._dialect = DIALECTS[dialect]
         self._clock = clock
-        self.rooms = Rooms(secret_key, clock)
+        self._pause = pause
+        self._new_id = Ids(clock)
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
-        self.failing_creates = False
+        self.faults = faults or Faults()
+        self.rooms = Rooms(self.faults, clock)
+        self._users = Users(self.faults, clock, self._new_id)
+        self._room_calls = RoomCalls(
+            self._dialect,
+            self.rooms,
+            self._users,
+            self.faults,
+            secret_key=secret_key,
+            clock=clock,
+            new_id=self._new_id,
+            wait_while=self._wait_while,
+        )
+        self._user_calls = UserCalls(self._dialect, self._users, self.faults, self._wait_while)
+        self._control = Control(dialect, self.rooms, self._users, self.faults, self._room_calls)
         for user_id in anchors:
             self.register(user_id)
 
     def register(self, user_id: str) -> None:
-        """Register `user_id` as an anchor, so that it may have rooms."""
-        self.rooms.register(user_id)
+        """Register `user_id` as an anchor, if new, as if it had always been one."""
+        self._users.add(user_id)
 
     def issue_keys(self, access_key: str, secret_key: str) -> None:
         """Accept this key pair from now on, beside earlier ones."""
@@ -86,60 +110,53 @@ class Vendor:
         """Serve one request, or the lifespan."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+            return
+        call = self._call(scope, await _read_body(receive))
+        if call.raw_path.split("/")[1:2] == ["sandbox"]:
+            controlled = await self._control.answer(call)
+            answer = _Answer(controlled.status, JSON, go_json(controlled.data))
         else:
-            call = self._call(scope, await _read_body(receive))
             self.calls.append(call)
-            await self._send(self._answer(call), send)
+            answer = await self._answer(call)
+        await self._send(answer, send)
 
-    def _answer(self, call: Call) -> _Answer:
+    async def _answer(self, call: Call) -> _Answer:
+        if self.faults.refuse:
+            return _refused(self.faults.refuse, self.faults.retry_after)
+        if self.faults.html:
+            return _Answer(200, "text/html", _PAGE.format("Welcome").encode())
         operation = self._operation(call)
         if operation is None:
-            return _Answer(404, TEXT, b"404 page not found")
+            return _Answer(404, "text/plain", b"404 page not found")
         if not any(is_authentic(call, *pair) for pair in self._keys.items()):
-            return _enveloped(call, _Outcome(self._dialect.bad_signature))
-        return _enveloped(call, operation())
+            return self._enveloped(call, Outcome(self._dialect.bad_signature))
+        return self._enveloped(call, await operation())
 
-    def _operation(self, call: Call) -> Callable[[], _Outcome] | None:
+    def _operation(self, call: Call) -> _Operation | None:
         match (call.method, *unquote(call.raw_path).split("/")):
-            case ("POST", "", "server", "live"):
-                return lambda: self._create(call.body)
-            case ("GET", "", "server", "live", live_id) if live_id:
-                return lambda: self._read(live_id)
-            case ("POST", "", "server", "live", live_id, "stop") if live_id:
-                return lambda: self._write(live_id, self._stop)
-            case ("DELETE", "", "server", "live", live_id) if live_id:
-                return lambda: self._write(live_id, self._delete)
+            case (method, "", "server", "live", *rest):
+                return self._room_call(call, method, rest)
+            case ("POST", "", "server", "user", "register"):
+                return partial(self._user_calls.register, call.body)
+            case ("GET", "", "server", "user", "infos"):
+                return partial(self._user_calls.user_infos, call.raw_query)
+            case ("GET", "", "server", "user", "info", user_id) if user_id:
+                return partial(self._user_calls.user_info, user_id)
             case _:
                 return None
 
-    def _create(self, body: bytes) -> _Outcome:
-        try:
-            request = parse_create(body)
-        except ValueError as error:
-            return _Outcome(self._dialect.bad_request, error=str(error))
-        if self.failing_creates:
-            return _Outcome(self._dialect.create_failed, error="storage is down")
-        room = self.rooms.create(request)
-        if room is None:
-            return _Outcome(self._dialect.anchor_unknown)
-        return _Outcome(self._dialect.success, room.as_created())
-
-    def _read(self, live_id: str) -> _Outcome:
-        room = self.rooms.find(live_id)
-        if room is None:
-            return _Outcome(self._dialect.read_unknown)
-        return _Outcome(self._dialect.success, room.as_read(self._clock()))
-
-    def _write(self, live_id: str, change: Callable[[Room], Wording]) -> _Outcome:
-        room = self.rooms.find(live_id)
-        return _Outcome(self._dialect.write_unknown if room is None else change(room))
-
-    def _stop(self, room: Room) -> Wording:
-        return self._dialect.success if self.rooms.stop(room) else self._dialect.not_living
-
-    def _delete(self, room: Room) -> Wording:
-        room.deleted = True
-        return self._dialect.success
+    def _room_call(self, call: Call, method: str, rest: list[str]) -> _Operation | None:
+        match (method, *rest):
+            case ("POST",):
+                return partial(self._room_calls.create, call)
+            case ("GET", live_id) if live_id:
+                return partial(self._room_calls.read, live_id)
+            case ("POST", live_id, "stop") if live_id:
+                return partial(self._room_calls.stop, live_id, call.request_id)
+            case ("DELETE", live_id) if live_id:
+                return partial(self._room_calls.delete, live_id, call.request_id)
+            case _:
+                return None
 
     def _call(self, scope: Message, body: bytes) -> Call:
         query = scope["query_string"]
@@ -148,29 +165,50 @@ class Vendor:
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in scope["headers"]
         )
-        request_id = dict(headers).get("x-reqid") or str(self.rooms.new_id())
+        request_id = dict(headers).get("x-reqid") or str(self._new_id())
         return Call(scope["method"], target.decode("latin-1"), headers, body, request_id)
+
+    def _enveloped(self, call: Call, outcome: Outcome) -> _Answer:
+        echoed = (("x-reqid", call.request_id),) if self._dialect.echoes_request_id else ()
+        wording = outcome.wording or self._dialect.panicked
+        if wording is None:
+            return _Answer(500, "", b"", echoed)
+        return _Answer(
+            wording.status, wording.content_type, _envelope(call, wording, outcome), echoed
+        )
 
     async def _send(self, answer: _Answer, send: Send) -> None:
         headers = [
-            (b"content-type", answer.content_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),
             (b"date", formatdate(self._clock(), usegmt=True).encode()),
+            *((name.encode(), value.encode("latin-1")) for name, value in answer.headers),
         ]
+        if answer.content_type:
+            headers.append((b"content-type", answer.content_type.encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
+    async def _wait_while(self, hangs: Callable[[], bool]) -> None:
+        while hangs():
+            await self._pause(_POLL)
 
-def _enveloped(call: Call, outcome: _Outcome) -> _Answer:
-    wording = outcome.wording
+
+def _envelope(call: Call, wording: Wording, outcome: Outcome) -> bytes:
     envelope: dict[str, object] = {
         "request_id": call.request_id,
         "code": wording.code,
         "message": outcome.error if wording.message is None else wording.message,
     }
-    if outcome.data is not None:
+    if outcome.data is not UNSET:
         envelope["data"] = outcome.data
-    return _Answer(wording.status, wording.content_type, msgspec.json.encode(envelope))
+    return go_json(envelope)
+
+
+def _refused(status: int, retry_after: str) -> _Answer:
+    headers = (("retry-after", retry_after),) if retry_after else ()
+    return _Answer(
+        status, "text/html", _PAGE.format(f"{status} {HTTPStatus(status).phrase}").encode(), headers
+    )
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -27,10 +27,14 @@ bob reads it without push_url, alice with it:
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $BOB"
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
 
-alice stops and deletes it (bob may not):
+alice goes live, in place of her app; then she stops and deletes it (bob may not):
 
+  curl -s -o /dev/null -X POST {sandbox.upstream_url}/sandbox/rooms/$ROOM/live
   curl -s -i -X POST $ROOMS/$ROOM/stop -H "Authorization: Bearer $ALICE"
   curl -s -i -X DELETE $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
+
+The vendor's faults, such as a dead database or a lagging replica, are switched by
+PUT {sandbox.upstream_url}/sandbox/faults; GET {sandbox.upstream_url}/sandbox lists them.
 
 Ctrl-C stops both. Rooms and keys are not kept.
 """

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
-from tests.conftest import running_sandbox, signed_in
+from tests.conftest import go_live, running_sandbox, signed_in
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,7 @@ def test_a_stop_and_a_delete_are_seen_at_once(client: httpx.Client, box: Sandbox
     """A viewer sees the end right after the stop, and no room right after the delete."""
     room, alice, bob = room_of(client, box), signed_in(box, "alice"), signed_in(box, "bob")
     path = f"/v1/rooms/{room}"
+    go_live(box, room)
     assert client.get(path, headers=bob).json()["live_status"] == 1
     client.post(f"{path}/stop", headers=alice)
     assert client.get(path, headers=bob).json()["live_status"] == 2

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from msgspec import Struct
 
 from gateway.sandbox import Sandbox
-from tests.conftest import signed_in
+from tests.conftest import go_live, signed_in
 
 ANCHORS = ("alice", "bob", "carol", "dave")
 users = st.sampled_from([*ANCHORS, "admin"])
@@ -34,6 +34,7 @@ class Known(Struct):
     creator: str
     key: str
     body: dict[str, str]
+    begun: bool = False
     ended: bool = False
     deleted: bool = False
 
@@ -77,7 +78,7 @@ class Histories(RuleBasedStateMachine):
         live_id = response.json()["live_id"]
         stored = self.sandbox.vendor.rooms.find(live_id)
         assert stored is not None
-        assert stored.anchor.user_id == whose
+        assert stored.anchor_id == whose
         if user == whose:
             assert response.json()["push_url"] == stored.push_url
         else:
@@ -144,11 +145,19 @@ class Histories(RuleBasedStateMachine):
         for room in asked.values():
             self.hides(response, room.push_url)
 
+    @rule(room=rooms)
+    def begin(self, room: Known) -> None:
+        """Let a room go live."""
+        if not room.ended and not room.deleted:
+            go_live(self.sandbox, room.live_id)
+            room.begun = True
+
     @rule(room=rooms, user=users)
     def stop(self, room: Known, user: str) -> None:
-        """End a room."""
+        """End a room, which may not have begun."""
         response = self.call(user, "POST", f"/v1/rooms/{room.live_id}/stop")
-        assert response.status_code == self.expected(room, user)
+        expected = self.expected(room, user)
+        assert response.status_code == (409 if expected == 204 and not room.begun else expected)
         room.ended |= response.status_code == 204
         self.hides(response, room.push_url)
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
-from tests.conftest import signed_in
+from tests.conftest import go_live, signed_in
 
 ROOM = {
     "title": "Friday session",
@@ -78,6 +78,7 @@ def test_the_answer_does_not_age(sandbox: Sandbox, client: httpx.Client, create:
     first = create({"title": "t"})
     path = first.headers["location"]
     alice = signed_in(sandbox, "alice")
+    go_live(sandbox, first.json()["live_id"])
     assert client.post(f"{path}/stop", headers=alice).status_code == 204
     assert create({"title": "t"}).content == first.content
     assert client.delete(path, headers=alice).status_code == 204
@@ -123,11 +124,8 @@ def test_another_body_is_refused(sandbox: Sandbox, create: Create, change: Any) 
 
 def test_a_failure_of_the_vendors_is_told_again(sandbox: Sandbox, create: Create) -> None:
     """It was sent, so it is not sent again, even when it would go well now; another key may."""
-    sandbox.vendor.failing_creates = True
-    try:
-        first = create()
-    finally:
-        sandbox.vendor.failing_creates = False
+    sandbox.vendor.faults.failed_commits = 1
+    first = create()
     second = create()
     for answer in (first, second):
         assert (answer.status_code, answer.json()["code"]) == (502, "upstream_error")

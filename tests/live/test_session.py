@@ -3,10 +3,11 @@
 import httpx
 
 from gateway.sandbox import Sandbox
+from tests.conftest import go_live
 
 
 def test_a_room_from_create_to_delete(client: httpx.Client, sandbox: Sandbox) -> None:
-    """The anchor creates, reads, stops and deletes; a stranger reads without `push_url`."""
+    """The anchor creates, reads, goes live, stops and deletes; a stranger sees no `push_url`."""
     alice = {"Authorization": f"Bearer {sandbox.token('alice')}"}
     bob = {"Authorization": f"Bearer {sandbox.token('bob')}"}
 
@@ -21,6 +22,9 @@ def test_a_room_from_create_to_delete(client: httpx.Client, sandbox: Sandbox) ->
     assert client.get(path, headers=alice).json()["push_url"] == push_url
     refused = client.post(f"{path}/stop", headers=bob)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_room_anchor")
+    early = client.post(f"{path}/stop", headers=alice)
+    assert (early.status_code, early.json()["code"]) == (409, "room_not_live")
+    go_live(sandbox, created.json()["live_id"])
     assert client.post(f"{path}/stop", headers=alice).status_code == 204
     assert client.post(f"{path}/stop", headers=alice).status_code == 204
     assert client.get(path, headers=bob).json()["live_status"] == 2

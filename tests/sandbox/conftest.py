@@ -31,11 +31,24 @@ class Clock:
 
 
 @dataclass
+class Pauses:
+    """Pauses of a vendor whose calls hang; they take no time. `begun` is set by each."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, _: float) -> None:
+        """Let others run."""
+        self.begun.set()
+        await asyncio.sleep(0)
+
+
+@dataclass
 class Client:
     """An in-process client of the vendor; `sign` off omits the Authorization header."""
 
     vendor: Vendor
     clock: Clock
+    pauses: Pauses
 
     def send(self, method: str, path: str, *, sign: bool = True, **parts: Any) -> httpx.Response:
         """Send one request and return the whole answer. `parts` are those of httpx.Request."""
@@ -74,6 +87,33 @@ class Client:
         """Delete a room."""
         return self.send("DELETE", f"/server/live/{live_id}")
 
+    def living_room(self, **fields: Any) -> str:
+        """Create a room, let it go live and return its id."""
+        live_id: str = self.new_room(**fields)["live_id"]
+        assert self.go_live(live_id).status_code == 200
+        return live_id
+
+    def go_live(self, live_id: str) -> httpx.Response:
+        """Let a room go live, by the vendor's control route."""
+        return self.send("POST", f"/sandbox/rooms/{live_id}/live", sign=False)
+
+    def censor(self, live_id: str) -> httpx.Response:
+        """End a room as an administrator, by the vendor's control route."""
+        return self.send("POST", f"/sandbox/rooms/{live_id}/censor", sign=False)
+
+    def switch(self, **faults: object) -> None:
+        """Set switches, by the vendor's control route."""
+        assert self.send("PUT", "/sandbox/faults", sign=False, json=faults).status_code == 200
+
+    def register(self, user_id: str, **fields: Any) -> httpx.Response:
+        """Register a user."""
+        return self.send("POST", "/server/user/register", json={"user_id": user_id} | fields)
+
+    def infos(self, *user_ids: str) -> httpx.Response:
+        """Look users up."""
+        query = str(httpx.QueryParams({"user_ids": user_ids}))
+        return self.send("GET", "/server/user/infos" + (f"?{query}" if query else ""))
+
 
 def signed(request: httpx.Request) -> str:
     """Return the Authorization value for `request`, made by the vendor's SDK."""
@@ -100,9 +140,10 @@ def dialect(request: pytest.FixtureRequest) -> DialectName:
 @pytest.fixture
 def client(dialect: DialectName) -> Client:
     """Return a client of a vendor of each dialect, with alice and bob registered."""
-    clock = Clock()
-    vendor = Vendor(AK, SK, dialect=dialect, anchors=["alice", "bob"], clock=clock)
-    return Client(vendor, clock)
+    clock, pauses = Clock(), Pauses()
+    anchors = ["alice", "bob"]
+    vendor = Vendor(AK, SK, dialect=dialect, anchors=anchors, clock=clock, pause=pauses)
+    return Client(vendor, clock, pauses)
 
 
 @dataclass(frozen=True)
@@ -138,66 +179,110 @@ CREATE = ("post", "/server/live")
 READ = ("get", "/server/live/{live_id}")
 STOP = ("post", "/server/live/{live_id}/stop")
 DELETE = ("delete", "/server/live/{live_id}")
+REGISTER = ("post", "/server/user/register")
+INFOS = ("get", "/server/user/infos")
+INFO = ("get", "/server/user/info/{user_id}")
 
 
 def _answers(
     documented: tuple[int, int, str | None],
     legacy: tuple[int, int, str | None],
     legacy_type: str = JSON,
+    documented_type: str = JSON,
 ) -> dict[DialectName, tuple[int, int, str | None, str]]:
-    return {"documented": (*documented, JSON), "legacy": (*legacy, legacy_type)}
+    return {"documented": (*documented, documented_type), "legacy": (*legacy, legacy_type)}
 
 
-SUCCESS = _answers((200, 0, "success"), (200, 200, "success"))
+SUCCESS = _answers((200, 0, ""), (200, 200, "success"))
+USER_SUCCESS = _answers((200, 0, ""), (200, 0, "success"))
 BAD_SIGNATURE = _answers(
     (401, 401, "Unauthorized"), (401, 401, "Your authorization token is invalid")
 )
-BAD_REQUEST = _answers((400, 400, None), (400, 400, "invalid request"), TEXT)
-READ_UNKNOWN = _answers((500, 500, "record not found"), (200, 500, "create live failed"))
+BAD_REQUEST = _answers((400, 400, None), (400, 400, "invalid request"), TEXT, TEXT)
+CREATE_FAILED = (200, 500, "create live failed")
+READ_UNKNOWN = _answers((500, 500, "record not found"), CREATE_FAILED)
 WRITE_UNKNOWN = _answers((500, 500, "record not found"), (200, 501, "record not found"))
-NOT_LIVING = _answers((500, 501, "live status error"), (500, 501, "live status error"))
-
-
-def _fail_create(client: Client) -> httpx.Response:
-    client.vendor.failing_creates = True
-    return client.create()
+NOT_LIVING = _answers((500, 500, "live status error"), (500, 501, "live status error"))
+UNREACHABLE = "dial tcp 127.0.0.1:3306: connect: connection refused"
+WRITE_DOWN = _answers((500, 500, UNREACHABLE), (200, 501, UNREACHABLE))
+BROKEN_OFF = (500, 500, "invalid connection")
+NO_COMMIT = _answers(BROKEN_OFF, CREATE_FAILED)
+TOO_LONG = (500, 500, "Error 1406: Data too long for column 'title' at row 1")
+INTERNAL = (500, 500, "Internal Server Error")
+USERS_DOWN = _answers(INTERNAL, (404, 500, "Internal error"))
+BAD_ARGUMENTS = (400, 400, "The arguments you provide is invalid.")
+REGISTER_FAILED = _answers(INTERNAL, (500, 500, "Internal error"))
 
 
 def _unsigned(method: str, path: str) -> Callable[[Client], httpx.Response]:
-    return lambda client: client.send(method.upper(), path.format(live_id="1"), sign=False)
+    return lambda client: client.send(
+        method.upper(), path.format(live_id="1", user_id="alice"), sign=False
+    )
 
 
 def _after(
     change: Callable[[Client, str], httpx.Response],
     act: Callable[[Client, str], httpx.Response],
 ) -> Callable[[Client], httpx.Response]:
-    """Return a step that makes a room, changes it, then acts on it."""
+    """Return a step that makes a living room, changes it, then acts on it."""
 
     def provoke(client: Client) -> httpx.Response:
-        live_id = client.new_room()["live_id"]
+        live_id = client.living_room()
         assert change(client, live_id).status_code == 200
         return act(client, live_id)
 
     return provoke
 
 
+def _during(
+    act: Callable[[Client, str], httpx.Response], **faults: object
+) -> Callable[[Client], httpx.Response]:
+    """Return a step that makes a living room and acts on it under these faults."""
+
+    def provoke(client: Client) -> httpx.Response:
+        live_id = client.living_room()
+        client.switch(**faults)
+        return act(client, live_id)
+
+    return provoke
+
+
+def _create(client: Client, _: str) -> httpx.Response:
+    return client.create()
+
+
+def _infos(client: Client, _: str) -> httpx.Response:
+    return client.infos("alice")
+
+
+def _info(client: Client, _: str) -> httpx.Response:
+    return client.send("GET", "/server/user/info/alice")
+
+
+def _register(client: Client, _: str) -> httpx.Response:
+    return client.register("carol")
+
+
 ROWS = [
     Row("created", CREATE, Client.create, SUCCESS),
     Row("created with everything", CREATE, lambda c: c.create(**EVERYTHING), SUCCESS),
-    Row("read living", READ, lambda c: c.get(c.new_room()["live_id"]), SUCCESS),
+    Row("read created", READ, lambda c: c.get(c.new_room()["live_id"]), SUCCESS),
+    Row("read living", READ, lambda c: c.get(c.living_room()), SUCCESS),
     Row("read scheduled", READ, lambda c: c.get(c.new_room(**EVERYTHING)["live_id"]), SUCCESS),
     Row("read ended", READ, _after(Client.stop, Client.get), SUCCESS),
-    Row("stopped", STOP, lambda c: c.stop(c.new_room()["live_id"]), SUCCESS),
+    Row("read censored", READ, _after(Client.censor, Client.get), SUCCESS),
+    Row("stopped", STOP, lambda c: c.stop(c.living_room()), SUCCESS),
     Row("deleted", DELETE, lambda c: c.delete(c.new_room()["live_id"]), SUCCESS),
+    Row("deleted living", DELETE, lambda c: c.delete(c.living_room()), SUCCESS),
     Row("deleted ended", DELETE, _after(Client.stop, Client.delete), SUCCESS),
     *(
         Row(
-            f"bad signature {method}",
+            f"bad signature {method} {path}",
             (method, path),
             _unsigned(method, path),
             BAD_SIGNATURE,
         )
-        for method, path in (CREATE, READ, STOP, DELETE)
+        for method, path in (CREATE, READ, STOP, DELETE, REGISTER, INFOS, INFO)
     ),
     Row("bad json", CREATE, lambda c: c.send("POST", "/server/live", content=b"{"), BAD_REQUEST),
     Row("bad type", CREATE, lambda c: c.create(title=1), BAD_REQUEST),
@@ -208,19 +293,109 @@ ROWS = [
         _answers((404, 404, "Not Found"), (200, 404, "Not found")),
     ),
     Row(
-        "storage failure",
+        "create with database down",
         CREATE,
-        _fail_create,
-        _answers((500, 500, None), (200, 500, "create live failed")),
+        _during(_create, database="down"),
+        _answers(INTERNAL, (200, 602, "Database error")),
+    ),
+    Row("create with lost commit", CREATE, _during(_create, lost_commits=1), NO_COMMIT),
+    Row("create with failed commit", CREATE, _during(_create, failed_commits=1), NO_COMMIT),
+    Row(
+        "create with chat down",
+        CREATE,
+        _during(_create, chat="fail"),
+        _answers((500, 500, None), CREATE_FAILED),
+    ),
+    Row(
+        "create with censor down",
+        CREATE,
+        _during(_create, censor="fail"),
+        _answers((200, 0, ""), CREATE_FAILED),
+    ),
+    Row(
+        "title too long",
+        CREATE,
+        lambda c: c.create(title="t" * 129),
+        _answers(TOO_LONG, CREATE_FAILED),
     ),
     Row("read unknown", READ, lambda c: c.get("1"), READ_UNKNOWN),
     Row("read deleted", READ, _after(Client.delete, Client.get), READ_UNKNOWN),
+    Row(
+        "read with database down",
+        READ,
+        _during(Client.get, database="down"),
+        _answers((500, 500, UNREACHABLE), CREATE_FAILED),
+    ),
     Row("stop unknown", STOP, lambda c: c.stop("1"), WRITE_UNKNOWN),
     Row("stop deleted", STOP, _after(Client.delete, Client.stop), WRITE_UNKNOWN),
+    Row("stop with database down", STOP, _during(Client.stop, database="down"), WRITE_DOWN),
+    Row(
+        "stop with lost commit",
+        STOP,
+        _during(Client.stop, lost_commits=1),
+        _answers(BROKEN_OFF, (200, 200, "success")),
+    ),
+    Row(
+        "stop with censor down",
+        STOP,
+        _during(Client.stop, censor="fail"),
+        _answers((200, 0, ""), (500, 501, None)),
+    ),
+    Row("stop created", STOP, lambda c: c.stop(c.new_room()["live_id"]), NOT_LIVING),
+    Row("stop ended", STOP, _after(Client.stop, Client.stop), NOT_LIVING),
     Row("delete unknown", DELETE, lambda c: c.delete("1"), WRITE_UNKNOWN),
     Row("delete deleted", DELETE, _after(Client.delete, Client.delete), WRITE_UNKNOWN),
-    Row("stop ended", STOP, _after(Client.stop, Client.stop), NOT_LIVING),
-    Row("stop scheduled", STOP, lambda c: c.stop(c.new_room(**EVERYTHING)["live_id"]), NOT_LIVING),
+    Row("delete with database down", DELETE, _during(Client.delete, database="down"), WRITE_DOWN),
+    Row(
+        "delete with lost commit",
+        DELETE,
+        _during(Client.delete, lost_commits=1),
+        _answers(BROKEN_OFF, (500, 500, "delete live failed")),
+    ),
+    Row("registered", REGISTER, lambda c: c.register("carol"), USER_SUCCESS),
+    Row(
+        "registered already",
+        REGISTER,
+        lambda c: c.register("ALICE"),
+        _answers((400, 10001, "Already existed"), (500, 500, "Internal error")),
+    ),
+    Row(
+        "register bad json",
+        REGISTER,
+        lambda c: c.send("POST", "/server/user/register", content=b"{"),
+        _answers((400, 400, None), BAD_ARGUMENTS, TEXT, TEXT),
+    ),
+    Row(
+        "register nobody",
+        REGISTER,
+        lambda c: c.register(""),
+        _answers((400, 400, "empty user_id"), BAD_ARGUMENTS),
+    ),
+    Row("register long nick", REGISTER, lambda c: c.register("x", nick="n" * 65), REGISTER_FAILED),
+    Row(
+        "register with database down",
+        REGISTER,
+        _during(_register, database="down"),
+        REGISTER_FAILED,
+    ),
+    Row("register with lost commit", REGISTER, _during(_register, lost_commits=1), REGISTER_FAILED),
+    Row("infos", INFOS, lambda c: c.infos("alice", "nobody"), USER_SUCCESS),
+    Row("infos of nobody", INFOS, lambda c: c.infos("nobody"), USER_SUCCESS),
+    Row(
+        "infos without ids",
+        INFOS,
+        lambda c: c.infos(),
+        _answers((400, 400, "ids cant be empty, or more than 200"), BAD_ARGUMENTS),
+    ),
+    Row("infos with database down", INFOS, _during(_infos, database="down"), USERS_DOWN),
+    Row("info", INFO, lambda c: c.send("GET", "/server/user/info/alice"), USER_SUCCESS),
+    Row(
+        "info of nobody",
+        INFO,
+        lambda c: c.send("GET", "/server/user/info/nobody"),
+        _answers((404, 404, "Not Found"), (404, 500, "Internal error")),
+    ),
+    Row("info with database down", INFO, _during(_info, database="down"), USERS_DOWN),
 ]
 
 

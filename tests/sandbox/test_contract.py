@@ -12,6 +12,8 @@ from openapi_spec_validator import validate
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from tests.sandbox.conftest import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -106,8 +108,8 @@ def test_broken_rooms_are_refused(client: Client, field: dict[str, Any]) -> None
 
 
 def test_every_documented_field_is_required(client: Client) -> None:
-    """The document refuses a room that lacks any field but the undocumented extras."""
-    extras = {"room_token", "total_count", "total_mics"}
+    """The document refuses a room without a field that every build has."""
+    extras = {"room_token", "total_count", "total_mics", "anchor_status"}
     read = validator(("get", "/server/live/{live_id}"), 200, "application/json")
     envelope = client.get(client.new_room()["live_id"]).json()
     for name in list(envelope["data"]):
@@ -143,8 +145,31 @@ def test_create_bodies_are_judged_alike(
     client: Client, body: dict[str, Any], *, good: bool
 ) -> None:
     """The document and the vendor accept and refuse the same create bodies."""
-    schema = Draft202012Validator(
-        {"$ref": pointer("components", "schemas", "Create")}, registry=REGISTRY
-    )
-    assert schema.is_valid(body) is good
+    assert schema("Create").is_valid(body) is good
     assert (client.send("POST", "/server/live", json=body).status_code == 200) is good
+
+
+def schema(name: str) -> Validator:
+    """Return the validator of one of the document's schemas."""
+    return Draft202012Validator({"$ref": pointer("components", "schemas", name)}, registry=REGISTRY)
+
+
+def test_switches_are_described(client: Client) -> None:
+    """The document has every switch with its healthy value, and no other."""
+    faults = client.send("GET", "/sandbox", sign=False).json()["faults"]
+    properties = DOCUMENT["components"]["schemas"]["Faults"]["properties"]
+    assert faults == {name: each["default"] for name, each in properties.items()}
+    schema("Faults").validate(faults)
+
+
+def test_rows_are_described(client: Client) -> None:
+    """The document allows every row of the database, in each state."""
+    client.new_room(**EVERYTHING)
+    client.censor(client.living_room())
+    client.delete(client.new_room()["live_id"])
+    client.switch(sql_mode="lax")
+    client.create(extends={"k": "<" * 200})
+    rows = client.send("GET", "/sandbox/rooms", sign=False).json()
+    assert len(rows) == 4
+    for row in rows:
+        schema("Row").validate(row)
