@@ -117,6 +117,7 @@ def build(
         log=log,
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
+        repeats=metrics.push_url_repeats,
     )
     cache = LocalRoomCache(
         client.read,

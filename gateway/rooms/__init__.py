@@ -36,12 +36,13 @@ from .identifiers import (
 )
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, Source
 from .policy import Scopes
-from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomCache, RoomService
 
 __all__ = [
     "IDEMPOTENCY_KEY",
     "LIVE_ID",
+    "UNREADABLE_PUSH_URL",
     "USER_ID",
     "Anchor",
     "AnchorNotRegistered",

@@ -112,7 +112,9 @@ class RoomService:
             if last is None:
                 raise
             return last
-        return fetched.room if policy.is_anchor(caller, fetched.room) else fetched.cached
+        if policy.is_anchor(caller, fetched.room):
+            return policy.with_push_url(fetched.room)
+        return fetched.cached
 
     async def get_batch(self, live_ids: Sequence[str]) -> Batch:
         """Return several rooms in viewer shape, whoever asks; one never fails the rest.

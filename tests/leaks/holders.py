@@ -93,6 +93,7 @@ def client(transport: Transport) -> QliveClient:
         log=build_logger("critical", "json"),
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
+        repeats=metrics.push_url_repeats,
     )
 
 

@@ -68,6 +68,7 @@ class Upstream:
             log=log,
             calls=metrics.upstream_calls,
             duration=metrics.upstream_duration,
+            repeats=metrics.push_url_repeats,
         )
 
     async def _send(self, call: Call) -> Reply:
