@@ -29,14 +29,16 @@ _MOST_VALUES = 10_000
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 _INT64 = range(-(2**63), 2**63)
-_INVALID = "\ufffe"
-"""Stands for a key that is not valid text."""
+_ODD = False
+"""Stands for what is missing or not valid text: no field is a boolean."""
+
+_ODD_KEY = "\ufffe"
 
 
 def parse(body: bytes) -> Object | None:
     """Return the JSON object in `body`, or None.
 
-    Numbers are Raw, invalid texts None, and lists empty, because no field is a list.
+    Numbers are Raw, invalid texts False, and lists empty: no field is a boolean or a list.
     """
     if sum(map(body.count, (b",", b"{", b"["))) > _MOST_VALUES:
         return None
@@ -90,7 +92,7 @@ def _read_struct(
     values: dict[str, object] = {}
     repaired: list[str] = []
     for name in [each for each in readers if each in fields or each not in optional]:
-        values[name], paths = readers[name](fields.get(name))
+        values[name], paths = readers[name](fields.get(name, _ODD))
         repaired += [f"{name}.{path}" if path else name for path in paths]
     return values, repaired
 
@@ -107,7 +109,7 @@ def _read_pairs(given: object) -> tuple[Mapping[str, str] | None, Sequence[str]]
     """Return a mapping of texts, null for one that was never set."""
     if not isinstance(given, dict):
         return None, _RIGHT if given is None else _REPAIRED
-    pairs = {key: read_text(value)[0] for key, value in given.items() if key != _INVALID}
+    pairs = {key: read_text(value)[0] for key, value in given.items() if key != _ODD_KEY}
     return pairs, _RIGHT if pairs == given else _REPAIRED
 
 
@@ -120,12 +122,12 @@ def _number(text: str) -> Raw:
 
 
 def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    return dict((key, _kept(value)) if _is_text(key) else (_INVALID, None) for key, value in pairs)
+    return dict((key, _kept(value)) if _is_text(key) else (_ODD_KEY, _ODD) for key, value in pairs)
 
 
 def _kept(value: object) -> object:
     if isinstance(value, str):
-        return value if _is_text(value) else None
+        return value if _is_text(value) else _ODD
     return [] if isinstance(value, list) else value
 
 
@@ -142,6 +144,6 @@ _parser = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_int=_number,
     parse_float=_number,
-    parse_constant=lambda _: None,
+    parse_constant=lambda _: _ODD,
     strict=False,
 )

@@ -5,6 +5,7 @@ parameter, into one of them hands every viewer the key. Such a text becomes empt
 
 - Keys and texts are compared as they are and percent-decoded, texts up to three times.
 - A key under four characters is not searched for: it is no secret, and titles hold it by chance.
+- Without a readable `push_url` every token parameter in the reply counts as its token.
 - The search is bounded, far beyond what the vendor can store. Beyond that, no text passes
   unsearched: one with a percent sign becomes empty, and a longer `push_url` is refused.
 """
@@ -22,6 +23,7 @@ from gateway.rooms import Anchor, AnchorRoom
 from .faults import Broken
 
 _TOKENS = re.compile(r"[?&]token=([^&#]*)")
+_ANY_TOKENS = re.compile(r"(?:[?&]|\\u0026)token=([^&#\"\\]*)")
 _SHORTEST_KEY = 4
 _LONGEST_URL = 4096
 _MOST_TOKENS = 8
@@ -41,18 +43,24 @@ _ANCHOR = _texts_of(Anchor)
 _texts = attrgetter(*_ROOM, *(f"anchor_info.{name}" for name in _ANCHOR))
 
 
-def without_repeats(room: AnchorRoom) -> tuple[AnchorRoom, tuple[str, ...]]:
-    """Return `room` with the repeats of its `push_url` emptied, and the names of their fields.
+def without_repeats(room: AnchorRoom, push_url: str) -> tuple[AnchorRoom, tuple[str, ...]]:
+    """Return `room` with the repeats of `push_url` emptied, and the names of their fields.
 
     A pair of `extends` with a repeat in its key is dropped. Raises Broken for a repeat in an id.
     """
-    push_url, own, anchors = room.push_url.reveal(), room.extends, room.anchor_info.extends
+    own, anchors = room.extends, room.anchor_info.extends
     texts = "\n".join((*_texts(room), *own, *own.values(), *anchors, *anchors.values()))
     if _surely_none(push_url, texts):
         return room, ()
     decodings = _DECODINGS if texts.count("%") <= _MOST_ESCAPES else 0
     holds = partial(_hold, _keys(push_url), decodings)
     return _emptied(room, holds) if holds(texts) else (room, ())
+
+
+def stand_in(data: bytes) -> str:
+    """Return a text with all token parameters of a reply, in place of an unreadable `push_url`."""
+    tokens = dict.fromkeys(_ANY_TOKENS.findall(data.decode(errors="ignore")))
+    return "?token=" + "&token=".join(tokens)
 
 
 def _surely_none(push_url: str, texts: str) -> bool:

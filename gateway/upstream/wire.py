@@ -23,7 +23,7 @@ from gateway.secret import Secret
 
 from .faults import Broken
 from .repair import parse, read_text, reader, whole_number
-from .repeats import without_repeats
+from .repeats import stand_in, without_repeats
 
 LiveId = Annotated[str, Meta(pattern=rf"\A{LIVE_ID}\Z")]
 UserId = Annotated[str, Meta(min_length=1)]
@@ -81,8 +81,8 @@ class DecodedRoom(Struct, frozen=True):
     """A room, and the names of its fields that were `repaired` or that `repeated` its key."""
 
     room: AnchorRoom
-    repaired: tuple[str, ...]
-    repeated: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
 
 def _secret(_: type, text: object) -> Secret:
@@ -132,13 +132,11 @@ def decode_room_of(anchor_id: str, data: Raw) -> DecodedRoom:
 
 def decode_room(data: Raw) -> DecodedRoom:
     """Return the room in an envelope's `data`; raise Broken without one."""
-    repaired: tuple[str, ...] = ()
     try:
-        room = _rooms.decode(data)
+        room = _in_domain(_rooms.decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        room, repaired = _repaired_room(data)
-    whole, repeated = without_repeats(_in_domain(room))
-    return DecodedRoom(whole, repaired, repeated)
+        return _repaired_room(bytes(data))
+    return DecodedRoom(*without_repeats(room, room.push_url.reveal()))
 
 
 def _repaired_envelope(body: bytes) -> Envelope | None:
@@ -151,12 +149,17 @@ def _repaired_envelope(body: bytes) -> Envelope | None:
     return Envelope(code, request_id, message, Raw(msgspec.json.encode(fields.get("data"))))
 
 
-def _repaired_room(data: Raw) -> tuple[RoomData, tuple[str, ...]]:
-    fields, repaired = _read_room(parse(bytes(data)))
+def _repaired_room(data: bytes) -> DecodedRoom:
+    fields = parse(data) or {}
+    values, repaired = _read_room(fields)
     try:
-        return _as_room(fields), tuple(repaired)
+        room = _in_domain(_as_room(values))
     except msgspec.ValidationError:
         raise Broken("the room in the reply cannot be read") from None  # the cause may quote it
+    push_url = room.push_url.reveal()
+    if room.push_url is UNREADABLE_PUSH_URL and fields.get("push_url") is not None:
+        push_url = stand_in(data)
+    return DecodedRoom(*without_repeats(room, push_url), repaired=tuple(repaired))
 
 
 def _in_domain(room: RoomData) -> AnchorRoom:
