@@ -8,6 +8,7 @@ end in the fault of that name.
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -51,9 +52,26 @@ def told_by(exchange: Exchange) -> str:
 
 
 def made_for(anchor: str, live_id: str) -> Room:
-    """Return a room of an anchor's."""
-    url = push_url(anchor, live_id) if anchor in PUSH else ""
-    return {**room(live_id), "anchor_info": {**ANCHOR, "user_id": anchor}, "push_url": url}
+    """Return a room of an anchor's, which repeats its `push_url` in every field that can."""
+    made = {**room(live_id), "anchor_info": {**ANCHOR, "user_id": anchor}}
+    if anchor not in PUSH:
+        return made | {"push_url": ""}
+    url, key = push_url(anchor, live_id), PUSH[anchor]
+    everywhere = {"url": url, url: "url", key: key, "key": key, "encoded": quote(url, safe="")}
+    anchor_info = {**ANCHOR, "user_id": anchor, "nick": key, "avatar": url, "extends": everywhere}
+    return {
+        **made,
+        "push_url": url,
+        "title": f"See {url}!",
+        "notice": key,
+        "cover_url": f"https://img.example.test/?from={quote(url)}",
+        "pk_id": quote(quote(key, safe=""), safe=""),
+        "rtmp_url": url,
+        "flv_url": f"{url}.flv",
+        "hls_url": f"https://play.example.test/?token={key}",
+        "extends": everywhere,
+        "anchor_info": anchor_info,
+    }
 
 
 def fine(told: str, data: object) -> bytes:
