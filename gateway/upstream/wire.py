@@ -133,9 +133,12 @@ def decode_room_of(anchor_id: str, data: Raw) -> DecodedRoom:
 def decode_room(data: Raw) -> DecodedRoom:
     """Return the room in an envelope's `data`; raise Broken without one."""
     try:
-        room = _in_domain(_rooms.decode(data))
+        sent = _rooms.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        sent = None
+    if sent is None:  # outside of `except`: an error in there would carry the data in its context
         return _repaired_room(bytes(data))
+    room = _in_domain(sent)
     return DecodedRoom(*without_repeats(room, room.push_url.reveal()))
 
 
