@@ -113,6 +113,7 @@ def build(
         log=log,
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
+        repeats=metrics.push_url_repeats,
     )
     cache = LocalRoomCache(
         client.read,

@@ -111,6 +111,10 @@ class Metrics(DeclaredMetrics):
         "connection, a broken one, no reply in time, or cancelled.",
         outcome=("reply", "unavailable", "not_connected", "broken", "timeout", "abandoned"),
     )
+    push_url_repeats = counter(
+        "gateway_upstream_push_url_repeats_total",
+        "Rooms received with their push_url in another field, which was emptied.",
+    )
     upstream_waiting = gauge(
         "gateway_upstream_calls_waiting", "Calls waiting for an upstream connection."
     )

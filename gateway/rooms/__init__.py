@@ -37,12 +37,13 @@ from .identifiers import (
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
 from .policy import Scopes
 from .ports import IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
-from .room import Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomService
 
 __all__ = [
     "IDEMPOTENCY_KEY",
     "LIVE_ID",
+    "UNREADABLE_PUSH_URL",
     "USER_ID",
     "Anchor",
     "AnchorNotRegistered",

@@ -107,8 +107,9 @@ class Creator:
             current = await self._upstream.read(room.live_id)
         except RoomNotFound:
             return room
-        same_anchor = current.anchor_info.user_id == room.anchor_info.user_id
-        return room.for_anchor(current.push_url) if same_anchor else room
+        if current.anchor_info.user_id != room.anchor_info.user_id:
+            return room
+        return room.for_anchor(policy.with_push_url(current).push_url)
 
 
 def expiry_problems(publish_expire_at: datetime | None, now: datetime) -> tuple[FieldProblem, ...]:

@@ -10,8 +10,8 @@
 from msgspec import Struct
 
 from .caller import Caller
-from .errors import MissingScope, NotRoomAnchor
-from .room import AnchorRoom, ViewerRoom
+from .errors import MissingScope, NotRoomAnchor, UpstreamError
+from .room import UNREADABLE_PUSH_URL, AnchorRoom, ViewerRoom
 
 
 class Scopes(Struct, frozen=True):
@@ -27,8 +27,15 @@ def is_anchor(caller: Caller, room: AnchorRoom | ViewerRoom) -> bool:
 
 
 def shape_for(caller: Caller, room: AnchorRoom) -> ViewerRoom | AnchorRoom:
-    """Return `room` in the shape that the caller may see."""
-    return room if is_anchor(caller, room) else room.for_viewers()
+    """Return `room` in the shape that the caller may see; raises as `with_push_url`."""
+    return with_push_url(room) if is_anchor(caller, room) else room.for_viewers()
+
+
+def with_push_url(room: AnchorRoom) -> AnchorRoom:
+    """Return `room` for its anchor; raise UpstreamError if its `push_url` was unreadable."""
+    if room.push_url is UNREADABLE_PUSH_URL:
+        raise UpstreamError("the room in the reply has no readable push_url")
+    return room
 
 
 def require_control(caller: Caller, room: AnchorRoom, scopes: Scopes) -> None:

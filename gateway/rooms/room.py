@@ -18,6 +18,9 @@ from gateway.secret import Secret
 ENDED = 2
 """The `live_status` of a room that has ended (0 created, 1 living)."""
 
+UNREADABLE_PUSH_URL = Secret("")
+"""The `push_url` of a room read from a reply without a usable one; compare by identity."""
+
 Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 
 Count = Annotated[Int64, Meta(description="The upstream's server API always says 0.")]

@@ -74,7 +74,9 @@ class RoomService:
         found = await self._cache.get(live_id, caller.user_id)
         if isinstance(found, CachedRoom):
             return found
-        return found.room if policy.is_anchor(caller, found.room) else found.cached
+        if policy.is_anchor(caller, found.room):
+            return policy.with_push_url(found.room)
+        return found.cached
 
     async def get_batch(self, live_ids: Sequence[str]) -> Batch:
         """Return several rooms in viewer shape for any caller; one failure never fails the rest.

@@ -1,7 +1,8 @@
 """The vendor's four calls, typed: calls built, replies classified, failures logged.
 
 A call carries the body that the edge validated and the request id, nothing else of the client's.
-A room in a reply must be the one that was asked for.
+A room in a reply must be the one that was asked for. Repaired fields, and those that repeated its
+`push_url`, are logged by name.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from gateway.telemetry import Counter, Histogram, UpstreamCall, current_request_
 from .call import Call, Send, deadline_in
 from .dialects import CredentialsRefused, Operation, accept
 from .faults import Fault
-from .wire import Envelope, decode_room_of, decode_this_room, encode_create
+from .wire import DecodedRoom, Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class QliveClient:
         log: FilteringBoundLogger,
         calls: Counter,
         duration: Histogram,
+        repeats: Counter,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._send = send
@@ -58,6 +60,7 @@ class QliveClient:
         self._log = log
         self._calls = calls
         self._duration = duration
+        self._repeats = repeats
         self._timer = timer
         self._refused = False
         self.state = "untried"
@@ -70,7 +73,8 @@ class QliveClient:
         """
         call = self._new_call("POST", "")
         call.body = encode_create(room, self._zone)
-        return await self._make(Operation.CREATE, call, partial(decode_room_of, room.anchor_id))
+        decode = partial(decode_room_of, room.anchor_id)
+        return self._noted(await self._make(Operation.CREATE, call, decode))
 
     async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room; `on_sent` is called when the read is about to be sent.
@@ -79,7 +83,8 @@ class QliveClient:
         """
         call = self._new_call("GET", f"/{live_id}")
         call.on_sent = on_sent
-        return await self._make(Operation.READ, call, partial(decode_this_room, live_id))
+        decode = partial(decode_this_room, live_id)
+        return self._noted(await self._make(Operation.READ, call, decode))
 
     async def stop(self, live_id: str) -> None:
         """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
@@ -114,7 +119,27 @@ class QliveClient:
             return result
         finally:
             self._duration.observe(self._timer() - began, operation)
-            note_call(_noted(envelope))
+            note_call(_as_call(envelope))
+
+    def _noted(self, decoded: DecodedRoom) -> AnchorRoom:
+        """Return the room; its odd fields are logged by name, never by value."""
+        live_id = decoded.room.live_id
+        if decoded.repaired:
+            self._log.warning(
+                "room_repaired",
+                request_id=current_request_id(),
+                live_id=live_id,
+                fields=decoded.repaired,
+            )
+        if decoded.repeated:
+            self._repeats.inc()
+            self._log.error(
+                "push_url_repeated",
+                request_id=current_request_id(),
+                live_id=live_id,
+                fields=decoded.repeated,
+            )
+        return decoded.room
 
     def _accepted(self) -> None:
         self.state = "ok"
@@ -133,7 +158,7 @@ class QliveClient:
         if refused and not self._refused:
             self._refused = True
             self._log.error("credentials_refused", operation=operation.value)
-        noted = _noted(envelope)
+        noted = _as_call(envelope)
         self._log.log(
             _severity(error),
             "upstream_call_failed",
@@ -164,7 +189,7 @@ def _forget_frames(fault: BaseException | None) -> None:
         fault = fault.__cause__ or fault.__context__
 
 
-def _noted(envelope: Envelope | None) -> UpstreamCall:
+def _as_call(envelope: Envelope | None) -> UpstreamCall:
     if envelope is None:
         return UpstreamCall(None, None)
     request_id = envelope.request_id if is_request_id(envelope.request_id) else None

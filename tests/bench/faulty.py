@@ -173,8 +173,16 @@ def _room(live_id: str, *, ended: bool) -> dict[str, object]:
         "notice": "Starts at eight",
         "cover_url": f"https://example.com/{live_id}.png",
         "extends": {"room": live_id},
-        "anchor_info": {"user_id": anchor, "im_userid": int(live_id) + 2, "nick": anchor},
+        "anchor_info": {
+            "user_id": anchor,
+            "im_userid": int(live_id) + 2,
+            "nick": anchor,
+            "avatar": "",
+            "extends": None,
+        },
         "anchor_status": 0 if ended else 1,
+        "pk_id": "",
+        "online_count": 0,
         "start_time": 1795367237,
         "end_time": 1795370837 if ended else -62135596800,
         "chat_id": int(live_id) + 1,
@@ -182,6 +190,8 @@ def _room(live_id: str, *, ended: bool) -> dict[str, object]:
         "hls_url": f"https://hls.bench.invalid/live/{live_id}.m3u8",
         "rtmp_url": f"rtmp://play.bench.invalid/live/{live_id}",
         "flv_url": f"https://flv.bench.invalid/live/{live_id}.flv",
+        "pv": 0,
+        "uv": 0,
         "live_status": 2 if ended else 1,
     }
 

@@ -37,8 +37,9 @@ from gateway.telemetry import build_logger
 from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
-from tests.leaks.canaries import CANARIES, KEYS, TOKENS
+from tests.leaks.canaries import CANARIES, KEYS, TOKENS, push_url
 from tests.leaks.telltale import FAULTS, fine, made_for
+from tests.live.fault_server import room as a_room
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ def client(transport: Transport) -> QliveClient:
         log=build_logger("critical", "json"),
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
+        repeats=metrics.push_url_repeats,
     )
 
 
@@ -121,8 +123,8 @@ def room() -> AnchorRoom:
 
 
 def room_data() -> RoomData:
-    """Return a room as it was decoded."""
-    data = msgspec.json.encode(made_for("alice", "1"))
+    """Return a room as it was decoded, with its key in `push_url` alone: it is not searched yet."""
+    data = msgspec.json.encode({**a_room("1"), "push_url": push_url("alice", "1")})
     return msgspec.json.decode(data, type=RoomData, dec_hook=lambda _, text: Secret(text))
 
 
@@ -250,8 +252,8 @@ def _refused_token(token: str) -> Exception:
     return _caught(GatewayError, by=lambda: run(verify()))
 
 
-_READ = ("credentials", "unknown", "storage", "html", "other-JSON", "no-UTF-8", "cut-JSON")
-_DECODED = ("a-number-for-a-title", "a-list-for-a-URL", "a-URL-for-an-anchor", "another-room")
+_READ = ("credentials", "unknown", "storage", "html", "other-JSON", "cut-JSON")
+_DECODED = ("a-URL-for-an-anchor", "a-URL-for-an-id", "another-room")
 _PAYLOAD = TOKENS["alice"].split(".")[1]
 _TOKENS = {
     "forged": TOKENS["forged"],

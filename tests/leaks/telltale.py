@@ -8,11 +8,12 @@ end in the fault of that name.
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from tests.leaks.canaries import PUSH, push_url
-from tests.live.fault_server import CREATED, Exchange, reply, room
+from tests.live.fault_server import ANCHOR, CREATED, Exchange, reply, room
 
 _AUTHORIZATION = re.compile(rb"(?i)\r\nauthorization: (Qiniu [^:\r]+:([^\r]+))\r\n")
 _PATH = re.compile(r"/server/live(?:/(?P<subject>[^/]+)(?P<stop>/stop)?)?")
@@ -51,9 +52,26 @@ def told_by(exchange: Exchange) -> str:
 
 
 def made_for(anchor: str, live_id: str) -> Room:
-    """Return a room of an anchor's."""
-    url = push_url(anchor, live_id) if anchor in PUSH else ""
-    return {**room(live_id), "anchor_info": {"user_id": anchor}, "push_url": url}
+    """Return a room of an anchor's, which repeats its `push_url` in every field that can."""
+    made = {**room(live_id), "anchor_info": {**ANCHOR, "user_id": anchor}}
+    if anchor not in PUSH:
+        return made | {"push_url": ""}
+    url, key = push_url(anchor, live_id), PUSH[anchor]
+    everywhere = {"url": url, url: "url", key: key, "key": key, "encoded": quote(url, safe="")}
+    anchor_info = {**ANCHOR, "user_id": anchor, "nick": key, "avatar": url, "extends": everywhere}
+    return {
+        **made,
+        "push_url": url,
+        "title": f"See {url}!",
+        "notice": key,
+        "cover_url": f"https://img.example.test/?from={quote(url)}",
+        "pk_id": quote(quote(key, safe=""), safe=""),
+        "rtmp_url": url,
+        "flv_url": f"{url}.flv",
+        "hls_url": f"https://play.example.test/?token={key}",
+        "extends": everywhere,
+        "anchor_info": anchor_info,
+    }
 
 
 def fine(told: str, data: object) -> bytes:
@@ -112,7 +130,7 @@ FAULTS: dict[str, Fault] = {
     "a-list-for-a-URL": _broken(push_url=[push_url("alice", "1")]),
     "a-URL-for-an-anchor": _broken(anchor_info=push_url("alice", "1")),
     "a-URL-for-an-id": _broken(live_id=push_url("alice", "1")),
-    "another-room": _broken(live_id="other", anchor_info={"user_id": "other"}),
+    "another-room": _broken(live_id="other", anchor_info={**ANCHOR, "user_id": "other"}),
     "status-line": lambda told, _: f"HTTP/1.1 abc {told}\r\n\r\n".encode(),
     "reason": lambda told, _: f"HTTP/1.1 503 {told}\r\nContent-Length: 0\r\n\r\n".encode(),
     "no-HTTP": lambda told, _: told.encode(),

@@ -76,6 +76,8 @@ def findings(heard: Heard) -> dict[str, set[Finding]]:
 EVENTS = {
     "request_failed",
     "upstream_call_failed",
+    "room_repaired",
+    "push_url_repeated",
     "breaker_opened",
     "keys_fetched",
     "keys_not_fetched",

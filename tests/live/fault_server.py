@@ -16,13 +16,27 @@ from dataclasses import dataclass, field
 import msgspec
 
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
+ANCHOR = {"user_id": "alice", "im_userid": 0, "nick": "", "avatar": "", "extends": None}
 ROOM: dict[str, object] = {
     "live_id": "1",
     "title": "Friday",
+    "notice": "",
+    "cover_url": "",
     "extends": None,
-    "anchor_info": {"user_id": "alice", "extends": None},
-    "live_status": 1,
+    "anchor_info": ANCHOR,
+    "anchor_status": 0,
+    "pk_id": "",
+    "online_count": 0,
+    "start_time": 0,
+    "end_time": 0,
+    "chat_id": 0,
     "push_url": PUSH_URL,
+    "hls_url": "",
+    "rtmp_url": "",
+    "flv_url": "",
+    "pv": 0,
+    "uv": 0,
+    "live_status": 1,
 }
 CREATED = "created"
 """The id of every room that `rooms` creates."""

@@ -153,7 +153,6 @@ WRONG = {  # U4
     "declared UTF-16": reply(GOOD, headers="Content-Type: application/json; charset=utf-16"),
     "declared GBK": reply(GOOD, headers="Content-Type: application/json; charset=gbk"),
     "UTF-16": reply(GOOD.decode().encode("utf-16")),
-    "not UTF-8": reply(GOOD.replace(b"up-1", b"up-\xff")),
     "gzip under another name": reply(ZIPPED, headers="Content-Encoding: x-gzip"),
     "unknown encoding": reply(GOOD, headers="Content-Encoding: secret"),
     "empty": reply(b""),
@@ -163,7 +162,6 @@ WRONG = {  # U4
     "array": reply(b"[%s]" % GOOD),
     "null": reply(b"null"),
     "a room without an envelope": reply(GOOD[GOOD.index(b'{"live_id"') : -1]),
-    "code as text": reply(GOOD.replace(b'"code":0', b'"code":"0"')),
     "code null": reply(GOOD.replace(b'"code":0', b'"code":null')),
     "deep": reply(b'{"code":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
 }
@@ -178,9 +176,6 @@ NO_ROOM: dict[str, object] = {
     "id with a newline": {**room(ASKED), "live_id": "1\n"},
     "no anchor": {**room(ASKED), "anchor_info": None},
     "anchor as a number": {**room(ASKED), "anchor_info": {"user_id": 7}},
-    "status as text": {**room(ASKED), "live_status": "1"},
-    "title as a number": {**room(ASKED), "title": 7},
-    "count beyond 64 bits": {**room(ASKED), "pv": 1e300},
 }
 OTHER_ROOM: dict[str, object] = {  # U10
     "another room": room("2"),

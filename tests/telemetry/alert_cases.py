@@ -164,6 +164,17 @@ CASES = (
         description="1 creates of gateway got no usable response in an hour.",
     ),
     Case(
+        "one room repeats its key",
+        "GatewayPushUrlsRepeated",
+        {
+            **busy(),
+            series("gateway_upstream_push_url_repeats_total"): counter((30, 0), (1, 1), (0, 0)),
+        },
+        before=29,
+        at=31,
+        description="1 rooms came to gateway with a repeated push URL in an hour.",
+    ),
+    Case(
         "tokens come before the keys",
         "GatewayNoTokenKeys",
         {**idle(), tokens("no_keys"): counter((30, 0), (0, 20))},

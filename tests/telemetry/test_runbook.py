@@ -34,6 +34,7 @@ CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock
 
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
+OF_ROOMS = frozenset({"push_url", "extends"})
 
 
 def events() -> dict[str, set[str]]:
@@ -117,6 +118,7 @@ def test_words() -> None:
         *CHECKS,
         *OF_PROMETHEUS,
         *OF_JSON,
+        *OF_ROOMS,
     }
     assert set(re.findall(r"`([a-z_]+)`", RUNBOOK)) <= known
 

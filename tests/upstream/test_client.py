@@ -68,6 +68,7 @@ class Upstream:
             log=log,
             calls=metrics.upstream_calls,
             duration=metrics.upstream_duration,
+            repeats=metrics.push_url_repeats,
         )
 
     async def _send(self, call: Call) -> Reply:
@@ -257,16 +258,43 @@ async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
 @pytest.mark.parametrize("name", ["create", "read"])
 @pytest.mark.parametrize(
     "changes",
-    [{"live_id": "2/"}, {"push_url": [PUSH_URL]}, {"title": 1}, {"anchor_info": PUSH_URL}],
+    [
+        {"live_id": "2/"},
+        {"push_url": [PUSH_URL]},
+        {"title": 1},
+        {"title": PUSH_URL},
+        {"extends": {PUSH_URL: 1}},
+        {"anchor_info": PUSH_URL},
+    ],
 )
 async def test_no_push_url_is_logged(name: str, changes: dict[str, object]) -> None:
-    """An unusable room is logged without any of its content."""
+    """A room that is unusable, repaired or repeats its key is logged without any of its content."""
     upstream = Upstream((200, enveloped(ROOM | changes, message=SECRET_WORDS)))
-    with pytest.raises(GatewayError) as caught:
+    shown = ""
+    try:
         await CALLS[name](upstream.client)
-    shown = f"{upstream.logged} {caught.value!r} {caught.value.__cause__!r}"
+    except GatewayError as error:
+        shown = f"{error!r} {error.__cause__!r}"
+    assert upstream.lines
+    shown += upstream.logged
     assert "canary" not in shown
     assert SECRET_WORDS not in shown
+
+
+@pytest.mark.parametrize("name", ["create", "read"])
+async def test_odd_fields_are_logged_by_name(name: str) -> None:
+    """Repaired fields are a warning, repeats of the key an error and one more counted."""
+    upstream = Upstream(success(ROOM | {"title": 7, "notice": PUSH_URL}))
+    await CALLS[name](upstream.client)
+    shared = {"request_id": "req-1", "live_id": "1"}
+    told = [
+        {key: each for key, each in line.items() if key != "timestamp"} for line in upstream.lines
+    ]
+    assert told == [
+        {"event": "room_repaired", "level": "warning", "fields": ["title"], **shared},
+        {"event": "push_url_repeated", "level": "error", "fields": ["notice"], **shared},
+    ]
+    assert nonzero(upstream.block, Metrics.push_url_repeats) == {(): 1}
 
 
 async def test_the_cause_of_an_error_is_kept() -> None:

@@ -57,6 +57,7 @@ class World:
             log=log,
             calls=metrics.upstream_calls,
             duration=metrics.upstream_duration,
+            repeats=metrics.push_url_repeats,
         )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

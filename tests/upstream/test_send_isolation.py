@@ -64,7 +64,7 @@ async def read_room(send: Send, live_id: str) -> str:
     """Read a room as the client does; return the id in the reply, or `refused`."""
     envelope = accept(Operation.READ, await send(call("GET", f"/{live_id}")))
     try:
-        return decode_this_room(live_id, envelope.data).live_id
+        return decode_this_room(live_id, envelope.data).room.live_id
     except Broken:
         return "refused"
 

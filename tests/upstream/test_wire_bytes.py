@@ -62,6 +62,7 @@ async def sent_by(call: Call) -> Sent:
             log=build_logger("debug", "json", BytesIO()),
             calls=metrics.upstream_calls,
             duration=metrics.upstream_duration,
+            repeats=metrics.push_url_repeats,
         )
         await call(client)
         (exchange,) = server.received
