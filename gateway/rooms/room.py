@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 
 from gateway.secret import Secret
 
-ENDED = 2
-"""The `live_status` of a room that has ended (0 created, 1 living)."""
+CREATED, ENDED = 0, 2
+"""The `live_status` of a room that never went live, and of one that has ended (1 living)."""
 
 Int64 = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 

@@ -24,7 +24,6 @@ from gateway.rooms import (
     CachedRoom,
     Caller,
     Creation,
-    Creator,
     FreshRoom,
     GatewayError,
     LookupResult,
@@ -37,6 +36,7 @@ from gateway.telemetry import build_logger
 from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
+from tests.fakes.rooms import creator_of
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.telltale import FAULTS, fine, made_for
 
@@ -163,7 +163,7 @@ async def _cache() -> LocalRoomCache:
 
 async def _outcomes() -> LocalIdempotencyStore:
     outcomes = LocalIdempotencyStore(time.monotonic)
-    creator = Creator(client(Transport(ROOM)), outcomes)
+    creator = creator_of(client(Transport(ROOM)), outcomes)
     await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), now=NOW, key="k")
     return outcomes
 
