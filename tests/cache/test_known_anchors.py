@@ -101,7 +101,7 @@ async def test_another_spelling_is_another_user(other: str) -> None:
 
 
 async def test_an_unknown_user_is_not_remembered() -> None:
-    """Who was not there is looked up again the next time, and may be there by then."""
+    """A user who was not there is looked up again the next time, and may be there by then."""
     world = World(Users())
     assert await world.refused("alice", ALICE)
     world.users.users.add("alice")
@@ -166,7 +166,7 @@ async def test_a_first_create_registers_its_caller() -> None:
 
 
 async def test_a_known_caller_costs_no_further_call() -> None:
-    """Who is known already is not registered."""
+    """A user known already is not registered."""
     world = World(Users("alice"), register=True)
     await world.anchors.require("alice", ALICE)
     assert world.users.calls == ["find alice"]
@@ -201,7 +201,7 @@ REFUSALS = [UpstreamError("exists"), OutcomeUnknown("Internal error"), OutcomeUn
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_second_registration_is_none(refusal: GatewayError) -> None:
-    """Whatever a build says to a user registered meanwhile, a look-up shows that they are there."""
+    """A refused or unconfirmed registration is fine once a look-up shows the exact id."""
     world = World(Users(), register=True)
     world.users.refusal = refusal
     await world.anchors.require("new", NEW)

@@ -139,7 +139,7 @@ async def test_a_write_that_a_replica_does_not_know_the_room_for(operation: str)
 
 
 async def test_a_second_stop_and_a_second_delete() -> None:
-    """What was done is done, though reads show the old state: no second write is sent."""
+    """A repeated stop or delete sends no second write, though reads show the old state."""
     world = World(room_of())
     rooms = service(world.tolerant, recent=world.recent, clock=world.clock)
     await rooms.stop(ALICE, "1")
