@@ -35,7 +35,7 @@ from .identifiers import (
     is_user_id,
 )
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
-from .patience import Deadline, Patience
+from .patience import Patience
 from .policy import Scopes
 from .ports import Anchors, IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
 from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
@@ -58,7 +58,6 @@ __all__ = [
     "Created",
     "Creation",
     "Creator",
-    "Deadline",
     "EncodedRoom",
     "Failed",
     "FieldProblem",

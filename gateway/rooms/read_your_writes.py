@@ -10,7 +10,6 @@ The way of a lookup, for `lag` seconds after a write:
   as it was read, but ended. Only the upstream has the `push_url` of a created room, so its anchor
   waits and looks again, within the deadline.
 - Stop, delete and repeated creates read with `LagTolerantUpstream.read`, and wait likewise.
-
 - The upstream looks for the room of a stop or delete in a replica too, before it does anything. If
   that lacks a room that was just created, the write raises Lagging.
 
@@ -50,7 +49,10 @@ class LagTolerantUpstream:
         try:
             return await self.glance(live_id, on_sent)
         except Lagging as lagging:
-            return await self.resolve(lagging, deadline)
+            room = await self.resolve(lagging.room, deadline)
+            if room is None:
+                raise
+            return room
 
     async def stop(self, live_id: str) -> None:
         """End a room's broadcast."""
@@ -68,17 +70,14 @@ class LagTolerantUpstream:
             return self._recent.judge(live_id, None)
         return self._recent.judge(live_id, room)
 
-    async def resolve(self, lagging: Lagging, deadline: Deadline) -> AnchorRoom:
-        """Return the room in `lagging` with its `push_url`; read again for one without.
+    async def resolve(self, room: ViewerRoom | AnchorRoom, deadline: Deadline) -> AnchorRoom | None:
+        """Return the room of a Lagging with its `push_url`; read again if it has none.
 
-        Raises `lagging` if no read shows the room before `deadline`.
+        Returns None if no read shows the room before `deadline`.
         """
-        if isinstance(lagging.room, AnchorRoom):
-            return lagging.room
-        room = await deadline.retry(partial(self._look, lagging.room.live_id))
-        if room is None:
-            raise lagging
-        return room
+        if isinstance(room, AnchorRoom):
+            return room
+        return await deadline.retry(partial(self._look, room.live_id))
 
     async def _judged(self, write: Callable[[str], Awaitable[None]], live_id: str) -> None:
         try:
@@ -117,9 +116,11 @@ class LagTolerantRoomCache:
         try:
             return await self._cache.get(live_id, reader)
         except Lagging as lagging:
-            room = lagging.room
-            if room.anchor_info.user_id == reader:
-                room = await self._upstream.resolve(lagging, deadline)
+            room: ViewerRoom | AnchorRoom | None = lagging.room
+            if lagging.room.anchor_info.user_id == reader:
+                room = await self._upstream.resolve(lagging.room, deadline)
+            if room is None:
+                raise
         if isinstance(room, AnchorRoom):
             return FreshRoom(room, self._shown(room.for_viewers()))
         return self._shown(room)

@@ -26,8 +26,10 @@ from gateway.rooms import (
     Creation,
     FreshRoom,
     GatewayError,
+    Lagging,
     LookupResult,
     NewRoom,
+    RecentWrites,
 )
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
@@ -161,6 +163,14 @@ async def _cache() -> LocalRoomCache:
     return cache
 
 
+def recent_writes() -> RecentWrites:
+    """Return a memory of a created and a stopped room."""
+    recent = RecentWrites(60, clock=time.monotonic)
+    recent.created(room().for_viewers())
+    recent.stopped("1")
+    return recent
+
+
 async def _outcomes() -> LocalIdempotencyStore:
     outcomes = LocalIdempotencyStore(time.monotonic)
     creator = creator_of(client(Transport(ROOM)), outcomes)
@@ -219,6 +229,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a room in both shapes": fetched,
         "a create": lambda: Creation(room()),
         "rooms remembered": lambda: run(_cache()),
+        "writes remembered": recent_writes,
         "creates remembered": lambda: run(_outcomes()),
         "an anchor's answer": lambda: answers.found(room(), None),
         "an exchange": exchange,
@@ -269,6 +280,7 @@ ERRORS: MappingProxyType[str, Callable[[], Exception]] = MappingProxyType(
         "data that is no UTF-8": lambda: _caught(
             Broken, by=lambda: decode_room(msgspec.Raw(b'{"push_url":"\xff' + EVERY.encode()))
         ),
+        "a read that lags": lambda: _caught(Lagging, by=lambda: recent_writes().judge("1", room())),
         "settings": lambda: _caught(
             SettingsError,
             by=lambda: load({name: f"{text}\n" for name, text in KEYS.items()}),
