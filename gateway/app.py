@@ -3,7 +3,7 @@
 request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
-        → RoomService (policy, shapes) → LocalRoomCache (single flight)
+        → RoomService (policy, shapes) → LocalRoomCache (single flight) → LagTolerantUpstream
         → QliveClient → retry → breaker → connection limiter → sign → transport → upstream
 """
 
@@ -24,7 +24,7 @@ from litestar.types import ASGIApp
 
 from gateway import USER_AGENT
 from gateway.background import background_task
-from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -37,7 +37,15 @@ from gateway.edge import (
 )
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
-from gateway.rooms import Creator, RoomService, Scopes
+from gateway.rooms import (
+    Creator,
+    LagTolerantRoomCache,
+    LagTolerantUpstream,
+    Patience,
+    RecentWrites,
+    RoomService,
+    Scopes,
+)
 from gateway.rotation import Rotation
 from gateway.settings import (
     LogCaller,
@@ -62,11 +70,14 @@ from gateway.traces import NO_TRACES, Tracing
 from gateway.upstream import (
     BREAKER_STATES,
     Breaker,
+    ClockSkew,
     ConnectionLimiter,
     QliveClient,
+    TimezoneCheck,
     Transport,
     build_transport,
     pipeline,
+    with_clock_skew,
 )
 
 
@@ -106,8 +117,9 @@ def build(
         attempts=metrics.upstream_attempts,
         traced=partial(tracing.attempts, settings.upstream_url),
     )
+    skew = ClockSkew(time.time)
     client = QliveClient(
-        send,
+        with_clock_skew(skew, send),
         timeout=settings.upstream_timeout,
         zone=settings.upstream_timezone,
         log=log,
@@ -115,8 +127,11 @@ def build(
         duration=metrics.upstream_duration,
         repeats=metrics.push_url_repeats,
     )
+    patience = Patience(settings.upstream_timeout, clock=time.monotonic)
+    recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)
+    upstream = LagTolerantUpstream(client, recent, patience)
     cache = LocalRoomCache(
-        client.read,
+        upstream.glance,
         encode_room,
         size=settings.cache_size,
         lifetimes=_lifetimes(settings),
@@ -124,13 +139,23 @@ def build(
         report=tracing.lookups(metrics.lookups.inc),
         evictions=metrics.evictions,
     )
-    creator = Creator(client, LocalIdempotencyStore(time.monotonic))
+    anchors = KnownAnchors(
+        client, patience, register=settings.register_anchors, clock=time.monotonic
+    )
+    creator = Creator(
+        upstream,
+        LocalIdempotencyStore(time.monotonic),
+        anchors,
+        skew=skew,
+        compare=TimezoneCheck(settings.upstream_timezone, log),
+    )
     rooms = RoomService(
-        client,
-        tracing.room_cache(cache),
+        upstream,
+        tracing.room_cache(LagTolerantRoomCache(cache, upstream, encode_room, patience)),
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
-        patience=settings.upstream_timeout,
+        recent=recent,
+        patience=patience,
     )
     cors, cookie = _for_browsers(settings)
     in_flight = InFlight(settings.max_concurrency)
@@ -159,6 +184,7 @@ def build(
         ):
             yield
         await creator.aclose()
+        await anchors.aclose()
         await cache.aclose()
         await transport.aclose()
         await drain_native_threads()

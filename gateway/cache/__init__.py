@@ -1,5 +1,6 @@
-"""Read-through caching of rooms, with single flight and stale-if-error."""
+"""Read-through caching of rooms, with single flight and stale-if-error, and the known anchors."""
 
+from .known_anchors import KnownAnchors
 from .local_room_cache import Lifetimes, LocalRoomCache
 
-__all__ = ["Lifetimes", "LocalRoomCache"]
+__all__ = ["KnownAnchors", "Lifetimes", "LocalRoomCache"]

@@ -5,13 +5,11 @@ It asks for a room that cannot exist. An upstream that says so has accepted the 
 
 import time
 from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
-from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in
+from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in, skew_of
 
 _PROBE_ID = "gateway-check"
 
@@ -43,7 +41,7 @@ async def probe(
     except Fault as fault:
         return Probe(f"no reply: {fault}", timer() - started)
     latency = timer() - started
-    skew = _skew(reply.headers.get("Date"), clock())
+    skew = skew_of(reply.headers.get("Date"), clock())
     try:
         accept(Operation.READ, reply)
     except RoomNotFound:
@@ -51,11 +49,3 @@ async def probe(
     except (GatewayError, Fault) as error:
         return Probe(str(error), latency, skew)
     return Probe(None, latency, skew)
-
-
-def _skew(date: str | None, now: float) -> int | None:
-    try:
-        upstream: datetime | None = parsedate_to_datetime(date) if date else None
-    except (ValueError, OverflowError):
-        return None
-    return None if upstream is None else round(now - upstream.timestamp())

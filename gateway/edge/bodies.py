@@ -22,6 +22,7 @@ from gateway.rooms import (
     NewRoom,
     expiry_problems,
     is_user_id,
+    stored_size,
 )
 
 _MAX_EXTENDS = 1024
@@ -38,9 +39,17 @@ CoverUrl = Annotated[
     ),
 ]
 Extends = Annotated[
-    Mapping[str, str], Meta(description="Free key-value pairs, at most 1024 bytes as JSON.")
+    Mapping[str, str],
+    Meta(
+        description=(
+            "Free key-value pairs, at most 1024 bytes as JSON. "
+            "Each of `<`, `>`, `&`, U+2028 and U+2029 counts six."
+        )
+    ),
 ]
-Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+Moment = Annotated[
+    datetime, Meta(tz=True, description="RFC 3339 with an offset; whole seconds count.")
+]
 AnchorId = Annotated[
     str,
     Meta(
@@ -116,8 +125,9 @@ def _rules(values: Mapping[str, Any]) -> Iterator[FieldProblem]:
     url = values.get("cover_url")
     if url is not None and not re.fullmatch(_URL, url):
         yield FieldProblem("cover_url", "must be an http or https URL")
-    if (extends := values.get("extends")) and len(msgspec.json.encode(extends)) > _MAX_EXTENDS:
-        yield FieldProblem("extends", f"may have {_MAX_EXTENDS} bytes as JSON at most")
+    if (extends := values.get("extends")) and stored_size(extends) > _MAX_EXTENDS:
+        problem = f"may have {_MAX_EXTENDS} bytes as JSON at most; each of < > & counts six"
+        yield FieldProblem("extends", problem)
     anchor_id = values.get("anchor_id")
     if anchor_id is not None and not is_user_id(anchor_id):
         yield FieldProblem("anchor_id", "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -")

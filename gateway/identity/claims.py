@@ -5,6 +5,7 @@
 - `iss` and `aud` are compared exactly when configured and ignored otherwise. `aud` is a string or
   a list of strings (§4.1.3); a list with anything else in it is refused.
 - The user id is a string of plain characters: it goes into comparisons, logs and upstream bodies.
+- `name` and `picture` are used where the caller is registered as an anchor, and ignored if odd.
 - Expiry is checked last, so `TokenExpired` means that a fresh token from the same issuer will do.
 """
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_user_id
 
+_LONGEST_SHOWN = 255
 _YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -47,7 +49,12 @@ def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -
     _require_started(claims, now + rules.leeway)
     _require_issuer(claims, rules.issuer)
     _require_audience(claims, rules.audience)
-    caller = Caller(_user_id(claims, rules.user_claim), _scopes(claims.get("scope")))
+    caller = Caller(
+        _user_id(claims, rules.user_claim),
+        _scopes(claims.get("scope")),
+        name=_shown(claims.get("name")),
+        picture=_shown(claims.get("picture")),
+    )
     identity = Identity(caller, _time(claims, "exp"))
     if not identity.is_current(now, rules.leeway):
         raise TokenExpired("token has expired")
@@ -94,6 +101,12 @@ def _scopes(value: object) -> frozenset[str]:
     if isinstance(value, str):
         value = value.split(" ")
     return frozenset(filter(None, value)) if _is_list_of_strings(value) else frozenset()
+
+
+def _shown(value: object) -> str:
+    """Return a claim for people to see (OpenID Connect §5.1); empty if it is not fit for that."""
+    fit = isinstance(value, str) and len(value) <= _LONGEST_SHOWN and value.isprintable()
+    return str(value) if fit else ""
 
 
 def _is_list_of_strings(value: object) -> TypeGuard[list[str]]:

@@ -35,10 +35,14 @@ from .identifiers import (
     is_user_id,
 )
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
+from .patience import Patience
 from .policy import Scopes
-from .ports import IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
+from .ports import Anchors, IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
+from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
+from .recent_writes import Lagging, RecentWrites
 from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .service import RoomService
+from .stored_size import stored_size
 
 __all__ = [
     "IDEMPOTENCY_KEY",
@@ -48,6 +52,7 @@ __all__ = [
     "Anchor",
     "AnchorNotRegistered",
     "AnchorRoom",
+    "Anchors",
     "Batch",
     "CachedRoom",
     "Caller",
@@ -65,14 +70,19 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotencyStore",
     "InvalidRequest",
+    "LagTolerantRoomCache",
+    "LagTolerantUpstream",
+    "Lagging",
     "LookupResult",
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
     "Outcome",
     "OutcomeUnknown",
+    "Patience",
     "Quota",
     "RateLimiter",
+    "RecentWrites",
     "RoomCache",
     "RoomNotFound",
     "RoomNotLive",
@@ -93,4 +103,5 @@ __all__ = [
     "is_live_id",
     "is_request_id",
     "is_user_id",
+    "stored_size",
 ]

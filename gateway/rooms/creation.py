@@ -5,12 +5,15 @@
 - A repeated create gets the first outcome. The `push_url` is stored nowhere and never changes: it
   is read again for the room's anchor. If the room is not found (deleted since, or a replica lags),
   the answer has no `push_url`. If the read fails, its error is raised, and a retry may succeed.
-- Only a first create checks that `publish_expire_at` is in the future: a retry is the same create.
+- Only a first create checks that `publish_expire_at` is in the future and that the upstream knows
+  the anchor: a retry is the same create.
+- The upstream cuts `publish_expire_at` to whole seconds and compares it with its own clock. If it
+  is past there, the upstream takes a default, without a word.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from datetime import datetime
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +22,7 @@ from . import policy
 from .caller import Caller
 from .errors import FieldProblem, InvalidRequest, RoomNotFound
 from .idempotency import Created, Failed, IdempotencyClaim, Outcome, claim_for, failure
-from .ports import IdempotencyStore, Upstream
+from .ports import Anchors, IdempotencyStore, Upstream
 from .room import AnchorRoom, NewRoom, ViewerRoom
 
 Result = AnchorRoom | Outcome
@@ -34,11 +37,26 @@ class Creation(Struct, frozen=True):
 
 
 class Creator:
-    """Creates rooms; outcomes of creates with a key go to `store`."""
+    """Creates rooms for `anchors`; outcomes of creates with a key go to `store`.
 
-    def __init__(self, upstream: Upstream, store: IdempotencyStore) -> None:
+    `skew` gives this clock minus the upstream's, in seconds. `compare` gets each room as asked for
+    and as made.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        store: IdempotencyStore,
+        anchors: Anchors,
+        *,
+        skew: Callable[[], float],
+        compare: Callable[[NewRoom, AnchorRoom], None],
+    ) -> None:
         self._upstream = upstream
         self._store = store
+        self._anchors = anchors
+        self._skew = skew
+        self._compare = compare
         self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
 
     async def create(
@@ -50,10 +68,10 @@ class Creator:
         UpstreamFailure; with `replayed` set, the error of the first create with this key.
         """
         if key is None:
-            made = await self._first(room, now)
+            made = await self._first(caller, room, now)
             return Creation(policy.shape_for(caller, made))
         claim = claim_for(caller, key, room)
-        result = await self._to_its_end(self._once(claim, room, now))
+        result = await self._to_its_end(self._once(caller, claim, room, now))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
         return await self._replayed(caller, result)
@@ -73,12 +91,14 @@ class Creator:
         if not task.cancelled():
             task.exception()  # marks it as retrieved: the client may have left
 
-    async def _once(self, claim: IdempotencyClaim, room: NewRoom, now: datetime) -> Result:
+    async def _once(
+        self, caller: Caller, claim: IdempotencyClaim, room: NewRoom, now: datetime
+    ) -> Result:
         remembered = await self._store.begin(claim)
         if remembered is not None:
             return remembered
         try:
-            made = await self._first(room, now)
+            made = await self._first(caller, room, now)
             await self._store.settle(claim, Created(made.for_viewers()))
         except BaseException as error:
             failed = failure(error)
@@ -89,10 +109,14 @@ class Creator:
             raise
         return made
 
-    async def _first(self, room: NewRoom, now: datetime) -> AnchorRoom:
-        if problems := expiry_problems(room.publish_expire_at, now):
+    async def _first(self, caller: Caller, room: NewRoom, now: datetime) -> AnchorRoom:
+        upstreams_now = now - timedelta(seconds=self._skew())
+        if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
-        return await self._upstream.create(room)
+        await self._anchors.require(room.anchor_id, caller)
+        made = await self._upstream.create(room)
+        self._compare(room, made)
+        return made
 
     async def _replayed(self, caller: Caller, outcome: Outcome) -> Creation:
         if isinstance(outcome, Failed):
@@ -113,7 +137,7 @@ class Creator:
 
 
 def expiry_problems(publish_expire_at: datetime | None, now: datetime) -> tuple[FieldProblem, ...]:
-    """Return a problem if `publish_expire_at` is not in the future."""
-    if publish_expire_at is None or publish_expire_at > now:
+    """Return a problem if `publish_expire_at`, cut to whole seconds, is not in the future."""
+    if publish_expire_at is None or publish_expire_at.replace(microsecond=0) > now:
         return ()
     return (FieldProblem("publish_expire_at", "must be in the future"),)

@@ -17,6 +17,7 @@ GatewayError
 └── UpstreamFailure         no usable answer from the upstream.
     ├── UpstreamError       an unusable answer, a refusal, or no connection.
     ├── UpstreamTimeout     a read exceeded its deadline.
+    │   └── Lagging         reads do not show this process's own write (`recent_writes`).
     ├── UpstreamUnavailable not sent: it is down, or all connections are busy.
     └── OutcomeUnknown      a write may or may not have happened.
 
@@ -113,9 +114,13 @@ class RoomNotLive(GatewayError):
 
 
 class AnchorNotRegistered(GatewayError):
-    """The upstream does not know the anchor of the new room."""
+    """The upstream does not know the anchor; `sent` is False if the create was not sent."""
 
     code = "anchor_not_registered"
+
+    def __init__(self, reason: str = "", *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.sent = sent
 
 
 class IdempotencyKeyReused(GatewayError):

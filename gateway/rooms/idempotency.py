@@ -79,7 +79,9 @@ def failure(error: BaseException) -> Failed | None:
 
     After an unexpected error or a cancellation the outcome is unknown.
     """
-    if isinstance(error, InvalidRequest) or (isinstance(error, UpstreamFailure) and not error.sent):
+    if isinstance(error, InvalidRequest):
+        return None
+    if isinstance(error, AnchorNotRegistered | UpstreamFailure) and not error.sent:
         return None
     if isinstance(error, GatewayError) and error.code in _FAILURES:
         return Failed(error.code)

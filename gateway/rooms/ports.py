@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from .caller import Caller
 from .idempotency import IdempotencyClaim, Outcome
 from .lookup import CachedRoom, FreshRoom
 from .room import AnchorRoom, NewRoom
@@ -33,6 +34,23 @@ class Upstream(Protocol):
 
     async def delete(self, live_id: str) -> None:
         """Delete a room. Raises RoomNotFound."""
+
+    async def find_user(self, user_id: str) -> str | None:
+        """Return the id of the user with exactly this id, None if there is none."""
+
+    async def register(self, user_id: str, nick: str, avatar: str) -> None:
+        """Register a user; a user registered already is left as they are."""
+
+
+class Anchors(Protocol):
+    """The users that may be anchors, as the upstream knows them."""
+
+    async def require(self, anchor_id: str, caller: Caller) -> None:
+        """Make sure that the upstream knows `anchor_id` by exactly this id.
+
+        Registers the caller themself if that is configured. Raises AnchorNotRegistered or
+        UpstreamFailure, both with `sent` False: no create has been sent.
+        """
 
 
 class RoomCache(Protocol):

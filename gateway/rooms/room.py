@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 
 from gateway.secret import Secret
 
-ENDED = 2
-"""The `live_status` of a room that has ended (0 created, 1 living)."""
+CREATED, ENDED = 0, 2
+"""The `live_status` of a room that never went live, and of one that has ended (1 living)."""
 
 UNREADABLE_PUSH_URL = Secret("")
 """The `push_url` of a room read from a reply without a usable one; compare by identity."""

@@ -2,11 +2,11 @@
 
 - A read is answered from the cache, but never for the room's own anchor: the cache has no
   `push_url`.
-- Stop and delete read the room first, to learn its anchor. Known builds of the vendor's service
-  carry out a stop and still answer with an error: after a refused write the room is read once more
-  before the error is raised.
+- Stop and delete read the room first, to learn its anchor. `confirmation` sends them and makes sure
+  of them, all within `patience`.
 - A write invalidates the room before it is sent, so that the result of an earlier read is not kept,
-  and again after it, for reads that ran beside it.
+  and again after it, for reads that ran beside it. So does one that finds its work already done.
+- What was stopped or deleted goes to `recent`, for reads from a replica that lags.
 """
 
 import asyncio
@@ -14,12 +14,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from . import policy
+from . import confirmation, policy
 from .caller import Caller
 from .creation import Creation, Creator
-from .errors import GatewayError, RoomNotFound, RoomNotLive, UpstreamError
+from .errors import GatewayError, RoomNotFound
 from .lookup import Batch, CachedRoom
+from .patience import Patience
 from .ports import RoomCache, Upstream
+from .recent_writes import RecentWrites
 from .room import AnchorRoom, NewRoom
 
 _FAN_OUT = 10
@@ -27,7 +29,10 @@ _FAN_OUT = 10
 
 
 class RoomService:
-    """Create, get, stop and delete rooms for a caller; `patience` bounds a batch, in seconds."""
+    """Create, get, stop and delete rooms for a caller.
+
+    `patience` bounds a batch, a stop and a delete; stops and deletes are remembered in `recent`.
+    """
 
     def __init__(
         self,
@@ -36,12 +41,14 @@ class RoomService:
         creator: Creator,
         scopes: policy.Scopes,
         *,
-        patience: float,
+        recent: RecentWrites,
+        patience: Patience,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
         self._creator = creator
         self._scopes = scopes
+        self._recent = recent
         self._patience = patience
 
     async def create(
@@ -92,62 +99,45 @@ class RoomService:
 
         looks = {live_id: asyncio.create_task(look(live_id)) for live_id in live_ids}
         try:
-            await asyncio.wait(looks.values(), timeout=self._patience)
+            await asyncio.wait(looks.values(), timeout=self._patience.seconds)
             return _batch(looks)
         finally:
             for each in looks.values():
                 each.cancel()
 
     async def stop(self, caller: Caller, live_id: str) -> None:
-        """End a room's broadcast; do nothing if it has ended.
+        """End a room's broadcast; send nothing if it has ended.
 
         Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure.
         """
-        room = await self._upstream.read(live_id)
-        policy.require_control(caller, room, self._scopes)
-        if room.has_ended:
-            return
-        async with self._changing(live_id):
-            try:
-                await self._upstream.stop(live_id)
-            except (RoomNotLive, UpstreamError):
-                if not await self._has_ended(live_id):
-                    raise
+        deadline = self._patience.start()
+        async with self._changing(caller, live_id) as room:
+            if not room.has_ended:
+                await confirmation.stop(self._upstream, live_id, deadline)
+            self._recent.stopped(live_id)
 
     async def delete(self, caller: Caller, live_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure."""
-        room = await self._upstream.read(live_id)
-        policy.require_control(caller, room, self._scopes)
-        async with self._changing(live_id):
-            try:
-                await self._upstream.delete(live_id)
-            except UpstreamError:
-                if not await self._is_gone(live_id):
-                    raise
+        deadline = self._patience.start()
+        async with self._changing(caller, live_id):
+            await confirmation.delete(self._upstream, live_id, deadline)
+            self._recent.deleted(live_id)
         await self._cache.mark_missing(live_id)
 
     @asynccontextmanager
-    async def _changing(self, live_id: str) -> AsyncGenerator[None]:
-        await self._cache.invalidate(live_id)
+    async def _changing(self, caller: Caller, live_id: str) -> AsyncGenerator[AnchorRoom]:
+        """Read the room, which the caller must control, and teach the cache what comes of it."""
         try:
-            yield
-        finally:
+            room = await self._upstream.read(live_id)
+            policy.require_control(caller, room, self._scopes)
             await self._cache.invalidate(live_id)
-
-    async def _has_ended(self, live_id: str) -> bool:
-        try:
-            return (await self._upstream.read(live_id)).has_ended
-        except GatewayError:
-            return False
-
-    async def _is_gone(self, live_id: str) -> bool:
-        try:
-            await self._upstream.read(live_id)
+            try:
+                yield room
+            finally:
+                await self._cache.invalidate(live_id)
         except RoomNotFound:
-            return True
-        except GatewayError:
-            return False
-        return False
+            await self._cache.mark_missing(live_id)
+            raise
 
 
 def _batch(looks: dict[str, asyncio.Task[CachedRoom]]) -> Batch:

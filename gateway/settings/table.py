@@ -45,6 +45,18 @@ class UpstreamSettings:
     upstream_timezone: ZoneInfo = variable(
         parse.zone, "zone of the times sent upstream", default="Asia/Shanghai"
     )
+    upstream_lag: float = variable(
+        parse.seconds(least=0, most=300),
+        "seconds for which the gateway stands by what it has just created, stopped or deleted, "
+        "whatever a lagging replica says",
+        default="5",
+    )
+    register_anchors: bool = variable(
+        parse.switch,
+        "on: a creator unknown to the upstream is registered there first, with nick and avatar "
+        "from the claims `name` and `picture`",
+        default="off",
+    )
 
 
 @from_environment

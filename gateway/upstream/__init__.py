@@ -3,6 +3,7 @@
 from .breaker import BREAKER_STATES, Breaker
 from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
+from .clock_skew import ClockSkew, skew_of, with_clock_skew
 from .connection_limiter import ConnectionLimiter
 from .dialects import Operation, accept
 from .faults import Fault
@@ -11,12 +12,14 @@ from .pipeline import pipeline
 from .reply import Reply
 from .send import transmit
 from .signature import QiniuSigner
+from .timezone import TimezoneCheck
 from .transport import Transport, build_transport
 
 __all__ = [
     "BREAKER_STATES",
     "Breaker",
     "Call",
+    "ClockSkew",
     "ConnectionLimiter",
     "Fault",
     "Operation",
@@ -25,11 +28,14 @@ __all__ = [
     "Reply",
     "Send",
     "Step",
+    "TimezoneCheck",
     "Transport",
     "accept",
     "build_transport",
     "deadline_in",
     "fetch",
     "pipeline",
+    "skew_of",
     "transmit",
+    "with_clock_skew",
 ]

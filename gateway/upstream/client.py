@@ -94,6 +94,13 @@ class QliveClient:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
         await self._make(Operation.DELETE, self._new_call("DELETE", f"/{live_id}"), _nothing)
 
+    async def find_user(self, user_id: str) -> str | None:
+        """Return the id of the user with exactly this id. A stub: every user is known."""
+        return user_id
+
+    async def register(self, user_id: str, nick: str, avatar: str) -> None:
+        """Register a user. A stub: nothing is sent."""
+
     def _new_call(self, method: str, path: str) -> Call:
         return Call(method, f"{_ROOMS}{path}", deadline_in(self._timeout), current_request_id())
 

@@ -18,11 +18,15 @@ from gateway.rooms import (
     LookupResult,
     NewRoom,
     Outcome,
+    Patience,
+    RecentWrites,
     RoomService,
     Scopes,
     ViewerRoom,
+    ports,
 )
 from gateway.secret import Secret
+from tests.fakes.clock import Clock
 
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
 SCOPES = Scopes(admin="rooms:admin")
@@ -64,7 +68,10 @@ def room_of(
 
 
 class Upstream:
-    """An upstream with scripted reads, in turn, and an `error` for writes, if any."""
+    """An upstream with scripted reads, in turn, and an `error` for writes, if any.
+
+    The last read is repeated.
+    """
 
     def __init__(
         self,
@@ -81,10 +88,12 @@ class Upstream:
         self._write("create")
         return room_of(room.anchor_id, CREATED)
 
-    async def read(self, live_id: str, _on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room."""
+        if on_sent is not None:
+            on_sent()
         self.calls.append(f"read {live_id}")
-        outcome = self._reads.pop(0)
+        outcome = self._reads.pop(0) if self._reads[1:] else self._reads[0]
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -97,19 +106,28 @@ class Upstream:
         """Delete a room."""
         self._write(f"delete {live_id}")
 
+    async def find_user(self, user_id: str) -> str | None:
+        """Find every user."""
+        return user_id
+
+    async def register(self, user_id: str, nick: str, avatar: str) -> None:
+        """Register a user."""
+        self._write(f"register {user_id} {nick} {avatar}")
+
     def _write(self, call: str) -> None:
         self.calls.append(call)
         if self._error is not None:
             raise self._error
 
 
-class HeldUpstream:
+class HeldUpstream(Upstream):
     """An upstream whose reads wait for `sending`, count as sent, and wait for `answering`.
 
     They bring a room with `title`, or raise `error`, as set at the moment of sending.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.reads: list[str] = []
         self.sending = asyncio.Event()
         self.answering = asyncio.Event()
@@ -118,10 +136,11 @@ class HeldUpstream:
         self.title = "first"
         self.error: Exception | None = None
 
-    async def read(self, live_id: str, on_sent: Callable[[], None]) -> AnchorRoom:
+    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room of alice's."""
         await self.sending.wait()
-        on_sent()
+        if on_sent is not None:
+            on_sent()
         self.reads.append(live_id)
         room = room_of(live_id=live_id, title=self.title)
         error = self.error
@@ -129,6 +148,20 @@ class HeldUpstream:
         if error is not None:
             raise error
         return room
+
+
+class Anchors:
+    """Anchors that are all known, or an `error` for each; `required` has those asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.required: list[tuple[str, str]] = []
+        self.error = error
+
+    async def require(self, anchor_id: str, caller: Caller) -> None:
+        """Record who asks for whom."""
+        self.required.append((anchor_id, caller.user_id))
+        if self.error is not None:
+            raise self.error
 
 
 class IdempotencyStore:
@@ -207,9 +240,34 @@ class RoomCache:
         self.calls.append(f"mark_missing {live_id}")
 
 
+def creator_of(
+    upstream: ports.Upstream,
+    store: ports.IdempotencyStore,
+    anchors: ports.Anchors | None = None,
+    *,
+    skew: float = 0,
+) -> Creator:
+    """Return a creator for known anchors that compares nothing."""
+    return Creator(
+        upstream, store, anchors or Anchors(), skew=lambda: skew, compare=lambda _asked, _made: None
+    )
+
+
 def service(
-    upstream: Upstream, cache: RoomCache | None = None, scopes: Scopes = SCOPES
+    upstream: ports.Upstream,
+    cache: RoomCache | None = None,
+    scopes: Scopes = SCOPES,
+    *,
+    recent: RecentWrites | None = None,
+    clock: Clock | None = None,
 ) -> RoomService:
-    """Return a service over these."""
-    creator = Creator(upstream, IdempotencyStore())
-    return RoomService(upstream, cache or RoomCache(), creator, scopes, patience=5)
+    """Return a service over these, with 5 seconds for each operation."""
+    clock = clock or Clock()
+    return RoomService(
+        upstream,
+        cache or RoomCache(),
+        creator_of(upstream, IdempotencyStore()),
+        scopes,
+        recent=RecentWrites(5, clock=clock) if recent is None else recent,
+        patience=Patience(5, clock=clock, sleep=clock.sleep),
+    )

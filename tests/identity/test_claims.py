@@ -166,3 +166,29 @@ def test_any_claims(
     else:
         assert identity.caller.user_id == merged["sub"]
         assert NOW - LEEWAY < identity.expires_at < YEAR_9999
+
+
+SHOWN = ["Alice", "爱丽丝 👩", "a" * 255, "https://example.test/a.png?x=1", ""]
+NOT_SHOWN = [
+    None,
+    7,
+    True,
+    ["Alice"],
+    {"en": "Alice"},
+    "a" * 256,
+    "a\nb",
+    "\u202ea",
+    "\x00",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("name", ["name", "picture"])
+def test_name_and_picture(name: str) -> None:
+    """Name and picture are taken from a token if they are fit to be shown, else left empty."""
+    assert getattr(identity_from(GOOD, PLAIN, NOW).caller, name) == ""
+    for value in SHOWN:
+        assert getattr(identity_from({**GOOD, name: value}, PLAIN, NOW).caller, name) == value
+    odd: Any
+    for odd in NOT_SHOWN:
+        assert getattr(identity_from({**GOOD, name: odd}, PLAIN, NOW).caller, name) == ""

@@ -24,11 +24,12 @@ from gateway.rooms import (
     CachedRoom,
     Caller,
     Creation,
-    Creator,
     FreshRoom,
     GatewayError,
+    Lagging,
     LookupResult,
     NewRoom,
+    RecentWrites,
 )
 from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
@@ -37,6 +38,7 @@ from gateway.telemetry import build_logger
 from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
+from tests.fakes.rooms import creator_of
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS, push_url
 from tests.leaks.telltale import FAULTS, fine, made_for
 from tests.live.fault_server import room as a_room
@@ -163,9 +165,17 @@ async def _cache() -> LocalRoomCache:
     return cache
 
 
+def recent_writes() -> RecentWrites:
+    """Return a memory of a created and a stopped room."""
+    recent = RecentWrites(60, clock=time.monotonic)
+    recent.created(room().for_viewers())
+    recent.stopped("1")
+    return recent
+
+
 async def _outcomes() -> LocalIdempotencyStore:
     outcomes = LocalIdempotencyStore(time.monotonic)
-    creator = Creator(client(Transport(ROOM)), outcomes)
+    creator = creator_of(client(Transport(ROOM)), outcomes)
     await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), now=NOW, key="k")
     return outcomes
 
@@ -221,6 +231,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a room in both shapes": fetched,
         "a create": lambda: Creation(room()),
         "rooms remembered": lambda: run(_cache()),
+        "writes remembered": recent_writes,
         "creates remembered": lambda: run(_outcomes()),
         "an anchor's answer": lambda: answers.found(room(), None),
         "an exchange": exchange,
@@ -271,6 +282,7 @@ ERRORS: MappingProxyType[str, Callable[[], Exception]] = MappingProxyType(
         "data that is no UTF-8": lambda: _caught(
             Broken, by=lambda: decode_room(msgspec.Raw(b'{"push_url":"\xff' + EVERY.encode()))
         ),
+        "a read that lags": lambda: _caught(Lagging, by=lambda: recent_writes().judge("1", room())),
         "settings": lambda: _caught(
             SettingsError,
             by=lambda: load({name: f"{text}\n" for name, text in KEYS.items()}),

@@ -91,6 +91,7 @@ EVENTS = {
 OF_ITS_OWN = {
     "starting",  # test_processes has it
     "breaker_closed",  # has no values
+    "upstream_timezone_suspect",  # a number of hours, and a zone from the settings
     "background_task_failed",  # an exception, shown as that of request_failed is
     "traces_not_exported",  # what the SDK says, with exceptions by their type alone
 }

@@ -9,12 +9,17 @@ from types import MappingProxyType
 import pytest
 
 from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache.local_room_cache import Read
 from gateway.metrics import Metrics
 from gateway.rooms import (
     CachedRoom,
     FreshRoom,
     GatewayError,
+    LagTolerantRoomCache,
+    LagTolerantUpstream,
     LookupResult,
+    Patience,
+    RecentWrites,
     RoomCache,
     RoomNotFound,
     UpstreamError,
@@ -42,10 +47,10 @@ class World:
 
 
 @asynccontextmanager
-async def local(world: World) -> AsyncGenerator[RoomCache]:
+async def local(world: World, read: Read | None = None) -> AsyncGenerator[RoomCache]:
     """Give a cache in this process's memory."""
     cache = LocalRoomCache(
-        world.upstream.read,
+        read or world.upstream.read,
         encode,
         size=100,
         lifetimes=LIFETIMES,
@@ -58,13 +63,23 @@ async def local(world: World) -> AsyncGenerator[RoomCache]:
 
 
 @asynccontextmanager
+async def lag_tolerant(world: World) -> AsyncGenerator[RoomCache]:
+    """Give the same with reads that are judged by recent writes, of which there are none."""
+    patience = Patience(5, clock=world.clock, sleep=world.clock.sleep)
+    recent = RecentWrites(5, clock=world.clock)
+    upstream = LagTolerantUpstream(world.upstream, recent, patience)
+    async with local(world, upstream.glance) as cache:
+        yield LagTolerantRoomCache(cache, upstream, encode, patience)
+
+
+@asynccontextmanager
 async def traced(world: World) -> AsyncGenerator[RoomCache]:
     """Give the same with spans."""
     async with local(world) as cache:
         yield TracedRoomCache(cache, Recorder().tracer)
 
 
-IMPLEMENTATIONS = MappingProxyType({"local": local, "traced": traced})
+IMPLEMENTATIONS = MappingProxyType({"local": local, "lag tolerant": lag_tolerant, "traced": traced})
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     UpstreamUnavailable,
     ViewerRoom,
+    expiry_problems,
 )
 from tests.fakes.rooms import (
     ADMIN,
@@ -33,8 +34,10 @@ from tests.fakes.rooms import (
     ENDED,
     NOW,
     PUSH_URL,
+    Anchors,
     IdempotencyStore,
     Upstream,
+    creator_of,
     room_of,
 )
 
@@ -72,7 +75,7 @@ class SlowUpstream(Upstream):
 async def test_a_repeated_create_makes_no_second_room() -> None:
     """The anchor gets the first room as it was, with a `push_url` that was read again."""
     upstream = Upstream(room_of(live_status=ENDED))
-    creator = Creator(upstream, IdempotencyStore())
+    creator = creator_of(upstream, IdempotencyStore())
     first = await create(creator)
     assert first == Creation(room_of(live_status=CREATED))
     again = await create(creator)
@@ -83,7 +86,7 @@ async def test_a_repeated_create_makes_no_second_room() -> None:
 async def test_who_creates_for_another_sees_no_push_url() -> None:
     """An administrator gets the viewer shape each time, without a read."""
     upstream = Upstream()
-    creator = Creator(upstream, IdempotencyStore())
+    creator = creator_of(upstream, IdempotencyStore())
     shown = [await create(creator, ADMIN), await create(creator, ADMIN)]
     assert [type(each.room) for each in shown] == [ViewerRoom, ViewerRoom]
     assert [each.replayed for each in shown] == [False, True]
@@ -93,7 +96,7 @@ async def test_who_creates_for_another_sees_no_push_url() -> None:
 async def test_without_a_key_every_create_is_one() -> None:
     """A create without a key makes no claim and records no outcome."""
     upstream, store = Upstream(), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     await create(creator, key=None)
     assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
     assert (upstream.calls, store.calls) == (["create", "create"], [])
@@ -102,7 +105,7 @@ async def test_without_a_key_every_create_is_one() -> None:
 async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
     """A create stays done if its room has been deleted, or a replica lacks it."""
     upstream = Upstream(RoomNotFound(), room_of())
-    creator = Creator(upstream, IdempotencyStore())
+    creator = creator_of(upstream, IdempotencyStore())
     await create(creator)
     assert type((await create(creator)).room) is ViewerRoom
     assert type((await create(creator)).room) is AnchorRoom
@@ -115,7 +118,7 @@ async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
 async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
     """A failed read is raised as itself, not as a replay, and the next try gets the room."""
     upstream = Upstream(error, room_of())
-    creator = Creator(upstream, IdempotencyStore())
+    creator = creator_of(upstream, IdempotencyStore())
     await create(creator)
     with pytest.raises(GatewayError) as caught:
         await create(creator)
@@ -127,7 +130,7 @@ async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
 
 async def test_another_anchors_push_url_is_not_shown() -> None:
     """A room that now has another anchor is shown without its `push_url`."""
-    creator = Creator(Upstream(room_of("bob")), IdempotencyStore())
+    creator = creator_of(Upstream(room_of("bob")), IdempotencyStore())
     await create(creator)
     assert type((await create(creator)).room) is ViewerRoom
 
@@ -138,7 +141,7 @@ async def test_another_anchors_push_url_is_not_shown() -> None:
 async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> None:
     """A retry gets the same error, marked as a replay, without a call upstream."""
     upstream = Upstream(error=error)
-    creator = Creator(upstream, IdempotencyStore())
+    creator = creator_of(upstream, IdempotencyStore())
     for replayed in (False, True, True):
         with pytest.raises(type(error)) as caught:
             await create(creator)
@@ -152,7 +155,7 @@ async def test_what_was_sent_and_failed_is_told_again(error: GatewayError) -> No
 async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None:
     """A create that was not sent releases its key and records no outcome."""
     upstream, store = Upstream(error=error), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
             await create(creator)
@@ -164,7 +167,7 @@ async def test_what_was_not_sent_may_be_tried_again(error: GatewayError) -> None
 async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None:
     """`publish_expire_at` must be in the future for a first create, not for its retry."""
     upstream, store = Upstream(room_of()), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     room = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW)
     for key in ("key", None):
         with pytest.raises(InvalidRequest) as caught:
@@ -176,10 +179,87 @@ async def test_a_moment_that_has_passed_is_refused_the_first_time_only() -> None
     assert (await creator.create(ALICE, room, now=after, key="key")).replayed
 
 
+NEW_UNTIL = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW + timedelta(seconds=1.9))
+
+
+@pytest.mark.parametrize(
+    ("skew", "passed"), [(0, False), (60, False), (-0.9, False), (-1, True), (-60, True)]
+)
+async def test_the_upstreams_clock_decides(skew: float, *, passed: bool) -> None:
+    """`publish_expire_at`, cut to whole seconds, is compared with the upstream's clock."""
+    upstream = Upstream()
+    creator = creator_of(upstream, IdempotencyStore(), skew=skew)
+    if passed:
+        with pytest.raises(InvalidRequest) as caught:
+            await create(creator, room=NEW_UNTIL)
+        assert [each.field for each in caught.value.problems] == ["publish_expire_at"]
+    else:
+        await create(creator, room=NEW_UNTIL)
+    assert upstream.calls == ["create"] * (not passed)
+
+
+@pytest.mark.parametrize(
+    ("moment", "passed"), [(0.9, True), (0, True), (-0.1, True), (1, False), (1.5, False)]
+)
+def test_a_moment_is_cut_to_whole_seconds(moment: float, *, passed: bool) -> None:
+    """A moment whose whole second is not in the future has passed."""
+    assert bool(expiry_problems(NOW + timedelta(seconds=moment), NOW)) is passed
+
+
+async def test_the_anchor_is_required_before_a_first_create_only() -> None:
+    """The anchor is looked up for the caller of a first create, and for no repeated one."""
+    upstream, anchors = Upstream(room_of()), Anchors()
+    creator = creator_of(upstream, IdempotencyStore(), anchors)
+    for_alice = NewRoom(anchor_id="alice", title="t")
+    for key in ("key", "key", None):
+        await create(creator, ADMIN, for_alice, key)
+    assert anchors.required == [("alice", "root"), ("alice", "root")]
+    late = NewRoom(anchor_id="alice", title="t", publish_expire_at=NOW)
+    with pytest.raises(InvalidRequest):
+        await create(creator, room=late, key="late")
+    assert len(anchors.required) == 2
+
+
+@pytest.mark.parametrize("key", ["key", None])
+@pytest.mark.parametrize(
+    "error",
+    [
+        AnchorNotRegistered(sent=False),
+        UpstreamError("look-up failed", sent=False),
+        UpstreamUnavailable("open", retry_after=1),
+    ],
+)
+async def test_a_missing_anchor_sends_nothing(error: GatewayError, key: str | None) -> None:
+    """Without the anchor nothing is sent, no outcome is recorded, and the key stays free."""
+    upstream, store, anchors = Upstream(), IdempotencyStore(), Anchors(error)
+    creator = creator_of(upstream, store, anchors)
+    with pytest.raises(type(error)) as caught:
+        await create(creator, key=key)
+    assert (caught.value.replayed, upstream.calls, store.known) == (False, [], {})
+    anchors.error = None
+    assert not (await create(creator, key=key)).replayed
+
+
+async def test_every_made_room_is_compared() -> None:
+    """A room that was made is compared with what was asked for; a replay and a failure are not."""
+    compared: list[tuple[NewRoom, AnchorRoom]] = []
+    upstream = Upstream(room_of())
+    creator = Creator(
+        upstream,
+        IdempotencyStore(),
+        Anchors(),
+        skew=lambda: 0,
+        compare=lambda asked, made: compared.append((asked, made)),
+    )
+    for _ in range(2):
+        await create(creator)
+    assert compared == [(NEW_ROOM, room_of(live_status=CREATED))]
+
+
 async def test_a_client_that_goes_away_loses_nothing() -> None:
     """A create runs to its end without its client, and a retry gets its outcome."""
     upstream, store = SlowUpstream(), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     before = asyncio.all_tasks()
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
@@ -198,7 +278,7 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     upstream, store = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
     request.cancel()
@@ -215,7 +295,7 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
 async def test_closing_waits_for_what_runs() -> None:
     """`aclose` returns once running creates have ended, and their clients get the errors."""
     upstream, store = SlowUpstream(OutcomeUnknown("late")), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     request = asyncio.create_task(create(creator))
     await upstream.begun.wait()
     closing = asyncio.create_task(creator.aclose())
@@ -232,7 +312,7 @@ async def test_closing_waits_for_what_runs() -> None:
 async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
     """After a defect or a cancellation the outcome is unknown."""
     upstream, store = SlowUpstream(error), IdempotencyStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     upstream.gate.set()
     with pytest.raises(type(error)):
         await create(creator)
@@ -256,7 +336,7 @@ class FailingStore(IdempotencyStore):
 async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
     """An outcome that could not be recorded is unknown, and the key stays used."""
     upstream, store = Upstream(), FailingStore()
-    creator = Creator(upstream, store)
+    creator = creator_of(upstream, store)
     with pytest.raises(MemoryError):
         await create(creator)
     with pytest.raises(OutcomeUnknown):
@@ -267,7 +347,7 @@ async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
 async def test_only_the_answer_holds_the_push_url() -> None:
     """The recorded outcome has the room in viewer shape."""
     store = IdempotencyStore()
-    creation = await create(Creator(Upstream(), store))
+    creation = await create(creator_of(Upstream(), store))
     assert isinstance(creation.room, AnchorRoom)
     assert creation.room.push_url.reveal() == PUSH_URL
     [kept] = store.known.values()

@@ -91,6 +91,7 @@ def test_a_key_is_the_callers() -> None:
 
 FAILURES: list[tuple[BaseException, Outcome | None]] = [
     (AnchorNotRegistered(), Failed("anchor_not_registered")),
+    (AnchorNotRegistered(sent=False), None),
     (UpstreamError("refused"), Failed("upstream_error")),
     (OutcomeUnknown("late"), Failed("outcome_unknown")),
     (UpstreamError("not connected", sent=False), None),

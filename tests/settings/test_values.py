@@ -33,6 +33,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("UPSTREAM_CONNECTIONS", "1", 1),
     ("UPSTREAM_MAX_BODY", "4096", 4096),
     ("UPSTREAM_TIMEZONE", "UTC", ZoneInfo("UTC")),
+    ("UPSTREAM_LAG", "0", 0.0),
+    ("UPSTREAM_LAG", "300", 300.0),
+    ("REGISTER_ANCHORS", "on", True),
     ("JWT_SECRET", LONG, Secret(LONG)),
     ("JWT_SECRET", "密" * 11, Secret("密" * 11)),
     ("JWT_SECRET_PREVIOUS", LONG, Secret(LONG)),
@@ -113,6 +116,8 @@ BAD: dict[str, list[str]] = {
     "UPSTREAM_TIMEOUT": [*NOT_SECONDS, "0", "0.0001", "301"],
     "UPSTREAM_CONNECTIONS": NOT_AN_AMOUNT,
     "UPSTREAM_MAX_BODY": NOT_AN_AMOUNT,
+    "UPSTREAM_LAG": [*NOT_SECONDS, "301"],
+    "REGISTER_ANCHORS": ["true", "1", "yes"],
     "UPSTREAM_TIMEZONE": [
         *(
             "Mars/Olympus",

@@ -9,7 +9,6 @@ from msgspec import structs
 
 from gateway.rooms import (
     Created,
-    Creator,
     Failed,
     IdempotencyClaim,
     IdempotencyInProgress,
@@ -19,7 +18,7 @@ from gateway.rooms import (
 from gateway.secret import Secret
 from gateway.stores import LocalIdempotencyStore
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import ALICE, NOW, PUSH_URL, Upstream, room_of
+from tests.fakes.rooms import ALICE, NOW, PUSH_URL, Upstream, creator_of, room_of
 from tests.leaks.reachable import texts_in
 
 T = TypeVar("T")
@@ -109,7 +108,7 @@ def test_nothing_is_left_of_a_claim_that_has_ended() -> None:
 def test_no_push_url_is_reachable() -> None:
     """No object that a creator and its store refer to holds the secret of a created room."""
     remembered = Remembered()
-    creator = Creator(Upstream(room_of()), remembered.store)
+    creator = creator_of(Upstream(room_of()), remembered.store)
     new_room = NewRoom(anchor_id="alice", title="Friday")
 
     async def created_twice() -> list[object]:

@@ -1,0 +1,129 @@
+"""Reads that agree with this process's own writes, though a replica of the upstream lags.
+
+The way of a lookup, for `lag` seconds after a write:
+
+    LagTolerantRoomCache.get → the cache → LagTolerantUpstream.glance → the upstream
+
+- `glance` reads once. A room that contradicts a write raises Lagging, and the cache keeps nothing
+  of a failed read. A deleted room raises RoomNotFound, and the cache keeps that.
+- `LagTolerantRoomCache` answers a viewer at once with the room in the error: as it was created, or
+  as it was read, but ended. Only the upstream has the `push_url` of a created room, so its anchor
+  waits and looks again, within the deadline.
+- Stop, delete and repeated creates read with `LagTolerantUpstream.read`, and wait likewise.
+- The upstream looks for the room of a stop or delete in a replica too, before it does anything. If
+  that lacks a room that was just created, the write raises Lagging.
+
+A wait in vain ends in Lagging, which is an UpstreamTimeout.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from .errors import RoomNotFound
+from .lookup import CachedRoom, EncodedRoom, FreshRoom, LookupResult
+from .patience import Deadline, Patience
+from .ports import RoomCache, Upstream
+from .recent_writes import Lagging, RecentWrites
+from .room import AnchorRoom, NewRoom, ViewerRoom
+
+
+class LagTolerantUpstream:
+    """`upstream`, whose reads agree with the `recent` writes. Its creates are remembered there."""
+
+    def __init__(self, upstream: Upstream, recent: RecentWrites, patience: Patience) -> None:
+        self._upstream = upstream
+        self._recent = recent
+        self._patience = patience
+        self.find_user = upstream.find_user
+        self.register = upstream.register
+
+    async def create(self, room: NewRoom) -> AnchorRoom:
+        """Create a room."""
+        made = await self._upstream.create(room)
+        self._recent.created(made.for_viewers())
+        return made
+
+    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+        """Read a room. Waits for a room that was just created."""
+        deadline = self._patience.start()
+        try:
+            return await self.glance(live_id, on_sent)
+        except Lagging as lagging:
+            room = await self.resolve(lagging.room, deadline)
+            if room is None:
+                raise
+            return room
+
+    async def stop(self, live_id: str) -> None:
+        """End a room's broadcast."""
+        await self._judged(self._upstream.stop, live_id)
+
+    async def delete(self, live_id: str) -> None:
+        """Delete a room."""
+        await self._judged(self._upstream.delete, live_id)
+
+    async def glance(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+        """Read a room once. Raises Lagging if the answer contradicts a write."""
+        try:
+            room = await self._upstream.read(live_id, on_sent)
+        except RoomNotFound:
+            return self._recent.judge(live_id, None)
+        return self._recent.judge(live_id, room)
+
+    async def resolve(self, room: ViewerRoom | AnchorRoom, deadline: Deadline) -> AnchorRoom | None:
+        """Return the room of a Lagging with its `push_url`; read again if it has none.
+
+        Returns None if no read shows the room before `deadline`.
+        """
+        if isinstance(room, AnchorRoom):
+            return room
+        return await deadline.retry(partial(self._look, room.live_id))
+
+    async def _judged(self, write: Callable[[str], Awaitable[None]], live_id: str) -> None:
+        try:
+            await write(live_id)
+        except RoomNotFound:
+            self._recent.judge(live_id, None)
+
+    async def _look(self, live_id: str) -> AnchorRoom | None:
+        try:
+            return await self.glance(live_id)
+        except Lagging as lagging:
+            return lagging.room if isinstance(lagging.room, AnchorRoom) else None
+
+
+class LagTolerantRoomCache:
+    """`cache`, which reads with `upstream.glance`; lookups that lag are answered all the same."""
+
+    def __init__(
+        self,
+        cache: RoomCache,
+        upstream: LagTolerantUpstream,
+        encode: Callable[[ViewerRoom], EncodedRoom],
+        patience: Patience,
+    ) -> None:
+        self._cache = cache
+        self._upstream = upstream
+        self._encode = encode
+        self._patience = patience
+        self.peek = cache.peek
+        self.invalidate = cache.invalidate
+        self.mark_missing = cache.mark_missing
+
+    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+        """Return a room from the cache, or the better answer of a read that lags."""
+        deadline = self._patience.start()
+        try:
+            return await self._cache.get(live_id, reader)
+        except Lagging as lagging:
+            room: ViewerRoom | AnchorRoom | None = lagging.room
+            if lagging.room.anchor_info.user_id == reader:
+                room = await self._upstream.resolve(lagging.room, deadline)
+            if room is None:
+                raise
+        if isinstance(room, AnchorRoom):
+            return FreshRoom(room, self._shown(room.for_viewers()))
+        return self._shown(room)
+
+    def _shown(self, room: ViewerRoom) -> CachedRoom:
+        return CachedRoom(self._encode(room), LookupResult.MISS, 1)

@@ -1,0 +1,108 @@
+"""The rooms that this process has just created, stopped and deleted.
+
+The upstream's reads may go to a replica that lags, for seconds. For `lag` seconds after each write
+a read that contradicts it is not believed. A read that agrees ends nothing: the next one may go to
+another replica.
+
+The memory is bounded, the oldest write is forgotten first. It holds the viewer shape of created
+rooms, never a `push_url`.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from .errors import RoomNotFound, UpstreamTimeout
+from .room import ENDED, AnchorRoom, ViewerRoom
+
+_SIZE = 10_000
+
+
+class Lagging(UpstreamTimeout):
+    """A read that does not show this process's own write yet; `room` is the truth.
+
+    After a stop that is the room as read, but ended. After a create it is the room as created,
+    whose `push_url` only the upstream has.
+    """
+
+    def __init__(self, room: ViewerRoom | AnchorRoom) -> None:
+        super().__init__("the upstream does not show the gateway's last write yet")
+        self.room = room
+
+
+class _Write(Struct, frozen=True, gc=False):
+    until: float
+    created: ViewerRoom | None = None
+    ended: bool = False
+    deleted: bool = False
+
+
+_NONE = _Write(0)
+
+
+class RecentWrites:
+    """Writes of the last `lag` seconds on `clock`, at most `size` of them."""
+
+    def __init__(self, lag: float, *, clock: Callable[[], float], size: int = _SIZE) -> None:
+        self._lag = lag
+        self._clock = clock
+        self._size = size
+        self._writes: dict[str, _Write] = {}  # the oldest first
+
+    @property
+    def count(self) -> int:
+        """The number of writes in memory."""
+        return len(self._writes)
+
+    def created(self, room: ViewerRoom) -> None:
+        """Remember that `room` was created."""
+        self._remember(room.live_id, created=room)
+
+    def stopped(self, live_id: str) -> None:
+        """Remember that a room has ended."""
+        write = self._find(live_id) or _NONE
+        self._remember(live_id, created=write.created, ended=True)
+
+    def deleted(self, live_id: str) -> None:
+        """Remember that a room is gone."""
+        self._remember(live_id, deleted=True)
+
+    def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+        """Return the room that was just read, None for not found, if no write contradicts it.
+
+        Raises RoomNotFound, or Lagging with a better answer.
+        """
+        write = self._find(live_id) or _NONE
+        if write.deleted:
+            raise RoomNotFound
+        if read is None:
+            if write.created is None:
+                raise RoomNotFound
+            raise Lagging(_ended(write.created) if write.ended else write.created)
+        if write.ended and not read.has_ended:
+            raise Lagging(_ended(read))
+        return read
+
+    def _find(self, live_id: str) -> _Write | None:
+        write = self._writes.get(live_id)
+        return write if write is not None and self._clock() < write.until else None
+
+    def _remember(
+        self,
+        live_id: str,
+        *,
+        created: ViewerRoom | None = None,
+        ended: bool = False,
+        deleted: bool = False,
+    ) -> None:
+        now = self._clock()
+        self._writes.pop(live_id, None)
+        self._writes[live_id] = _Write(now + self._lag, created, ended, deleted)
+        while (oldest := next(iter(self._writes), None)) is not None:
+            if len(self._writes) <= self._size and now < self._writes[oldest].until:
+                break
+            del self._writes[oldest]
+
+
+def _ended(room: ViewerRoom | AnchorRoom) -> ViewerRoom | AnchorRoom:
+    return structs.replace(room, live_status=ENDED)
