@@ -4,7 +4,8 @@ request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
         → RoomService (policy, shapes) → LocalRoomCache (single flight)
-        → QliveClient → retry → breaker → connection limiter → sign → transport → upstream
+        → QliveClient → retry → breaker → database check → connection limiter → sign → transport
+        → upstream
 """
 
 import asyncio
@@ -63,10 +64,12 @@ from gateway.upstream import (
     BREAKER_STATES,
     Breaker,
     ConnectionLimiter,
+    DatabaseCheck,
     QliveClient,
     Transport,
     build_transport,
     pipeline,
+    renew,
 )
 
 
@@ -95,12 +98,13 @@ def build(
     )
     rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
-    breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
+    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
     limiter = ConnectionLimiter(settings.upstream_connections)
     send = pipeline(
         transport,
         credentials.signer,
         breaker,
+        DatabaseCheck(time.monotonic),
         limiter,
         base_url=settings.upstream_url,
         attempts=metrics.upstream_attempts,

@@ -4,20 +4,22 @@ from .breaker import BREAKER_STATES, Breaker
 from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
 from .connection_limiter import ConnectionLimiter
+from .database_check import DatabaseCheck, database_is_up
 from .dialects import Operation, accept
 from .faults import Fault
 from .fetch import fetch
 from .pipeline import pipeline
-from .reply import Reply
+from .reply import Reply, parsed_date
 from .send import transmit
 from .signature import QiniuSigner
-from .transport import Transport, build_transport
+from .transport import Transport, build_transport, renew
 
 __all__ = [
     "BREAKER_STATES",
     "Breaker",
     "Call",
     "ConnectionLimiter",
+    "DatabaseCheck",
     "Fault",
     "Operation",
     "QiniuSigner",
@@ -28,8 +30,11 @@ __all__ = [
     "Transport",
     "accept",
     "build_transport",
+    "database_is_up",
     "deadline_in",
     "fetch",
+    "parsed_date",
     "pipeline",
+    "renew",
     "transmit",
 ]

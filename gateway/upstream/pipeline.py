@@ -13,6 +13,7 @@ from .breaker import Breaker, with_breaker
 from .call import Send, Step
 from .connection_limiter import ConnectionLimiter, with_connection
 from .counted import with_count
+from .database_check import DatabaseCheck, with_database_check
 from .retry import RetryBudget, with_retry
 from .send import transmit
 from .signature import QiniuSigner
@@ -23,6 +24,7 @@ def pipeline(
     transport: Transport,
     signer: QiniuSigner,
     breaker: Breaker,
+    database: DatabaseCheck,
     limiter: ConnectionLimiter,
     *,
     base_url: str,
@@ -34,6 +36,7 @@ def pipeline(
         (
             partial(with_retry, RetryBudget()),
             partial(with_breaker, breaker),
+            partial(with_database_check, database),
             partial(with_connection, limiter),
             partial(with_count, attempts),
             traced,
