@@ -73,11 +73,13 @@ def with_database_check(check: DatabaseCheck, send: Send) -> Send:
 
     async def checked(call: Call) -> Reply:
         reply = await send(call)
-        if call.method == "GET":
-            if reply.succeeded:
-                check.saw(call.path)
-            elif reply.says_failed and not await check.passes(call, send):
-                raise DatabaseDown("the upstream's database is down")
+        if call.method != "GET":
+            return reply
+        if reply.succeeded:
+            check.saw(call.path)
+        ambiguous = reply.says_failed and not reply.says_unavailable
+        if ambiguous and not await check.passes(call, send):
+            raise DatabaseDown("the upstream's database is down")
         return reply
 
     return checked
