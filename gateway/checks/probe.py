@@ -57,11 +57,12 @@ async def probe(
 
 
 async def _problem(reply: Reply, send: Send, deadline: float) -> str | None:
+    if reply.says_failed and not await database_is_up(send, deadline, _PROBE_ID):
+        return "the upstream's database is down"
     try:
         accept(Operation.READ, reply)
     except RoomNotFound:
-        if reply.says_failed and not await database_is_up(send, deadline, _PROBE_ID):
-            return "the upstream's database is down"
+        return None
     except GatewayError as error:
         return str(error)
     return None

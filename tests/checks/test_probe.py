@@ -84,11 +84,20 @@ async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
     assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
 
 
-async def test_a_dead_database_is_a_problem() -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "users"),
+    [
+        (200, LEGACY_UNKNOWN, (404, enveloped(code=500, message="Internal error"))),
+        (500, enveloped(code=500, message=DRIVER), (500, enveloped(code=500))),
+    ],
+    ids=["legacy", "documented"],
+)
+async def test_a_dead_database_is_a_problem(
+    status: int, body: bytes, users: tuple[int, bytes]
+) -> None:
     """`legacy` says of an unknown room what it says without a database: one look-up tells."""
     sent: list[Call] = []
-    down = answer(404, enveloped(code=500, message="Internal error"))
-    told = await probed(answer(200, LEGACY_UNKNOWN), sent, down)
+    told = await probed(answer(status, body), sent, answer(*users))
     assert told == Probe("the upstream's database is down", 0.25, 0)
     assert len(sent) == 2
 
