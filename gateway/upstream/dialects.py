@@ -28,7 +28,6 @@ from types import MappingProxyType
 
 from gateway.rooms import (
     AnchorNotRegistered,
-    GatewayError,
     OutcomeUnknown,
     RoomNotFound,
     RoomNotLive,
@@ -94,9 +93,7 @@ def accept(operation: Operation, reply: Reply, clock: Callable[[], float] = time
     elif reply.has_success_code:
         reason = f"HTTP {status} with the code of a success"
     else:
-        refusal = _refusal(operation, status, envelope)
-        if refusal is not None:
-            raise refusal
+        _raise_refusal(operation, status, envelope)
         reason = f"the upstream answered HTTP {status}, code {envelope.code}"
     if operation in WRITES and _may_have_happened(operation, reply):
         raise OutcomeUnknown(reason)
@@ -105,20 +102,20 @@ def accept(operation: Operation, reply: Reply, clock: Callable[[], float] = time
     raise UpstreamError(reason)
 
 
-def _refusal(operation: Operation, status: int, envelope: Envelope) -> GatewayError | None:
+def _raise_refusal(operation: Operation, status: int, envelope: Envelope) -> None:
+    """Raise what the reply says in words that are known; a variable for it would be a cycle."""
     code, message = envelope.code, envelope.message.lower()
     if status == 401 or code in _REFUSED_CREDENTIALS:
-        return CredentialsRefused("the upstream refused our credentials")
+        raise CredentialsRefused("the upstream refused our credentials")
     words = _UNKNOWN_ROOM.get(operation)
     if words and (code == 404 or message in words):
-        return RoomNotFound()
+        raise RoomNotFound
     if operation is Operation.CREATE and code == 404:
-        return AnchorNotRegistered()
+        raise AnchorNotRegistered
     if operation is Operation.STOP and (code == 601 or message == "live status error"):
-        return RoomNotLive()
+        raise RoomNotLive
     if operation is Operation.REGISTER and code in _REGISTERED:
-        return AlreadyRegistered()
-    return None
+        raise AlreadyRegistered
 
 
 def _may_have_happened(operation: Operation, reply: Reply) -> bool:
