@@ -4,7 +4,8 @@ request → Front (id, headers, body cap, access line)
         → FastPath, for room reads by callers known already; for all else
           Litestar (route → authentication → handler)
         → RoomService (policy, shapes) → LocalRoomCache (single flight) → LagTolerantUpstream
-        → QliveClient → retry → breaker → connection limiter → sign → transport → upstream
+        → QliveClient → retry → breaker → database check → connection limiter → sign → transport
+        → upstream
 """
 
 import asyncio
@@ -72,12 +73,13 @@ from gateway.upstream import (
     Breaker,
     ClockSkew,
     ConnectionLimiter,
+    DatabaseCheck,
     QliveClient,
     TimezoneCheck,
     Transport,
     build_transport,
     pipeline,
-    with_clock_skew,
+    renew,
 )
 
 
@@ -106,20 +108,22 @@ def build(
     )
     rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
     transport = transport or _transport(settings)
-    breaker = Breaker(time.monotonic, log, metrics.breaker_opened)
+    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
     limiter = ConnectionLimiter(settings.upstream_connections)
+    skew = ClockSkew(time.time)
     send = pipeline(
         transport,
         credentials.signer,
+        skew,
         breaker,
+        DatabaseCheck(time.monotonic),
         limiter,
         base_url=settings.upstream_url,
         attempts=metrics.upstream_attempts,
         traced=partial(tracing.attempts, settings.upstream_url),
     )
-    skew = ClockSkew(time.time)
     client = QliveClient(
-        with_clock_skew(skew, send),
+        send,
         timeout=settings.upstream_timeout,
         zone=settings.upstream_timezone,
         log=log,

@@ -55,7 +55,7 @@ DIRECTION: dict[str, set[str]] = {
     "rotation": {"settings", "telemetry"},
     "edge": {"rooms", "secret", "telemetry"},
     "identity": {"rooms", "secret", "single_flight", "telemetry"},
-    "upstream": {"rooms", "secret", "telemetry"},
+    "upstream": {"rooms", "secret", "single_flight", "telemetry"},
     "cache": {"rooms", "single_flight", "telemetry"},
     "stores": {"rooms"},
     "single_flight": set(),

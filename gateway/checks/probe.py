@@ -1,6 +1,7 @@
 """A probe: one signed read, to show an operator that the upstream accepts this configuration.
 
-It asks for a room that cannot exist. An upstream that says so has accepted the signature.
+It asks for a room that cannot exist. An upstream that says so has accepted the signature, unless
+its database is down: some builds then say the same.
 """
 
 import time
@@ -9,7 +10,17 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
-from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in, skew_of
+from gateway.upstream import (
+    Call,
+    Fault,
+    Operation,
+    Reply,
+    Send,
+    accept,
+    database_is_up,
+    deadline_in,
+    skew_of,
+)
 
 _PROBE_ID = "gateway-check"
 
@@ -34,18 +45,24 @@ async def probe(
     clock: Callable[[], float] = time.time,
 ) -> Probe:
     """Read a room that does not exist, through `send`, within `timeout` seconds."""
-    call = Call("GET", f"/server/live/{_PROBE_ID}", deadline_in(timeout), _PROBE_ID)
+    deadline = deadline_in(timeout)
     started = timer()
     try:
-        reply = await send(call)
+        reply = await send(Call("GET", f"/server/live/{_PROBE_ID}", deadline, _PROBE_ID))
+        latency = timer() - started
+        problem = await _problem(reply, send, deadline)
     except Fault as fault:
         return Probe(f"no reply: {fault}", timer() - started)
-    latency = timer() - started
-    skew = skew_of(reply.headers.get("Date"), clock())
+    return Probe(problem, latency, skew_of(reply.headers.get("Date"), clock()))
+
+
+async def _problem(reply: Reply, send: Send, deadline: float) -> str | None:
+    if reply.says_failed and not await database_is_up(send, deadline, _PROBE_ID):
+        return "the upstream's database is down"
     try:
         accept(Operation.READ, reply)
     except RoomNotFound:
-        return Probe(None, latency, skew)
-    except (GatewayError, Fault) as error:
-        return Probe(str(error), latency, skew)
-    return Probe(None, latency, skew)
+        return None
+    except GatewayError as error:
+        return str(error)
+    return None

@@ -18,7 +18,7 @@ GatewayError
     ├── UpstreamError       an unusable answer, a refusal, or no connection.
     ├── UpstreamTimeout     a read exceeded its deadline.
     │   └── Lagging         reads do not show this process's own write (`recent_writes`).
-    ├── UpstreamUnavailable not sent: it is down, or all connections are busy.
+    ├── UpstreamUnavailable nothing was done: it is down, or it or our connections are busy.
     └── OutcomeUnknown      a write may or may not have happened.
 
 Clients see the `code`; the edge has one table of codes and HTTP statuses. The text of an exception
@@ -137,7 +137,7 @@ class IdempotencyInProgress(GatewayError):
 
 
 class UpstreamFailure(GatewayError):
-    """No usable answer from the upstream; `sent` is False if the call was certainly not sent."""
+    """No usable answer from the upstream; `sent` is False if the call certainly did nothing."""
 
     sent: bool = True
 
@@ -159,7 +159,7 @@ class UpstreamTimeout(UpstreamFailure):
 
 
 class UpstreamUnavailable(UpstreamFailure):
-    """The call was not sent: the upstream is down, or all connections are busy."""
+    """Nothing was done: the upstream is down or flooded, or all connections to it are busy."""
 
     code = "upstream_unavailable"
     sent = False

@@ -31,7 +31,7 @@ def with_span(tracer: Tracer, base_url: str, send: Send) -> Send:
     async def spanned(call: Call) -> Reply:
         attributes = {
             "http.request.method": call.method,
-            "url.full": f"{base}{call.path}",
+            "url.full": f"{base}{call.path.partition('?')[0]}",  # a query may name a user
             **server,
         }
         if call.attempts > 1:

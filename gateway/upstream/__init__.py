@@ -3,8 +3,9 @@
 from .breaker import BREAKER_STATES, Breaker
 from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
-from .clock_skew import ClockSkew, skew_of, with_clock_skew
+from .clock_skew import ClockSkew, skew_of
 from .connection_limiter import ConnectionLimiter
+from .database_check import DatabaseCheck, database_is_up
 from .dialects import Operation, accept
 from .faults import Fault
 from .fetch import fetch
@@ -13,7 +14,7 @@ from .reply import Reply
 from .send import transmit
 from .signature import QiniuSigner
 from .timezone import TimezoneCheck
-from .transport import Transport, build_transport
+from .transport import Transport, build_transport, renew
 
 __all__ = [
     "BREAKER_STATES",
@@ -21,6 +22,7 @@ __all__ = [
     "Call",
     "ClockSkew",
     "ConnectionLimiter",
+    "DatabaseCheck",
     "Fault",
     "Operation",
     "QiniuSigner",
@@ -32,10 +34,11 @@ __all__ = [
     "Transport",
     "accept",
     "build_transport",
+    "database_is_up",
     "deadline_in",
     "fetch",
     "pipeline",
+    "renew",
     "skew_of",
     "transmit",
-    "with_clock_skew",
 ]

@@ -1,4 +1,4 @@
-"""The vendor's four calls, typed: calls built, replies classified, failures logged.
+"""The vendor's calls, typed: calls built, replies classified, failures logged.
 
 A call carries the body that the edge validated and the request id, nothing else of the client's.
 A room in a reply must be the one that was asked for. Repaired fields, and those that repeated its
@@ -17,9 +17,11 @@ from msgspec import Raw
 from structlog.typing import FilteringBoundLogger
 
 from gateway.rooms import (
+    AnchorNotRegistered,
     AnchorRoom,
     GatewayError,
     NewRoom,
+    UpstreamError,
     UpstreamFailure,
     UpstreamUnavailable,
     is_request_id,
@@ -27,8 +29,16 @@ from gateway.rooms import (
 from gateway.telemetry import Counter, Histogram, UpstreamCall, current_request_id, note_call
 
 from .call import Call, Send, deadline_in
-from .dialects import CredentialsRefused, Operation, accept
+from .dialects import (
+    WRITES,
+    AlreadyRegistered,
+    CredentialsRefused,
+    Operation,
+    UpstreamBusy,
+    accept,
+)
 from .faults import Fault
+from .users import REGISTER, decode_user_ids, encode_registration, look_up
 from .wire import DecodedRoom, Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
@@ -71,7 +81,7 @@ class QliveClient:
 
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
-        call = self._new_call("POST", "")
+        call = self._new_call("POST", _ROOMS)
         call.body = encode_create(room, self._zone)
         decode = partial(decode_room_of, room.anchor_id)
         return self._noted(await self._make(Operation.CREATE, call, decode))
@@ -81,28 +91,51 @@ class QliveClient:
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        call = self._new_call("GET", f"/{live_id}")
+        call = self._new_call("GET", f"{_ROOMS}/{live_id}")
         call.on_sent = on_sent
         decode = partial(decode_this_room, live_id)
         return self._noted(await self._make(Operation.READ, call, decode))
 
     async def stop(self, live_id: str) -> None:
         """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
-        await self._make(Operation.STOP, self._new_call("POST", f"/{live_id}/stop"), _nothing)
+        call = self._new_call("POST", f"{_ROOMS}/{live_id}/stop")
+        await self._make(Operation.STOP, call, _nothing)
 
     async def delete(self, live_id: str) -> None:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
-        await self._make(Operation.DELETE, self._new_call("DELETE", f"/{live_id}"), _nothing)
+        call = self._new_call("DELETE", f"{_ROOMS}/{live_id}")
+        await self._make(Operation.DELETE, call, _nothing)
 
     async def find_user(self, user_id: str) -> str | None:
-        """Return the id of the user with exactly this id. A stub: every user is known."""
-        return user_id
+        """Return the id of the upstream's user with exactly this id, or None.
+
+        Raises UpstreamError or UpstreamTimeout.
+        """
+        return user_id if user_id in await self._user_ids(user_id) else None
 
     async def register(self, user_id: str, nick: str, avatar: str) -> None:
-        """Register a user. A stub: nothing is sent."""
+        """Make a user, or find it made already.
+
+        Raises AnchorNotRegistered if only another spelling of the id is there, UpstreamError or
+        UpstreamTimeout.
+        """
+        call = self._new_call("POST", REGISTER)
+        call.body = encode_registration(user_id, nick, avatar)
+        try:
+            await self._make(Operation.REGISTER, call, _nothing)
+        except (AlreadyRegistered, UpstreamError) as error:
+            spellings = await self._user_ids(user_id)
+            if spellings and user_id not in spellings:
+                raise AnchorNotRegistered from error
+            if not spellings and isinstance(error, UpstreamError):
+                raise
+
+    async def _user_ids(self, user_id: str) -> list[str]:
+        call = self._new_call("GET", look_up(user_id))
+        return await self._make(Operation.FIND_USER, call, decode_user_ids)
 
     def _new_call(self, method: str, path: str) -> Call:
-        return Call(method, f"{_ROOMS}{path}", deadline_in(self._timeout), current_request_id())
+        return Call(method, path, deadline_in(self._timeout), current_request_id())
 
     async def _make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
         envelope: Envelope | None = None
@@ -182,7 +215,7 @@ class QliveClient:
 
 def _meaning(fault: Fault, operation: Operation) -> UpstreamFailure:
     """Return the error for `fault`; a variable for it in the caller would be a reference cycle."""
-    return fault.as_read_error() if operation is Operation.READ else fault.as_write_error()
+    return fault.as_write_error() if operation in WRITES else fault.as_read_error()
 
 
 def _forget_frames(fault: BaseException | None) -> None:
@@ -204,7 +237,7 @@ def _as_call(envelope: Envelope | None) -> UpstreamCall:
 
 
 def _severity(error: GatewayError) -> int:
-    if isinstance(error, UpstreamUnavailable):
+    if isinstance(error, UpstreamUnavailable) and not isinstance(error, UpstreamBusy):
         return logging.INFO  # one a request while the breaker is open; the breaker has its own line
     return logging.WARNING if isinstance(error, UpstreamFailure) else logging.DEBUG
 

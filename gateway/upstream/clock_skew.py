@@ -4,25 +4,17 @@
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from .call import Call, Send
-from .reply import Reply
+from .reply import Reply, parsed_date
 
-_LONGEST_DATE = 40
 _NOTICEABLE = 2
 
 
 def skew_of(date: str | None, now: float) -> int | None:
     """Return `now`, epoch seconds, minus a `Date`, in whole seconds; None without a usable one."""
-    if not date or len(date) > _LONGEST_DATE:
-        return None
-    try:
-        upstreams: datetime = parsedate_to_datetime(date)
-        return round(now - upstreams.timestamp())
-    except (ValueError, OverflowError):
-        return None
+    upstreams = parsed_date(date or "")
+    return None if upstreams is None else round(now - upstreams.timestamp())
 
 
 class ClockSkew:

@@ -1,32 +1,41 @@
 """The meaning of a reply, in both dialects of the vendor's service. Pure.
 
-`documented` answers success with code 0 and an unknown room with HTTP 500; `legacy` answers
-success with code 200 and most failures with HTTP 200. A customer's dialect is not known in
-advance, and the tables do not collide, so one classifier reads both:
+`documented` (the develop branch) answers success with code 0 and failures with a status of their
+own. `legacy` (master, the tags up to v0.2.0) answers success with code 200 and most failures with
+HTTP 200. A customer's dialect is not known in advance, and the tables do not collide, so one
+classifier reads both, the first rule that fits:
 
 1. HTTP 2xx with code 0 or 200 is success.
-2. Without an envelope, or where status and code contradict, a read failed. A write may have
-   happened after a 2xx or a 5xx; any other status refused it.
-3. 401, as status or code, and code 499: our credentials were refused.
-4. On anything but a create, `record not found` or code 404 means the room is unknown. So does
-   legacy's `create live failed` on a read; on a create the same words are a storage failure.
-5. On a create, code 404 means that the anchor is not registered.
-6. On a stop, `live status error` or code 601 means that the room is not living.
-7. All else is an upstream error. Its text stays in the log.
+2. 401, as status or code, and code 499: our credentials were refused.
+3. On a read, stop or delete, `record not found` or code 404 means that the room is unknown. So
+   does legacy's `create live failed` on a read: the words may also come from a dead database, but
+   then `database_check` has refused the reply before.
+4. On a create, code 404 means that the anchor is not registered.
+5. On a stop, `live status error` or code 601 means that the room is not living.
+6. On a registration, codes 10001 and 600 mean that the user is there already.
+7. A write may have happened after a code from 500 up, and, where no code or that of a success says
+   more, after a 2xx or a 5xx. Nothing was done after 602 on a create, nor after `record not found`,
+   `live status error` and 601 on a stop or delete.
+8. 429, as status or code, means that the upstream is flooded and did nothing; so does HTTP 503 on
+   a read.
+9. All else is an upstream error. Its text stays in the log.
 """
 
+import time
+from collections.abc import Callable
 from enum import StrEnum
+from types import MappingProxyType
 
 from gateway.rooms import (
     AnchorNotRegistered,
-    GatewayError,
+    OutcomeUnknown,
     RoomNotFound,
     RoomNotLive,
     UpstreamError,
+    UpstreamUnavailable,
 )
 
-from .faults import Broken, Fault
-from .reply import Reply
+from .reply import UNAVAILABLE, Reply
 from .wire import Envelope
 
 
@@ -34,53 +43,90 @@ class CredentialsRefused(UpstreamError):
     """The upstream does not accept our signature; to a client it is an error like any other."""
 
 
+class UpstreamBusy(UpstreamUnavailable):
+    """The upstream answers that it is down or flooded."""
+
+
+class AlreadyRegistered(AnchorNotRegistered):
+    """The upstream has the user already, perhaps under another spelling of the id."""
+
+
 class Operation(StrEnum):
-    """One of the vendor's four calls."""
+    """One of the vendor's calls."""
 
     CREATE = "create"
     READ = "read"
     STOP = "stop"
     DELETE = "delete"
+    FIND_USER = "find_user"
+    REGISTER = "register"
 
 
-_SUCCESS_CODES = frozenset({0, 200})
+WRITES = frozenset({Operation.CREATE, Operation.STOP, Operation.DELETE})
+"""Operations that must not be repeated."""
+
+_NOT_FOUND = "record not found"
+_UNKNOWN_ROOM = MappingProxyType(
+    {
+        Operation.READ: (_NOT_FOUND, "create live failed"),
+        Operation.STOP: (_NOT_FOUND,),
+        Operation.DELETE: (_NOT_FOUND,),
+    }
+)
 _REFUSED_CREDENTIALS = frozenset({401, 499})
+_REGISTERED = frozenset({10001, 600})
+_NOTHING_CREATED = 602
+_FLOODED = 429
+_ERROR = 500
 
 
-def accept(operation: Operation, reply: Reply) -> Envelope:
-    """Return the envelope of a success.
+def accept(operation: Operation, reply: Reply, clock: Callable[[], float] = time.time) -> Envelope:
+    """Return the envelope of a success; raise the error that any other reply means.
 
-    Raises the error that any other reply means, or Broken where the outcome stays open.
+    `clock` gives epoch seconds, for a `Retry-After` with a date.
     """
     status, envelope = reply.status, reply.envelope
     if envelope is None:
-        raise _undecided(status, f"HTTP {status} without a usable envelope")
-    if envelope.code not in _SUCCESS_CODES:
-        raise _refusal(operation, status, envelope)
-    if not 200 <= status < 300:
-        raise _undecided(status, f"HTTP {status} with the code of a success")
-    return envelope
+        reason = f"HTTP {status} without a usable envelope"
+    elif reply.succeeded:
+        return envelope
+    elif reply.has_success_code:
+        reason = f"HTTP {status} with the code of a success"
+    else:
+        _raise_refusal(operation, status, envelope)
+        reason = f"the upstream answered HTTP {status}, code {envelope.code}"
+    if operation in WRITES and _may_have_happened(operation, reply):
+        raise OutcomeUnknown(reason)
+    if _did_nothing(operation, reply):
+        raise UpstreamBusy(reason, retry_after=reply.retry_after(clock))
+    raise UpstreamError(reason)
 
 
-def _undecided(status: int, reason: str) -> Fault | UpstreamError:
-    happened = 200 <= status < 300 or status >= 500
-    return Broken(reason) if happened else UpstreamError(reason)
-
-
-def _refusal(operation: Operation, status: int, envelope: Envelope) -> GatewayError:
+def _raise_refusal(operation: Operation, status: int, envelope: Envelope) -> None:
+    """Raise what the reply says in words that are known; a variable for it would be a cycle."""
     code, message = envelope.code, envelope.message.lower()
     if status == 401 or code in _REFUSED_CREDENTIALS:
-        return CredentialsRefused("the upstream refused our credentials")
-    if operation is Operation.CREATE:
-        return AnchorNotRegistered() if code == 404 else _refused(status, code)
-    if code == 404 or message == "record not found":
-        return RoomNotFound()
-    if operation is Operation.READ and message == "create live failed":
-        return RoomNotFound()
+        raise CredentialsRefused("the upstream refused our credentials")
+    words = _UNKNOWN_ROOM.get(operation)
+    if words and (code == 404 or message in words):
+        raise RoomNotFound
+    if operation is Operation.CREATE and code == 404:
+        raise AnchorNotRegistered
     if operation is Operation.STOP and (code == 601 or message == "live status error"):
-        return RoomNotLive()
-    return _refused(status, code)
+        raise RoomNotLive
+    if operation is Operation.REGISTER and code in _REGISTERED:
+        raise AlreadyRegistered
 
 
-def _refused(status: int, code: int) -> UpstreamError:
-    return UpstreamError(f"the upstream refused the call: HTTP {status}, code {code}")
+def _may_have_happened(operation: Operation, reply: Reply) -> bool:
+    if reply.envelope is None or reply.has_success_code:
+        return 200 <= reply.status < 300 or reply.status >= _ERROR
+    if operation is Operation.CREATE:
+        return reply.envelope.code >= _ERROR and reply.envelope.code != _NOTHING_CREATED
+    return reply.says_failed
+
+
+def _did_nothing(operation: Operation, reply: Reply) -> bool:
+    if reply.envelope is not None and reply.envelope.code == _FLOODED:
+        return True
+    return reply.status == _FLOODED or (reply.status in UNAVAILABLE and operation not in WRITES)

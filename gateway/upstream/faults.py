@@ -4,6 +4,7 @@ Fault
 ├── NotAttempted        No request was sent.
 ├── NotSent             No connection was made, so nothing can have happened upstream.
 ├── DeadlineExceeded    The deadline passed before the whole reply was there.
+├── DatabaseDown        The upstream answered, but without its database.
 └── Broken              The request was sent, and the reply was cut off.
     └── Unreadable      The reply is too large, or in an encoding that nobody asked for.
 """
@@ -30,6 +31,9 @@ class Fault(Exception):
 
     trips_breaker: ClassVar[bool | None] = True
     """True for a failure of the upstream, False for a sign of life, None for no evidence."""
+
+    perhaps_local: ClassVar[bool] = False
+    """True if one bad room may be the cause, while the upstream serves all others."""
 
     def as_read_error(self) -> UpstreamFailure:
         """Return the domain's error for a read."""
@@ -74,10 +78,17 @@ class DeadlineExceeded(Fault):
     """The deadline passed before the whole reply was there."""
 
     label = "timeout"
+    perhaps_local = True
 
     def as_read_error(self) -> UpstreamTimeout:
         """Return the domain's error for a read."""
         return UpstreamTimeout(str(self))
+
+
+class DatabaseDown(Fault):
+    """The upstream answered, but without its database: the reply means nothing."""
+
+    label = None
 
 
 class Broken(Fault):

@@ -11,8 +11,10 @@ from gateway.telemetry import Counter
 
 from .breaker import Breaker, with_breaker
 from .call import Send, Step
+from .clock_skew import ClockSkew, with_clock_skew
 from .connection_limiter import ConnectionLimiter, with_connection
 from .counted import with_count
+from .database_check import DatabaseCheck, with_database_check
 from .retry import RetryBudget, with_retry
 from .send import transmit
 from .signature import QiniuSigner
@@ -22,7 +24,9 @@ from .transport import Transport
 def pipeline(
     transport: Transport,
     signer: QiniuSigner,
+    skew: ClockSkew,
     breaker: Breaker,
+    database: DatabaseCheck,
     limiter: ConnectionLimiter,
     *,
     base_url: str,
@@ -32,8 +36,10 @@ def pipeline(
     """Return the way of a call to the upstream at `base_url`."""
     return chain(
         (
+            partial(with_clock_skew, skew),
             partial(with_retry, RetryBudget()),
             partial(with_breaker, breaker),
+            partial(with_database_check, database),
             partial(with_connection, limiter),
             partial(with_count, attempts),
             traced,

@@ -1,6 +1,9 @@
-"""A reply of the upstream, and its envelope."""
+"""A reply of the upstream, its envelope, and what both say of the upstream's health."""
 
+from collections.abc import Callable
+from datetime import datetime
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 import httpx
@@ -9,9 +12,17 @@ from gateway.secret import NeverPickled
 
 from .wire import Envelope, decode_envelope
 
-_UNAVAILABLE = frozenset({429, 503})
+UNAVAILABLE = frozenset({429, 503})
+"""The statuses of an upstream that is flooded or down."""
+
+_OK, _REDIRECT = 200, 300
 _REFUSAL = 400
 _ERROR = 500
+_SUCCESS_CODES = frozenset({0, 200})
+_BAD_STATUS = 601
+_REFUSALS = frozenset({"record not found", "live status error"})
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_LONGEST_DATE = 64
 
 
 class Reply(NeverPickled):
@@ -40,9 +51,45 @@ class Reply(NeverPickled):
         return self._envelope
 
     @property
+    def succeeded(self) -> bool:
+        """True for HTTP 2xx with a success code of either dialect."""
+        return _OK <= self.status < _REDIRECT and self.has_success_code
+
+    @property
+    def has_success_code(self) -> bool:
+        """True for code 0 or 200, whatever the status."""
+        return self.envelope is not None and self.envelope.code in _SUCCESS_CODES
+
+    @property
+    def says_failed(self) -> bool:
+        """True if the upstream failed at the call: a code from 500 up that is no plain refusal."""
+        if self.envelope is None or self.envelope.code < _ERROR:
+            return False
+        refused = self.envelope.message.lower() in _REFUSALS
+        return not refused and self.envelope.code != _BAD_STATUS
+
+    @property
     def says_unavailable(self) -> bool:
         """True if the upstream is down or flooded, False if this reply is about the call."""
-        return self.status in _UNAVAILABLE or (self.status >= _ERROR and self.envelope is None)
+        return self.status in UNAVAILABLE or (self.status >= _ERROR and self.envelope is None)
+
+    def retry_after(self, clock: Callable[[], float]) -> float:
+        """Return the seconds that `Retry-After` asks for, in digits or as a date: from 1 to 60."""
+        asked = self.headers.get("Retry-After", "")
+        if asked.isascii() and asked.isdigit():
+            seconds = float(asked[:9])
+        else:
+            date = parsed_date(asked)
+            seconds = _SHORTEST_WAIT if date is None else date.timestamp() - clock()
+        return min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+
+def parsed_date(text: str) -> datetime | None:
+    """Return the moment in an HTTP date, None without one."""
+    try:
+        return parsedate_to_datetime(text) if 0 < len(text) <= _LONGEST_DATE else None
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -12,12 +12,18 @@ through as its own.
   upstream is just closing leaves open whether the write got there.
 - The body is decoded piece by piece and read up to a cap. A Content-Encoding that reqwest leaves
   in place is refused: httpx would inflate the body whole before it could be measured.
+- Connections are made anew on `renew` and every five minutes. A kept connection would stay with an
+  upstream that has moved to another address for as long as the old one answers. A client that is
+  dropped, not closed, finishes its calls and closes its idle connections.
 - reqwest goes on with a call after its task was cancelled, and holds its pool slot. So it is told
   the time limit as well: the request's extension `deadline`, in seconds.
 - pyreqwest raises ConnectError also for a connection that broke after the request was sent. Only
   the chain of causes in its details tells the two apart (measured with version 0.15).
 """
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -30,14 +36,34 @@ Transport = AsyncBaseTransport
 """The seam: any sender of an `httpx.Request`. It raises `httpx.HTTPError`."""
 
 
-def build_transport(*, connections: int, max_body: int, user_agent: str) -> Transport:
+_AGE = 300.0
+"""Seconds until connections are made anew."""
+
+
+def build_transport(
+    *,
+    connections: int,
+    max_body: int,
+    user_agent: str,
+    clock: Callable[[], float] = time.monotonic,
+) -> Transport:
     """Return a transport with at most `connections` for reads; close it with `aclose`.
 
-    A reply may have `max_body` bytes after decoding.
+    A reply may have `max_body` bytes after decoding. `clock` is monotonic, in seconds.
     """
-    reads = _client(user_agent).max_connections(connections)
-    writes = _client(user_agent).pool_max_idle_per_host(0)
-    return ReqwestTransport(reads.build(), writes.build(), max_body)
+
+    def clients() -> tuple[Client, Client]:
+        reads = _client(user_agent).max_connections(connections)
+        writes = _client(user_agent).pool_max_idle_per_host(0)
+        return reads.build(), writes.build()
+
+    return ReqwestTransport(clients, max_body, clock)
+
+
+def renew(transport: Transport) -> None:
+    """Make the connections of `transport` anew, if it keeps any."""
+    if isinstance(transport, ReqwestTransport):
+        transport.renew()
 
 
 def _client(user_agent: str) -> ClientBuilder:
@@ -53,12 +79,25 @@ def _client(user_agent: str) -> ClientBuilder:
 
 
 class ReqwestTransport(AsyncBaseTransport):
-    """A transport over two clients, closed with it; a reply comes whole, up to `max_body` bytes."""
+    """A transport over two clients, closed with it; a reply comes whole, up to `max_body` bytes.
 
-    def __init__(self, reads: Client, writes: Client, max_body: int) -> None:
-        self._reads = reads
-        self._writes = writes
+    `build` returns a client for reads and one for writes.
+    """
+
+    def __init__(
+        self, build: Callable[[], tuple[Client, Client]], max_body: int, clock: Callable[[], float]
+    ) -> None:
+        self._build = build
         self._max_body = max_body
+        self._clock = clock
+        self._built_at = clock()
+        self._reads, self._writes = build()
+
+    def renew(self) -> None:
+        """Send later calls over new connections; calls in flight finish on theirs."""
+        self._built_at = self._clock()
+        with suppress(PyreqwestError):  # short of resources: the old ones will do
+            self._reads, self._writes = self._build()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and read the reply.
@@ -66,6 +105,8 @@ class ReqwestTransport(AsyncBaseTransport):
         Raises ConnectError, TimeoutException or ReadError; DecodingError for a reply that is too
         large or in an encoding that was not asked for.
         """
+        if self._clock() - self._built_at > _AGE:
+            self.renew()
         client = self._reads if request.method == "GET" else self._writes
         builder = client.request(request.method, str(request.url))
         builder = builder.headers(request.headers.multi_items())
@@ -84,7 +125,7 @@ class ReqwestTransport(AsyncBaseTransport):
         return httpx.Response(reply.status, headers=headers, stream=httpx.ByteStream(body))
 
     async def aclose(self) -> None:
-        """Close both."""
+        """Close the current clients."""
         await self._reads.close()
         await self._writes.close()
 
@@ -100,7 +141,8 @@ class ReqwestTransport(AsyncBaseTransport):
 def _translated(error: Exception) -> httpx.HTTPError:
     if not isinstance(error, DetailedPyreqwestError):
         return httpx.ReadError(str(error))
-    causes = [cause["message"] for cause in error.details["causes"] or []]
+    messages = [cause["message"] for cause in error.details["causes"] or []]
+    causes = [message.partition(" for url ")[0] for message in messages]  # a URL may name a user
     text = ": ".join([error.message, *causes[-1:]])  # the last is the nearest to the socket
     if isinstance(error, TimeoutError):
         return httpx.ReadTimeout(text)

@@ -19,19 +19,27 @@ pytestmark = pytest.mark.anyio
 NOW = 1_800_000_000.25  # 2027-01-15 08:00:00 UTC
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"
 UNKNOWN = enveloped(code=500, message="record not found")
+DRIVER = "dial tcp 127.0.0.1:3306: connect: connection refused"
 LEGACY_UNKNOWN = enveloped(code=500, message="create live failed")
 
 
-async def probed(outcome: Reply | Fault, sent: list[Call] | None = None) -> Probe:
-    """Return the probe of an upstream that ends so, after a quarter of a second."""
-    ticks: Iterator[float] = iter([10.0, 10.25])
+async def probed(
+    outcome: Reply | Fault, sent: list[Call] | None = None, users: Reply | Fault | None = None
+) -> Probe:
+    """Return the probe of an upstream that ends so, after a quarter of a second.
+
+    `users` is the answer to a look-up of users, a good one if nothing is said.
+    """
+    ticks: Iterator[float] = iter([10.0, 10.25, 10.5])
 
     async def send(call: Call) -> Reply:
         if sent is not None:
             sent.append(call)
-        if isinstance(outcome, Fault):
-            raise outcome
-        return outcome
+        about_users = call.path.startswith("/server/user/infos?user_ids=")
+        answered = (users or answer(200, enveloped([]))) if about_users else outcome
+        if isinstance(answered, Fault):
+            raise answered
+        return answered
 
     return await probe(send, 3, timer=lambda: next(ticks), clock=lambda: NOW)
 
@@ -67,12 +75,37 @@ async def test_accepted(status: int, body: bytes) -> None:
         (401, b"", "HTTP 401 without a usable envelope"),
         (200, b"<html>", "HTTP 200 without a usable envelope"),
         (500, enveloped(), "HTTP 500 with the code of a success"),
-        (500, enveloped(code=602), "the upstream refused the call: HTTP 500, code 602"),
+        (500, enveloped(code=500, message=DRIVER), "the upstream answered HTTP 500, code 500"),
+        (500, enveloped(code=602), "the upstream answered HTTP 500, code 602"),
     ],
 )
 async def test_not_accepted(status: int, body: bytes, problem: str) -> None:
     """Any other reply is a problem, reported with the clock skew."""
     assert await probed(answer(status, body)) == Probe(problem, 0.25, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "users"),
+    [
+        (200, LEGACY_UNKNOWN, (404, enveloped(code=500, message="Internal error"))),
+        (500, enveloped(code=500, message=DRIVER), (500, enveloped(code=500))),
+    ],
+    ids=["legacy", "documented"],
+)
+async def test_a_dead_database_is_a_problem(
+    status: int, body: bytes, users: tuple[int, bytes]
+) -> None:
+    """`legacy` says of an unknown room what it says without a database: one look-up tells."""
+    sent: list[Call] = []
+    told = await probed(answer(status, body), sent, answer(*users))
+    assert told == Probe("the upstream's database is down", 0.25, 0)
+    assert len(sent) == 2
+
+
+async def test_a_look_up_without_a_reply_is_a_problem() -> None:
+    """An upstream that does not answer the look-up is not fine."""
+    told = await probed(answer(200, LEGACY_UNKNOWN), users=DeadlineExceeded("late"))
+    assert told.problem == "no reply: late"
 
 
 @pytest.mark.parametrize("fault", [NotSent("connection error"), DeadlineExceeded("late")])

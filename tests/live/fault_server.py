@@ -109,6 +109,7 @@ class Server:
     url: str = ""
     received: list[Exchange] = field(default_factory=list)
     connections: int = 0
+    listener: asyncio.Server | None = None
     open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     def targets(self, method: str = "GET") -> list[str]:
@@ -133,6 +134,11 @@ class Server:
         writer.close()
         del self.open[task]
 
+    def stop_listening(self) -> None:
+        """Accept no more connections, and go on answering on those that are open."""
+        assert self.listener is not None
+        self.listener.close()
+
     async def stop(self) -> None:
         """End every connection and wait for its task."""
         tasks = list(self.open)
@@ -151,14 +157,14 @@ async def serving(
     With `tls` it goes by the name of `localhost`.
     """
     server = Server(script)
-    listener = await asyncio.start_server(
+    server.listener = await asyncio.start_server(
         server.accept, sock=held or free_socket(), ssl=tls, limit=_LONGEST_REQUEST
     )
-    server.url = url_of(listener.sockets[0], tls=tls is not None)
+    server.url = url_of(server.listener.sockets[0], tls=tls is not None)
     try:
         yield server
     finally:
-        listener.close()
+        server.stop_listening()
         await server.stop()
 
 

@@ -24,16 +24,18 @@ WRITES = ("create", "stop", "delete")
 
 @dataclass(frozen=True)
 class Fault:
-    """What the upstream does, the code that a writer is told, and how often a read is attempted.
+    """What the upstream does, the codes that clients are told, and how often a read is attempted.
 
-    A reader is told `upstream_error`. `writes` are those that it is a fault for: a stop or a delete
-    ignores what comes as data.
+    `writes` are those that it is a fault for: a stop or a delete ignores what comes as data.
+    `wait` is the Retry-After that a reader is told.
     """
 
     script: Script
     write: str
     attempts: int = 1
     writes: tuple[str, ...] = WRITES
+    read: str = "upstream_error"
+    wait: str | None = None
 
 
 def cut(script: Script) -> Fault:
@@ -49,6 +51,18 @@ def garbage(script: Script) -> Fault:
 def refusal(data: bytes, attempts: int = 1) -> Fault:
     """Return a fault that says clearly that nothing was done."""
     return Fault(answering(data), "upstream_error", attempts)
+
+
+def flooded(data: bytes, attempts: int = 1, wait: int = 1) -> Fault:
+    """Return a fault that says clearly that nothing was done, and when to come back."""
+    unavailable = "upstream_unavailable"
+    return Fault(answering(data), unavailable, attempts, read=unavailable, wait=str(wait))
+
+
+def down(data: bytes, attempts: int = 1, wait: int = 1) -> Fault:
+    """Return a fault that says when to come back, and not whether a write was done."""
+    unavailable = "upstream_unavailable"
+    return Fault(answering(data), "outcome_unknown", attempts, read=unavailable, wait=str(wait))
 
 
 def no_room(data: object) -> Fault:
@@ -191,19 +205,23 @@ def busy(status: int, headers: str = "", body: bytes = b"busy") -> bytes:
 
 
 BUSY = {  # U6
-    "429": refusal(busy(429), attempts=2),
-    "429 now": refusal(busy(429, "Retry-After: 0"), attempts=2),
-    "429 later than anyone waits": refusal(busy(429, "Retry-After: 30")),
-    "429 with an envelope": refusal(reply(enveloped(code=429, message="slow down"), 429), 2),
+    "429": flooded(busy(429), attempts=2),
+    "429 now": flooded(busy(429, "Retry-After: 0"), attempts=2),
+    "429 later than anyone waits": flooded(busy(429, "Retry-After: 30"), wait=30),
+    "429 for a day": flooded(busy(429, "Retry-After: 86400"), wait=60),
+    "429 with an envelope": flooded(reply(enveloped(code=429, message="slow down"), 429), 2),
+    "429 in the envelope only": flooded(reply(enveloped(code=429, message="slow down"))),
     "500 without an envelope": cut(answering(busy(500))),
     "502": cut(answering(busy(502))),
-    "503": cut(answering(busy(503))),
-    "503 now": cut(answering(busy(503, "Retry-After: 0"))),
-    "503 later than anyone waits": garbage(answering(busy(503, "Retry-After: 30"))),
-    "503 on a date": garbage(answering(busy(503, "Retry-After: Wed, 01 Jan 2098 00:00:00 GMT"))),
-    "503 beyond floats": garbage(answering(busy(503, f"Retry-After: {'9' * 400}"))),
-    "503 beyond integers": garbage(answering(busy(503, f"Retry-After: {'9' * 5000}"))),
-    "503 at a negative time": garbage(answering(busy(503, "Retry-After: -1"))),
+    "503": down(busy(503), attempts=2),
+    "503 now": down(busy(503, "Retry-After: 0"), attempts=2),
+    "503 later than anyone waits": down(busy(503, "Retry-After: 30"), wait=30),
+    "503 on a date": down(busy(503, "Retry-After: Wed, 01 Jan 2098 00:00:00 GMT"), wait=60),
+    "503 on a date in the past": down(busy(503, "Retry-After: Wed, 01 Jan 2020 00:00:00 GMT")),
+    "503 beyond floats": down(busy(503, f"Retry-After: {'9' * 400}"), wait=60),
+    "503 beyond integers": down(busy(503, f"Retry-After: {'9' * 5000}"), wait=60),
+    "503 at a negative time": down(busy(503, "Retry-After: -1")),
+    "503 with an envelope": down(reply(enveloped(code=503, message="down"), 503), 2),
     "504 as JSON": cut(answering(reply(b'{"error":"down"}', 504))),
 }
 REFUSED = {

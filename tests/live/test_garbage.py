@@ -34,6 +34,8 @@ async def misbehave(exchange: Exchange) -> None:
         exchange.reset()
     elif "html" in exchange.live_id:
         await exchange.write(reply(b"<html>", 502))
+    elif "down" in exchange.live_id or exchange.target.startswith("/server/user/"):
+        await exchange.write(reply(enveloped(code=500, message="create live failed")))
     elif "gone" in exchange.live_id:
         await exchange.write(reply(enveloped(code=500, message="record not found"), 500))
     else:
@@ -82,7 +84,8 @@ async def flood(gateway: Gateway, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["good", "reset", "html", "gone", "batch", "bad token", "client left", "large body"]
+    "kind",
+    ["good", "reset", "html", "down", "gone", "batch", "bad token", "client left", "large body"],
 )
 async def test_nothing_is_left_in_circles(kind: str) -> None:
     """No request leaves a cycle, in success, in failure and with a stale room instead."""

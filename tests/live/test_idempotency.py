@@ -123,12 +123,12 @@ def test_another_body_is_refused(sandbox: Sandbox, create: Create, change: Any) 
 
 
 def test_a_failure_of_the_vendors_is_told_again(sandbox: Sandbox, create: Create) -> None:
-    """It was sent, so it is not sent again, even when it would go well now; another key may."""
+    """Its outcome is unknown, so it is not sent again, even when it would go well now."""
     sandbox.vendor.faults.failed_commits = 1
     first = create()
     second = create()
     for answer in (first, second):
-        assert (answer.status_code, answer.json()["code"]) == (502, "upstream_error")
+        assert (answer.status_code, answer.json()["code"]) == (504, "outcome_unknown")
     assert (is_replay(first), is_replay(second)) == (False, True)
     assert made(sandbox) == 1
     assert create(key="another").status_code == 201

@@ -96,7 +96,7 @@ async def test_bytes_after_a_reply_confirm_no_write() -> None:
 
     async def answer(exchange: Exchange) -> None:
         if exchange.method != "GET":
-            await exchange.write(reply(enveloped(code=602, message="storage"), 500))
+            await exchange.write(reply(enveloped(code=601, message="bad status"), 500))
             return
         for _ in range(2):
             await exchange.write(reply(enveloped(room(exchange.live_id))))

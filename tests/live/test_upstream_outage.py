@@ -1,6 +1,7 @@
 """U6, U15: second attempts, and a breaker that spares an upstream which is down."""
 
 import asyncio
+import socket
 import time
 
 import httpx
@@ -11,7 +12,9 @@ from tests.live.fault_server import (
     Script,
     Server,
     answering,
+    enveloped,
     free_socket,
+    reply,
     rooms,
     serving,
     silence,
@@ -33,6 +36,16 @@ OUTAGES: dict[str, Script] = {
 }
 PAUSE = 1.0
 """Seconds, about, that an open breaker waits."""
+
+
+def but_for(script: Script, *live_ids: str) -> Script:
+    """Return a healthy vendor whose reads of a few rooms end in `script`."""
+
+    async def answer(exchange: Exchange) -> None:
+        bad = exchange.method == "GET" and exchange.live_id in live_ids
+        await (script if bad else rooms)(exchange)
+
+    return answer
 
 
 def assert_unavailable(answer: httpx.Response) -> None:
@@ -76,8 +89,8 @@ async def test_an_outage_is_noticed_soon(case: str) -> None:
         gateway_at(server.url, UPSTREAM_TIMEOUT="0.2") as gateway,
     ):
         for number in range(5):
-            answer = await gateway.read(f"first-{number}")
-            if answer.status_code == 503:
+            await gateway.read(f"first-{number}")
+            if await gateway.breaker() == "open":
                 break
         assert len(server.received) <= 5
         attempts = len(server.received)
@@ -255,3 +268,95 @@ async def test_retry_after_is_respected() -> None:
         assert answer.status_code == 200
         assert 1 <= answer.elapsed.total_seconds() < 1.5
         assert len(server.received) == 2
+
+
+async def test_one_bad_room_is_not_an_outage() -> None:
+    """A room whose reads all time out fails alone, while others are read and written."""
+    script = but_for(silence, "bad")
+    async with (
+        serving(script) as server,
+        gateway_at(server.url, UPSTREAM_TIMEOUT="0.1") as gateway,
+    ):
+        for number in range(12):
+            assert (await gateway.read(f"good-{number}")).status_code == 200
+            for _ in range(2 + 4 * (number == 0)):
+                assert (await gateway.read("bad")).json()["code"] == "upstream_timeout"
+        assert (await gateway.write("create")).status_code == 201
+        assert await gateway.breaker() == "closed"
+
+
+async def test_a_silent_upstream_asked_for_one_room_is_an_outage() -> None:
+    """Nothing else is asked for, so five timeouts of one room open the breaker."""
+    async with (
+        serving(silence) as server,
+        gateway_at(server.url, UPSTREAM_TIMEOUT="0.1") as gateway,
+    ):
+        for _ in range(5):
+            assert (await gateway.read("bad")).json()["code"] == "upstream_timeout"
+        assert_unavailable(await gateway.read("bad"))
+
+
+def reusable_socket(url: str = "http://127.0.0.1:0") -> socket.socket:
+    """Return a socket on the port of `url`, which another may hold once nobody listens there."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+    return held
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_an_address_that_moved_is_found_within_the_first_pause(status: int) -> None:
+    """The old address goes on answering on kept connections; the probe is made over a new one."""
+    held = reusable_socket()
+    async with serving(rooms, held=held) as old, gateway_at(old.url) as gateway:
+        assert (await gateway.read("before")).status_code == 200
+        old.script = answering(busy(status))
+        old.stop_listening()
+        async with serving(rooms, held=reusable_socket(old.url)) as new:
+            for number in range(5):
+                assert_unavailable(await gateway.read(f"lost-{number}"))
+            assert (new.received, old.connections) == ([], 1)
+            await until_half_open(gateway)
+            assert (await gateway.read("found")).status_code == 200
+            assert await gateway.breaker() == "closed"
+
+
+DRIVER = "dial tcp 127.0.0.1:3306: connect: connection refused"
+DOWN = {"legacy": (200, 500, "create live failed"), "documented": (500, 500, DRIVER)}
+LOOK_UP_DOWN = {"legacy": (404, 500, "Internal error"), "documented": (500, 500, "Internal")}
+
+
+def without_database(dialect: str) -> Script:
+    """Return a vendor whose database is down."""
+
+    async def answer(exchange: Exchange) -> None:
+        about_users = exchange.target.startswith("/server/user/infos?user_ids=")
+        status, code, message = (LOOK_UP_DOWN if about_users else DOWN)[dialect]
+        await exchange.write(reply(enveloped(code=code, message=message), status))
+
+    return answer
+
+
+@pytest.mark.parametrize("dialect", DOWN)
+async def test_a_dead_database_is_an_outage(dialect: str) -> None:
+    """Reads are 502 and then refused, known rooms are served stale, nothing is told as gone."""
+    lifetimes = {"CACHE_TTL": "0.05", "CACHE_STALE_WHILE_REVALIDATE": "0"}
+    async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
+        assert (await gateway.read("kept")).status_code == 200
+        await asyncio.sleep(0.1)
+        server.script = without_database(dialect)
+        assert (await gateway.read("kept")).headers["cache-status"].endswith("detail=stale")
+        for operation in ("stop", "delete"):
+            assert_told(await gateway.write(operation, "kept"), "upstream_error")
+        for number in range(2):
+            assert_told(await gateway.read(f"lost-{number}"), "upstream_error")
+        assert (await gateway.client.get("/readyz")).json()["checks"] == {
+            "keys": "ok",
+            "upstream": "failing",
+            "breaker": "open",
+        }
+        assert_unavailable(await gateway.read("lost"))
+        assert (await gateway.read("kept")).headers["cache-status"].endswith("detail=stale")
+        server.script = rooms
+        await until_served(gateway)
+        assert await gateway.breaker() == "closed"

@@ -16,6 +16,7 @@ from gateway.upstream import Call, Reply
 from gateway.upstream.breaker import Breaker, with_breaker
 from gateway.upstream.faults import (
     Broken,
+    DatabaseDown,
     DeadlineExceeded,
     Fault,
     NotAttempted,
@@ -36,7 +37,13 @@ class World:
         self.now = 100.0
         self.log = CapturingLogger()
         self.block = SharedMetrics(families(Metrics))
-        self.breaker = Breaker(lambda: self.now, self.log, Metrics(self.block).breaker_opened)
+        self.opened_at: list[float] = []
+        self.breaker = Breaker(
+            lambda: self.now,
+            self.log,
+            Metrics(self.block).breaker_opened,
+            lambda: self.opened_at.append(self.now),
+        )
         self.outcome: Reply | BaseException = fine()
         self.sent = 0
         self._guarded = with_breaker(self.breaker, self._send)
@@ -48,12 +55,16 @@ class World:
             raise self.outcome
         return self.outcome
 
-    async def call(self, outcome: Reply | BaseException) -> bool:
+    async def call(self, outcome: Reply | BaseException, call: Call = CALL) -> bool:
         """Return whether a call with this outcome got as far as the upstream."""
         self.outcome, before = outcome, self.sent
         with suppress(Fault, asyncio.CancelledError):
-            await self._guarded(CALL)
+            await self._guarded(call)
         return self.sent > before
+
+    def once(self, outcome: Reply | BaseException, path: str, method: str = "GET") -> bool:
+        """Make one call for `path`; return whether it was sent."""
+        return asyncio.run(self.call(outcome, Call(method, path, deadline=0)))
 
     def calls(self, outcomes: Sequence[Reply | BaseException]) -> list[bool]:
         """Make calls one after the other."""
@@ -78,6 +89,7 @@ FAILURES = {
     "not sent": NotSent("refused"),
     "timeout": DeadlineExceeded("3 s"),
     "broken": Broken("reset"),
+    "without its database": DatabaseDown("down"),
     "429": reply(429),
     "429 with an envelope": reply(429, enveloped(code=429)),
     "503": reply(503),
@@ -189,7 +201,7 @@ def test_what_was_sent_before_it_opened_counts_no_more(*, late: bool) -> None:
     straggler = world.breaker.admit()
     world.calls([Broken("reset")] * 5)
     world.now += PAUSE * 0.9
-    world.breaker.record(straggler, failed=late)
+    world.breaker.record(straggler, "/", failed=late)
     assert world.breaker.state == "open"
     world.now += PAUSE * 0.2
     assert world.breaker.state == "half-open"
@@ -213,11 +225,11 @@ def test_it_always_recovers(history: list[tuple[bool | None, float]]) -> None:
     for failed, later in history:
         world.now += later
         try:
-            world.breaker.record(world.breaker.admit(), failed=failed)
+            world.breaker.record(world.breaker.admit(), "/", failed=failed)
         except NotAttempted:
             assert world.breaker.state == "open"
     world.now += PAUSE + 0.001
-    world.breaker.record(world.breaker.admit(), failed=False)
+    world.breaker.record(world.breaker.admit(), "/", failed=False)
     assert world.breaker.state == "closed"
 
 
@@ -232,3 +244,109 @@ def test_openings_are_counted() -> None:
         world.calls([fine()])
         assert world.breaker.state == "closed"
     assert nonzero(world.block, Metrics.breaker_opened) == {(): 2}
+
+
+TIMEOUT = DeadlineExceeded("3 s")
+
+
+def test_one_bad_room_never_opens_it() -> None:
+    """A room that always times out is no outage while another room is read in between."""
+    world = World()
+    for _ in range(30):
+        assert world.once(fine(), "/good")
+        for _ in range(5):
+            world.now += 1.9
+            assert world.once(TIMEOUT, "/bad")
+    assert world.breaker.state == "closed"
+
+
+def test_one_bad_room_adds_nothing_to_the_failures_of_others() -> None:
+    """The bad room counts as one of five failures in a row, however often it is read."""
+    world = World()
+    world.once(fine(), "/good")
+    assert [world.once(TIMEOUT, "/bad") for _ in range(20)] == [True] * 20
+    assert [world.once(TIMEOUT, f"/{number}") for number in range(5)] == [True] * 4 + [False]
+
+
+def test_a_dead_upstream_asked_for_one_room_opens_it() -> None:
+    """Without a success for another path, five timeouts of one path are an outage."""
+    world = World()
+    world.once(fine(), "/bad")
+    assert [world.once(TIMEOUT, "/bad") for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_sign_of_life_is_good_for_ten_seconds() -> None:
+    """Timeouts of one path count again once no other path has succeeded for ten seconds."""
+    world = World()
+    world.once(fine(), "/good")
+    assert [world.once(TIMEOUT, "/bad") for _ in range(20)] == [True] * 20
+    world.now += 10.1
+    assert [world.once(TIMEOUT, "/bad") for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("failure", [NotSent("refused"), Broken("reset"), reply(503)], ids=repr)
+def test_other_failures_of_one_room_count(failure: Reply | Fault) -> None:
+    """A refused or broken connection, or a 503, is the upstream's and not the room's."""
+    world = World()
+    world.once(fine(), "/good")
+    assert [world.once(failure, "/bad") for _ in range(6)] == [True] * 5 + [False]
+
+
+PATHS = st.sampled_from(["/a", "/b", "/c"])
+HISTORY = st.lists(st.tuples(PATHS | st.just("/bad"), st.floats(0, 5)), max_size=200)
+
+
+@given(HISTORY)
+def test_no_history_of_one_bad_room_opens_it(history: list[tuple[str, float]]) -> None:
+    """In any order of reads, one room that times out is no outage while others answer."""
+    world = World()
+    for path, later in history:
+        world.now += later
+        world.once(fine(), "/always")
+        assert world.once(TIMEOUT if path == "/bad" else fine(), path)
+
+
+@given(HISTORY, st.lists(PATHS, min_size=5, max_size=5))
+def test_after_any_history_a_dead_upstream_opens_it(
+    history: list[tuple[str, float]], paths: list[str]
+) -> None:
+    """Whatever came before, five timeouts open it once the last success is ten seconds old."""
+    world = World()
+    for path, later in history:
+        world.now += later
+        world.once(fine(), path)
+    world.now += 10.1
+    for path in paths:
+        world.once(TIMEOUT, path)
+    assert world.breaker.state == "open"
+
+
+FAILED = reply(500, enveloped(code=500, message="create live failed"))
+
+
+def test_a_write_that_the_upstream_failed_at_proves_nothing() -> None:
+    """Such a write neither ends a row of failures, nor opens the breaker, nor closes it."""
+    world = World()
+    for _ in range(5):
+        assert world.once(FAILED, "/server/live", "POST")
+        assert world.once(Broken("reset"), "/room")
+    assert world.breaker.state == "open"
+    world.now += PAUSE
+    assert world.once(FAILED, "/server/live", "POST")
+    assert world.breaker.state == "half-open"
+    world.once(fine(), "/room")
+    assert world.breaker.state == "closed"
+    assert [world.once(FAILED, "/server/live", "POST") for _ in range(50)] == [True] * 50
+
+
+def test_connections_are_dropped_when_it_opens() -> None:
+    """`on_open` is called once for each opening and for each failed probe."""
+    world = World()
+    world.calls([Broken("reset")] * 9)
+    assert world.opened_at == [100.0]
+    world.now += PAUSE
+    world.calls([Broken("reset")] * 2)
+    assert world.opened_at == [100.0, 100.0 + PAUSE]
+    world.now += PAUSE
+    world.calls([fine()])
+    assert len(world.opened_at) == 2

@@ -21,7 +21,9 @@ from gateway.rooms import (
     RoomNotFound,
     RoomNotLive,
     UpstreamError,
+    UpstreamFailure,
     UpstreamTimeout,
+    UpstreamUnavailable,
 )
 from gateway.telemetry import RequestContext, SharedMetrics, UpstreamCall, build_logger, families
 from gateway.upstream import Call, QliveClient, Reply
@@ -47,6 +49,8 @@ CALLS: dict[str, Make] = {
     "stop": lambda client: client.stop("1"),
     "delete": lambda client: client.delete("1"),
 }
+ALREADY = 400, enveloped(code=10001, message="Already existed")
+INTERNAL = 500, enveloped(code=500, message="Internal error")
 
 
 class Upstream:
@@ -248,7 +252,7 @@ async def test_state_follows_the_last_call() -> None:
 async def test_a_refusal_is_logged_by_code_and_request_id(name: str) -> None:
     """The upstream's code and request id are logged; its message is neither logged nor raised."""
     upstream = Upstream((500, enveloped(code=602, message=SECRET_WORDS)))
-    with pytest.raises(UpstreamError) as caught:
+    with pytest.raises(UpstreamFailure) as caught:
         await CALLS[name](upstream.client)
     (line,) = upstream.lines
     assert (line["upstream_code"], line["upstream_request_id"]) == (602, "up-1")
@@ -303,3 +307,111 @@ async def test_the_cause_of_an_error_is_kept() -> None:
     with pytest.raises(UpstreamError) as caught:
         await Upstream(fault).client.read("1")
     assert caught.value.__cause__ is fault
+
+
+def users(*user_ids: object) -> Outcome:
+    """Return the answer to a look-up of users, with all that the vendor says of them."""
+    return success([{"user_id": each, "nick": "n", "im_userid": 1} for each in user_ids])
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (users("alice"), "alice"),
+        (users("ALICE", "alice"), "alice"),
+        (users("ALICE"), None),
+        (users("al\u00efce"), None),
+        (users(), None),
+        (success(None), None),
+        ((200, enveloped([], code=200)), None),
+    ],
+)
+async def test_a_user_is_found_by_the_exact_id(answer: Outcome, found: str | None) -> None:
+    """The vendor finds other spellings as well: those are not the user."""
+    assert await Upstream(answer).client.find_user("alice") == found
+
+
+@pytest.mark.parametrize(
+    ("user_id", "query"),
+    [
+        ("alice", "alice"),
+        ("a&user_ids=b", "a%26user_ids%3Db"),
+        ("spiffe://x/y?z#+%", "spiffe%3A%2F%2Fx%2Fy%3Fz%23%2B%25"),
+        ("王", "%E7%8E%8B"),
+    ],
+)
+async def test_any_user_id_can_be_looked_up(user_id: str, query: str) -> None:
+    """The id is percent-encoded in the query, whatever its characters."""
+    upstream = Upstream(users(user_id))
+    assert await upstream.client.find_user(user_id) == user_id
+    (call,) = upstream.calls
+    assert (call.method, call.path) == ("GET", f"/server/user/infos?user_ids={query}")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        ((404, enveloped(code=500, message="Internal error")), UpstreamError),
+        (success({"user_id": "alice"}), UpstreamError),
+        (users(7), UpstreamError),
+        (DeadlineExceeded("late"), UpstreamTimeout),
+    ],
+)
+async def test_a_look_up_that_fails(outcome: Outcome, error: type[GatewayError]) -> None:
+    """A look-up without a usable answer is a failed read, and never "no such user"."""
+    with pytest.raises(error):
+        await Upstream(outcome).client.find_user("alice")
+
+
+async def test_a_registration() -> None:
+    """A registration is one POST with the id, the nick and the avatar."""
+    upstream = Upstream((200, enveloped(code=0, message="success")))
+    await upstream.client.register("alice", "Alice", "https://a.test/a.png")
+    (call,) = upstream.calls
+    assert (call.method, call.path) == ("POST", "/server/user/register")
+    assert msgspec.json.decode(call.body) == {
+        "user_id": "alice",
+        "nick": "Alice",
+        "avatar": "https://a.test/a.png",
+    }
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        (ALREADY, users("alice")),
+        (ALREADY, users("ALICE", "alice")),
+        (ALREADY, users()),  # a replica that lags
+        (INTERNAL, users("alice")),
+    ],
+)
+async def test_a_user_registered_already(outcomes: tuple[Outcome, ...]) -> None:
+    """A second registration is as good as the first, in both dialects."""
+    await Upstream(*outcomes).client.register("alice", "", "")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "error"),
+    [
+        ((ALREADY, users("ALICE")), AnchorNotRegistered),
+        ((INTERNAL, users("ALICE")), AnchorNotRegistered),
+        ((INTERNAL, users()), UpstreamError),
+        ((INTERNAL, INTERNAL), UpstreamError),
+        ((DeadlineExceeded("late"),), UpstreamTimeout),
+    ],
+)
+async def test_a_registration_that_fails(
+    outcomes: tuple[Outcome, ...], error: type[GatewayError]
+) -> None:
+    """Another spelling's user is not this user; without an exact one the failure stands."""
+    with pytest.raises(error):
+        await Upstream(*outcomes).client.register("alice", "", "")
+
+
+async def test_a_busy_upstream_is_a_warning() -> None:
+    """A 429 or 503 is logged as a failure, and not like a call that was not sent."""
+    upstream = Upstream((429, b""))
+    with pytest.raises(UpstreamUnavailable):
+        await upstream.client.read("1")
+    (line,) = upstream.lines
+    assert (line["level"], line["problem"]) == ("warning", "upstream_unavailable")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Call, ClockSkew, Reply, with_clock_skew
-from gateway.upstream.clock_skew import skew_of
+from gateway.upstream import Call, ClockSkew, Reply
+from gateway.upstream.clock_skew import skew_of, with_clock_skew
 from tests.fakes.clock import Clock
 
 DATE, AT = "Sun, 22 Nov 2026 12:00:00 GMT", 1795348800.0

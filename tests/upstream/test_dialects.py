@@ -17,7 +17,7 @@ from gateway.rooms import (
     UpstreamTimeout,
 )
 from gateway.upstream import Operation, Reply
-from gateway.upstream.dialects import accept
+from gateway.upstream.dialects import UpstreamBusy, accept
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
 from tests.live.fault_server import enveloped
 from tests.upstream.dialect_table import (
@@ -29,6 +29,7 @@ from tests.upstream.dialect_table import (
     LEGACY,
     READ,
     STOP,
+    USERS,
     WRITES,
 )
 
@@ -59,7 +60,7 @@ def meaning(operation: Operation, reply: Reply) -> GatewayError | None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "status", "code", "message", "expected"), DOCUMENTED + LEGACY + BESIDES
+    ("operation", "status", "code", "message", "expected"), DOCUMENTED + LEGACY + BESIDES + USERS
 )
 def test_answers(
     operation: Operation, status: int, code: int, message: str, expected: type[GatewayError] | None
@@ -100,7 +101,6 @@ NO_ENVELOPE = {
     "declared unknown": answer(200, SUCCESS, "application/json; charset=x-unknown"),
     "deep": answer(200, b'{"code":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "gateway error": answer(502, b"<html>Bad Gateway</html>", "text/html"),
-    "unavailable": answer(503, b""),
     "server error as json": answer(500, b'{"error":"down"}'),
 }
 
@@ -113,12 +113,67 @@ def test_no_envelope(operation: Operation, case: str) -> None:
     assert type(error) is (UpstreamError if operation is READ else OutcomeUnknown)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 413, 429])
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 413])
 @pytest.mark.parametrize("operation", ALL)
 def test_refused_without_an_envelope(operation: Operation, status: int) -> None:
     """A redirect or a 4xx says that nothing happened, whatever was asked."""
     error = meaning(operation, answer(status, b"<html></html>", "text/html"))
     assert type(error) is UpstreamError
+
+
+BUSY = [
+    *[(operation, 429, b"slow down", UpstreamBusy) for operation in Operation],
+    *[(operation, 429, enveloped(code=429), UpstreamBusy) for operation in Operation],
+    *[(operation, 200, enveloped(code=429), UpstreamBusy) for operation in Operation],
+    *[(operation, 503, b"", OutcomeUnknown) for operation in WRITES],
+    *[(operation, 503, enveloped(code=503), OutcomeUnknown) for operation in WRITES],
+    (READ, 503, b"", UpstreamBusy),
+    (READ, 503, enveloped(code=503), UpstreamBusy),
+    (READ, 503, enveloped(code=500, message="record not found"), RoomNotFound),
+    (STOP, 503, enveloped(code=501, message="record not found"), RoomNotFound),
+    (STOP, 503, enveloped(code=501, message="live status error"), RoomNotLive),
+    (CREATE, 503, enveloped(code=404, message="Not found"), AnchorNotRegistered),
+]
+
+
+@pytest.mark.parametrize(("operation", "status", "body", "expected"), BUSY)
+def test_busy(operation: Operation, status: int, body: bytes, expected: type[GatewayError]) -> None:
+    """A 429 did nothing; a 503 did nothing for a read and leaves a write's outcome unknown."""
+    error = meaning(operation, answer(status, body))
+    assert type(error) is expected
+    if isinstance(error, UpstreamBusy):
+        assert (error.sent, error.retry_after) == (False, 1)
+
+
+NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("30", 30),
+        ("0", 1),
+        ("60", 60),
+        ("86400", 60),
+        ("9" * 5000, 60),
+        ("-1", 1),
+        ("1.5", 1),
+        ("²", 1),
+        ("", 1),
+        ("soon", 1),
+        ("Fri, 15 Jan 2027 08:00:20 GMT", 20),
+        ("Fri, 15 Jan 2027 09:00:00 GMT", 60),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 1),
+        ("Fri, 32 Jan 2027 08:00:20 GMT", 1),
+        ("Fri, 15 Jan 2027 08:00:20 +" + "9" * 5000, 1),
+    ],
+)
+def test_a_busy_upstream_says_for_how_long(asked: str, seconds: float) -> None:
+    """`Retry-After` is kept, in seconds or as a date, from one second to a minute."""
+    headers = httpx.Headers([(b"Retry-After", asked.encode("latin-1"))])
+    with pytest.raises(UpstreamBusy) as caught:
+        accept(READ, Reply(429, headers, b""), lambda: NOW)
+    assert caught.value.retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -154,7 +209,7 @@ PARTS = ["application/json", "text/plain", "charset", "utf-8", "gbk", *";= *\"'/
 
 
 @given(
-    st.sampled_from(Operation),
+    st.sampled_from(ALL),
     st.integers(100, 999),
     st.none() | st.lists(st.sampled_from(PARTS)).map("".join),
     st.binary()
@@ -167,10 +222,10 @@ def test_any_reply_means_something_documented(
     """No reply raises anything but the errors that its call documents."""
     error = meaning(operation, answer(status, body, content_type))
     documented: dict[Operation, tuple[type[GatewayError], ...]] = {
-        CREATE: (AnchorNotRegistered, UpstreamError, OutcomeUnknown),
-        READ: (RoomNotFound, UpstreamError),
-        STOP: (RoomNotFound, RoomNotLive, UpstreamError, OutcomeUnknown),
-        DELETE: (RoomNotFound, UpstreamError, OutcomeUnknown),
+        CREATE: (AnchorNotRegistered, UpstreamError, UpstreamBusy, OutcomeUnknown),
+        READ: (RoomNotFound, UpstreamError, UpstreamBusy),
+        STOP: (RoomNotFound, RoomNotLive, UpstreamError, UpstreamBusy, OutcomeUnknown),
+        DELETE: (RoomNotFound, UpstreamError, UpstreamBusy, OutcomeUnknown),
     }
     assert error is None or isinstance(error, documented[operation])
     if error is None:

@@ -13,7 +13,9 @@ from gateway.telemetry import RequestContext, SharedMetrics, families
 from gateway.upstream import (
     Breaker,
     Call,
+    ClockSkew,
     ConnectionLimiter,
+    DatabaseCheck,
     QiniuSigner,
     QliveClient,
     Reply,
@@ -44,7 +46,9 @@ class World:
         send = pipeline(
             httpx.MockTransport(self._answer),
             QiniuSigner(AK, SK),
+            ClockSkew(lambda: 0.0),
             Breaker(lambda: 0.0, log, metrics.breaker_opened),
+            DatabaseCheck(lambda: 0.0),
             ConnectionLimiter(2),
             base_url="https://upstream.test",
             attempts=metrics.upstream_attempts,
@@ -124,9 +128,24 @@ async def test_an_open_breaker_refuses_without_an_attempt() -> None:
     """Each attempt counts as one call to the breaker, and after five nothing is sent."""
     world = World(*[DOWN] * 9)
     for _ in range(9):
-        with pytest.raises((UpstreamError, UpstreamUnavailable)):
+        with pytest.raises(UpstreamUnavailable):
             await world.client.read("1")
     assert len(world.requests) == 5
+
+
+async def test_a_read_without_the_database() -> None:
+    """The look-up is an attempt of its own, and the read fails as an upstream error."""
+    world = World(
+        httpx.Response(200, content=enveloped(code=500, message="create live failed")),
+        httpx.Response(404, content=enveloped(code=500, message="Internal error")),
+    )
+    with pytest.raises(UpstreamError, match="database is down"):
+        await world.client.read("1")
+    assert [request.url.path for request in world.requests] == [
+        "/server/live/1",
+        "/server/user/infos",
+    ]
+    assert (world.attempts, world.outcomes) == ([1, 1], {("reply",): 2})
 
 
 async def test_a_refusal_is_final() -> None:

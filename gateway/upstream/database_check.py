@@ -1,0 +1,85 @@
+"""The database check: a failed read means something only while the vendor's database is up.
+
+`legacy` answers a read of an unknown room and a read without a database with the same bytes. In
+`documented`, one room that cannot be read looks like a dead database. A look-up of users tells the
+two apart: it succeeds while the database is up, whatever users there are.
+
+- Each read that the upstream failed at is followed by a look-up, over the same steps. Concurrent
+  reads share one, and its answer is kept for a second.
+- Rooms that were read before are not given up on an old answer: the database may have died since.
+- With the database down the read is a fault that counts for the breaker. If the look-up gets no
+  reply, its own fault stands.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from cachetools import LRUCache
+
+from gateway.single_flight import SingleFlight
+
+from .call import Call, Send, deadline_in
+from .faults import DatabaseDown, DeadlineExceeded
+from .reply import Reply
+from .users import look_up
+
+_ANY_USER = "gateway-check"
+_KEPT = 1.0
+_PATIENCE = 2.0
+_ROOMS = 10_000
+
+
+class DatabaseCheck:
+    """The last answer about the vendor's database; `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._up = False
+        self._until = float("-inf")
+        self._flights: SingleFlight[bool] = SingleFlight()
+        self._seen: LRUCache[str, None] = LRUCache(_ROOMS)
+
+    def saw(self, path: str) -> None:
+        """Note that a read of `path` went well."""
+        self._seen[path] = None
+
+    async def passes(self, call: Call, send: Send) -> bool:
+        """Return whether the database is up after a failed read; raise the look-up's fault."""
+        if self._clock() < self._until and not (self._up and call.path in self._seen):
+            return self._up
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                up = await self._flights.join("", partial(self._ask, call.request_id, send))
+        except TimeoutError as error:
+            raise DeadlineExceeded("no answer about the upstream's database in time") from error
+        if up:
+            self._seen.pop(call.path, None)
+        return up
+
+    async def _ask(self, request_id: str, send: Send, _: Callable[[], None]) -> bool:
+        self._up = await database_is_up(send, deadline_in(_PATIENCE), request_id)
+        self._until = self._clock() + _KEPT
+        return self._up
+
+
+async def database_is_up(send: Send, deadline: float, request_id: str) -> bool:
+    """Look up a user, and return whether the vendor's database is up. Raises a Fault."""
+    return (await send(Call("GET", look_up(_ANY_USER), deadline, request_id))).succeeded
+
+
+def with_database_check(check: DatabaseCheck, send: Send) -> Send:
+    """Return `send` with `check` after each read that failed. Raises DatabaseDown."""
+
+    async def checked(call: Call) -> Reply:
+        reply = await send(call)
+        if call.method != "GET":
+            return reply
+        if reply.succeeded:
+            check.saw(call.path)
+        ambiguous = reply.says_failed and not reply.says_unavailable
+        if ambiguous and not await check.passes(call, send):
+            raise DatabaseDown("the upstream's database is down")
+        return reply
+
+    return checked
