@@ -5,11 +5,13 @@ It asks for a room that cannot exist. An upstream that says so has accepted the 
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
 from gateway.rooms import GatewayError, RoomNotFound
-from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in, skew_of
+from gateway.upstream import Call, Fault, Operation, Send, accept, deadline_in
 
 _PROBE_ID = "gateway-check"
 
@@ -41,7 +43,7 @@ async def probe(
     except Fault as fault:
         return Probe(f"no reply: {fault}", timer() - started)
     latency = timer() - started
-    skew = skew_of(reply.headers.get("Date"), clock())
+    skew = _skew(reply.headers.get("Date"), clock())
     try:
         accept(Operation.READ, reply)
     except RoomNotFound:
@@ -49,3 +51,11 @@ async def probe(
     except (GatewayError, Fault) as error:
         return Probe(str(error), latency, skew)
     return Probe(None, latency, skew)
+
+
+def _skew(date: str | None, now: float) -> int | None:
+    try:
+        upstream: datetime | None = parsedate_to_datetime(date) if date else None
+    except (ValueError, OverflowError):
+        return None
+    return None if upstream is None else round(now - upstream.timestamp())

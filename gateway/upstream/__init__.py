@@ -3,7 +3,7 @@
 from .breaker import BREAKER_STATES, Breaker
 from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
-from .clock_skew import ClockSkew, skew_of, with_clock_skew
+from .clock_skew import ClockSkew, with_clock_skew
 from .connection_limiter import ConnectionLimiter
 from .dialects import Operation, accept
 from .faults import Fault
@@ -35,7 +35,6 @@ __all__ = [
     "deadline_in",
     "fetch",
     "pipeline",
-    "skew_of",
     "transmit",
     "with_clock_skew",
 ]
