@@ -4,8 +4,8 @@ The upstream compares user ids without case or accents, and makes a room of `ali
 a creator is looked up by their exact id before a create is sent.
 
 - One look-up serves all who ask at once. Only users who are there are remembered.
-- Where registration is on, a caller unknown upstream is registered, then looked up again: another
-  spelling of their id may be taken, and a build may answer a second registration with any error.
+- Where registration is on, a caller unknown upstream is registered, then looked up until a replica
+  shows them: the upstream looks its anchors up there too.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,14 @@ from functools import partial
 
 from cachetools import TTLCache
 
-from gateway.rooms import AnchorNotRegistered, Caller, Patience, Upstream, UpstreamFailure
+from gateway.rooms import (
+    AnchorNotRegistered,
+    Caller,
+    Patience,
+    Upstream,
+    UpstreamFailure,
+    UpstreamTimeout,
+)
 from gateway.single_flight import SingleFlight
 
 _SIZE = 10_000
@@ -53,7 +60,7 @@ class KnownAnchors:
             known = await self._looks.join(anchor_id, partial(self._look, anchor_id))
             if not known and self._register and anchor_id == caller.user_id:
                 known = await self._registrations.join(anchor_id, partial(self._enrol, caller))
-        except UpstreamFailure as error:
+        except (AnchorNotRegistered, UpstreamFailure) as error:
             error.sent = False
             raise
         if not known:
@@ -78,11 +85,7 @@ class KnownAnchors:
         on_sent()
         deadline = self._patience.start()
         user_id = caller.user_id
-        try:
-            await self._upstream.register(user_id, caller.name, caller.picture)
-        except UpstreamFailure as error:
-            if not error.sent:
-                raise
-        return (
-            await self._find(user_id) or await deadline.retry(partial(self._find, user_id)) or False
-        )
+        await self._upstream.register(user_id, caller.name, caller.picture)
+        if await self._find(user_id) or await deadline.retry(partial(self._find, user_id)):
+            return True
+        raise UpstreamTimeout("the upstream does not show the registered user yet")

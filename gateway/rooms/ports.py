@@ -39,7 +39,10 @@ class Upstream(Protocol):
         """Return the id of the user with exactly this id, None if there is none."""
 
     async def register(self, user_id: str, nick: str, avatar: str) -> None:
-        """Register a user; a user registered already is left as they are."""
+        """Register a user, or find them registered already.
+
+        Raises AnchorNotRegistered if only another spelling of the id is there.
+        """
 
 
 class Anchors(Protocol):

@@ -28,7 +28,7 @@ NEW = Caller("new", name="Newcomer", picture="https://example.test/new.png")
 class Users(Upstream):
     """An upstream with `users`; each registration shows after `lag` further look-ups.
 
-    `failure` is raised by look-ups, `refusal` by registrations, which may happen all the same.
+    `failure` is raised by look-ups, `refusal` by registrations.
     """
 
     def __init__(self, *users: str, lag: int = 0) -> None:
@@ -40,7 +40,6 @@ class Users(Upstream):
         self.answering.set()
         self.failure: GatewayError | None = None
         self.refusal: GatewayError | None = None
-        self.registers = True
 
     async def find_user(self, user_id: str) -> str | None:
         """Look a user up."""
@@ -57,11 +56,10 @@ class Users(Upstream):
         """Register a user."""
         self.calls.append(f"register {user_id} {nick} {avatar}")
         await self.answering.wait()
-        if self.registers:
-            self.users.add(user_id)
-            self.hidden[user_id] = self.lag
         if self.refusal is not None:
             raise self.refusal
+        self.users.add(user_id)
+        self.hidden[user_id] = self.lag
 
 
 class World:
@@ -196,34 +194,35 @@ async def test_a_registration_that_a_replica_does_not_show_yet_is_waited_for() -
     assert world.clock.now > 1000
 
 
-REFUSALS = [UpstreamError("exists"), OutcomeUnknown("Internal error"), OutcomeUnknown("cut")]
-
-
-@pytest.mark.parametrize("refusal", REFUSALS)
-async def test_a_second_registration_is_none(refusal: GatewayError) -> None:
-    """A refused or unconfirmed registration is fine once a look-up shows the exact id."""
-    world = World(Users(), register=True)
-    world.users.refusal = refusal
-    await world.anchors.require("new", NEW)
-
-
-@pytest.mark.parametrize("refusal", [None, *REFUSALS])
-async def test_an_id_that_is_taken_in_another_spelling_is_refused(
-    refusal: GatewayError | None,
-) -> None:
-    """A registration that does not make the exact id a user ends in a refusal, in time."""
-    world = World(Users("alice"), register=True)
-    world.users.registers, world.users.refusal = False, refusal
-    assert await world.refused("ALICE", Caller("ALICE"))
+async def test_a_registered_user_who_does_not_show_is_waited_for_no_longer() -> None:
+    """A new user whom no look-up shows by the deadline is a timeout; the create was not sent."""
+    world = World(Users(lag=1000), register=True)
+    with pytest.raises(UpstreamTimeout) as caught:
+        await world.anchors.require("new", NEW)
+    assert not caught.value.sent
     assert world.clock.now < 1003
 
 
-async def test_a_registration_that_was_not_sent_is_told() -> None:
-    """A registration that could not be sent is an outage, not a refusal."""
+async def test_an_id_that_is_taken_in_another_spelling_is_refused() -> None:
+    """A registration that finds only another spelling ends in a refusal, at once."""
+    world = World(Users("alice"), register=True)
+    world.users.refusal = AnchorNotRegistered()
+    assert await world.refused("ALICE", Caller("ALICE"))
+    assert world.clock.now == 1000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UpstreamError("refused"), OutcomeUnknown("cut"), UpstreamUnavailable("open", retry_after=1)],
+)
+async def test_a_failed_registration_leaves_the_create_unsent(error: UpstreamFailure) -> None:
+    """A registration that failed is an outage, not a refusal, and no create was sent."""
     world = World(Users(), register=True)
-    world.users.registers, world.users.refusal = False, UpstreamUnavailable("open", retry_after=1)
-    with pytest.raises(UpstreamUnavailable):
+    world.users.refusal = error
+    with pytest.raises(UpstreamFailure) as caught:
         await world.anchors.require("new", NEW)
+    assert caught.value is error
+    assert not caught.value.sent
     assert world.users.calls[-1].startswith("register")
 
 
