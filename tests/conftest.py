@@ -1,4 +1,4 @@
-"""What tests share: running sandboxes, real servers on free ports in a thread of their own."""
+"""Fixtures for all tests: the event loop, and sandboxes in a thread of their own on free ports."""
 
 import asyncio
 import signal
@@ -13,9 +13,15 @@ import pytest
 from gateway.sandbox import DialectName, Sandbox, running
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of every async test, which is the one that the gateway runs on."""
+    return "asyncio"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
-    """Let what tests start be interrupted: a suite in the background ignores SIGINT, and so on."""
+    """Let the processes of tests be interrupted, as a suite in the background ignores SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -18,8 +18,6 @@ from tests.leaks.telltale import FAULTS, made_for, telltale, told_by
 from tests.live.fault_server import Exchange, Script, serving
 from tests.served import eventually, served
 
-pytestmark = pytest.mark.anyio
-
 CRASH = """
 import sys
 from gateway import app, check, cli
@@ -37,12 +35,6 @@ PRINT = """
 import os, sys
 print(os.environ["GATEWAY_SECRET_KEY"], file=sys.{stream})
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the upstreams here run on."""
-    return "asyncio"
 
 
 def run(*command: str, environ: Mapping[str, str] = KEYS) -> tuple[int, bytes]:

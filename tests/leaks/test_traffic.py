@@ -18,19 +18,11 @@ from tests.leaks.scan import Finding, scan
 from tests.leaks.scenes import SCENES, every_route, keys_that_change
 from tests.leaks.traffic import Heard, Scene
 
-pytestmark = pytest.mark.anyio
-
 CHANNELS = (
     *("headers", "bodies", "json log", "console log", "metrics", "traces"),
     *("library logs", "output"),
 )
 OF_THE_CLIENT = ("httpx", "httpcore")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
 
 
 class LibraryLogs(logging.Handler):

@@ -13,8 +13,6 @@ from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gat
 from tests.live.viewers import viewer_at
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
 FORGED = "not.a.token"
 
 

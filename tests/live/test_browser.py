@@ -18,13 +18,10 @@ from tests.live.browser import BLOCKED, CHROMIUM, Requests, browsing, sites
 from tests.live.fault_server import Server, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
-        reason="needs Chromium: apt-get install chromium",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
+    reason="needs Chromium: apt-get install chromium",
+)
 
 ROOM = "/v1/rooms/1"
 STOP = f"{ROOM}/stop"

@@ -15,8 +15,6 @@ from tests.live.fault_server import Exchange, enveloped, reply, room, rooms, ser
 from tests.live.gateways import Gateway, gateway_at
 from tests.live.viewers import viewer_at
 
-pytestmark = pytest.mark.anyio
-
 POOL = 8
 SETTINGS = {"UPSTREAM_CONNECTIONS": str(POOL), "UPSTREAM_TIMEOUT": "3"}
 SECONDS = 2.0

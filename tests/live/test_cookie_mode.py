@@ -6,8 +6,6 @@ import pytest
 from tests.live.fault_server import rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 APP, EVIL = "https://app.example.com", "https://evil.example"
 NAME = "__Host-session"
 COOKIE_MODE = {"JWT_COOKIE": NAME, "CORS_ORIGINS": APP}

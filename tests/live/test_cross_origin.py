@@ -20,8 +20,6 @@ from tests.live.fault_server import (
 )
 from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 APP, EVIL = "https://app.example.com", "https://evil.example"
 ORIGINS = f"{APP},http://localhost:5173,capacitor://localhost"
 GRANT = "access-control-"

@@ -16,8 +16,6 @@ from tests.live.fault_server import Exchange, enveloped, reply, rooms, serving
 from tests.live.gateways import Gateway, gateway_at
 from tests.live.viewers import viewer_at
 
-pytestmark = pytest.mark.anyio
-
 FORGETFUL = {
     "CACHE_TTL": "0",
     "CACHE_STALE_WHILE_REVALIDATE": "0",

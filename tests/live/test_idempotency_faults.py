@@ -18,8 +18,6 @@ from tests.live.fault_server import (
 )
 from tests.live.gateways import ALICE, LATEST, Gateway, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 
 async def create(gateway: Gateway, title: str = "t", patience: float = 30) -> httpx.Response:
     """Create a room as alice, always with the same key."""

@@ -26,8 +26,6 @@ from tests.live.fault_server import (
 )
 from tests.live.gateways import Gateway, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 MAKERS: dict[str, Callable[[], Any]] = {
     "RS256": lambda: rsa.generate_private_key(65537, 2048),
     "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),

@@ -22,12 +22,6 @@ from tests.served import eventually, served, token
 MANY = 2000
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """A simulated vendor."""
@@ -73,7 +67,6 @@ def test_a_reader_that_reads_nothing(sandbox: Sandbox) -> None:
     assert code == 0
 
 
-@pytest.mark.anyio
 async def test_a_request_can_be_followed() -> None:
     """From its id: who, what, how it ended, and what the upstream said, in two lines."""
     refusal = reply(enveloped(code=602, message="words"), status=500)
@@ -89,7 +82,6 @@ async def test_a_request_can_be_followed() -> None:
     assert "words" not in gateway.log.getvalue().decode()
 
 
-@pytest.mark.anyio
 async def test_callers_and_where_rooms_came_from() -> None:
     """A viewer's first read, their second, the anchor's, and one without a token."""
     async with gateway_in_front_of_rooms() as gateway:
@@ -133,7 +125,6 @@ def test_an_operator_finds_a_users_lines(sandbox: Sandbox) -> None:
     assert (code, callers) == (0, {printed.strip()})
 
 
-@pytest.mark.anyio
 async def test_callers_can_be_left_out() -> None:
     """GATEWAY_LOG_CALLER=off: no line says who it was."""
     async with gateway_in_front_of_rooms(LOG_CALLER="off") as gateway:
@@ -142,7 +133,6 @@ async def test_callers_can_be_left_out() -> None:
     assert "caller" not in told
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("changes", [{"ACCESS_LOG": "off"}, {"LOG_LEVEL": "warning"}])
 async def test_no_access_line(changes: dict[str, str]) -> None:
     """Where it is off, or of less weight than what is logged."""

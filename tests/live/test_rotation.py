@@ -11,13 +11,10 @@ from pathlib import Path
 
 import httpx
 import jwt
-import pytest
 
 from gateway.sandbox import Vendor
 from gateway.serving import listening
 from tests.served import Served, served
-
-pytestmark = pytest.mark.anyio
 
 VISITORS = 6
 SECRETS = [f"a token secret of more than 32 bytes, number {number}" for number in range(4)]

@@ -12,8 +12,6 @@ import pytest
 from tests.live.fault_server import Exchange, Script, rooms, serving, silence
 from tests.served import Served, eventually, launched, served, token
 
-pytestmark = pytest.mark.anyio
-
 LEAD = 1.0
 """Seconds that a gateway with enough grace goes on after SIGTERM."""
 

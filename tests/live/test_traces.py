@@ -27,8 +27,6 @@ from tests.live.viewers import viewer_at
 from tests.traces.collector import Collector, Span, collecting, exporting_to
 from tests.traces.recording import NOT_SAMPLED, PARENT, TRACE, TRACEPARENT
 
-pytestmark = pytest.mark.anyio
-
 RESULT = "gateway.cache.result"
 BEARER = {"Authorization": f"Bearer {BOB}"}
 STALE = {"CACHE_TTL": "0", "CACHE_STALE_WHILE_REVALIDATE": "60"}

@@ -15,8 +15,6 @@ from tests.live.fault_server import rooms, serving, silence
 from tests.served import NOWHERE, Served, eventually, served, token
 from tests.traces.collector import collecting
 
-pytestmark = pytest.mark.anyio
-
 READS = 40
 INSTALL = "pip install 'live-room-gateway[otel]'"
 WITHOUT = """

@@ -16,8 +16,6 @@ from tests.live.fault_server import free_socket, rooms, serving, url_of
 from tests.live.faults import ASKED
 from tests.live.gateways import OPERATIONS, Gateway, assert_serves, assert_told, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 
 async def assert_nothing_works(gateway: Gateway, code: str = "upstream_error") -> None:
     """Check that a read and a create both end in `code`."""

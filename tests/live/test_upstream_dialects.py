@@ -11,8 +11,6 @@ from tests.live.faults import ASKED
 from tests.live.gateways import OPERATIONS, Gateway, assert_told, gateway_at
 from tests.upstream.dialect_table import BESIDES, DOCUMENTED, LEGACY
 
-pytestmark = pytest.mark.anyio
-
 TABLES = {"documented": DOCUMENTED, "legacy": LEGACY, "besides": BESIDES}
 DONE = {"read": 200, "create": 201, "stop": 204, "delete": 204}
 TEXT = "text/plain; charset=utf-8"

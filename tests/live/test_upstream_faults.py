@@ -8,8 +8,6 @@ from tests.live.fault_server import Exchange, Script, rooms, serving
 from tests.live.faults import ASKED, FAULTS, SLOW
 from tests.live.gateways import OPERATIONS, assert_serves, assert_told, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 
 def but_for(live_id: str, script: Script) -> Script:
     """Return a script that answers reads of one room well."""

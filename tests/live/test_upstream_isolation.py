@@ -31,8 +31,6 @@ from tests.live.gateways import (
 )
 from tests.live.viewers import Answer, viewer_at
 
-pytestmark = pytest.mark.anyio
-
 READERS = 16
 
 

@@ -20,8 +20,6 @@ from tests.live.fault_server import (
 from tests.live.faults import CLOSE, HALF_CLOSE, RESET, busy, ending
 from tests.live.gateways import ALICE, Gateway, assert_told, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 OUTAGES: dict[str, Script] = {
     "reset": ending(RESET),
     "closed": ending(CLOSE),

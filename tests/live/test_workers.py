@@ -18,8 +18,6 @@ from tests.commands import SECRET, environment, free_port
 from tests.live.fault_server import rooms, serving
 from tests.served import Served, eventually, served, token
 
-pytestmark = pytest.mark.anyio
-
 
 def descriptors(worker: int) -> int:
     """Return how many descriptors a worker has open."""
