@@ -24,8 +24,8 @@ from tests.commands import (
     started,
     until_printed,
 )
-from tests.served import eventually
 from tests.terminal import COLOUR, gateway_on_terminal
+from tests.waiting import eventually
 
 WITHOUT_KEY = {name: text for name, text in VALID.items() if "JWT" not in name}
 JWKS = {"GATEWAY_JWT_JWKS_URL": "https://id.example:8443/keys?token=canary"}

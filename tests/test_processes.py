@@ -15,7 +15,7 @@ import pytest
 
 from tests.commands import SECRET, behind, end, free_port, is_open, started, until_printed
 from tests.conftest import running_sandbox
-from tests.served import eventually
+from tests.waiting import eventually
 
 
 def commands_in(welcome: str) -> str:

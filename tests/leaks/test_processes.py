@@ -17,7 +17,8 @@ from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.scan import scan
 from tests.leaks.telltale import FAULTS, made_for, telltale, told_by
 from tests.live.fault_server import Exchange, Script, serving
-from tests.served import eventually, served
+from tests.served import served
+from tests.waiting import eventually
 
 CRASH = """
 import sys

@@ -17,7 +17,8 @@ from tests.commands import behind, run
 from tests.conftest import running_sandbox
 from tests.live.fault_server import answering, enveloped, reply, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
-from tests.served import eventually, served, token
+from tests.served import served, token
+from tests.waiting import eventually
 
 MANY = 2000
 

@@ -14,8 +14,9 @@ import pytest
 from gateway.sandbox import Sandbox
 from tests.commands import behind, free_port, is_open
 from tests.conftest import running_sandbox, signed_in
-from tests.served import Served, eventually, served, token
+from tests.served import Served, served, token
 from tests.telemetry.samples import Values, values
+from tests.waiting import eventually
 
 REQUESTS = "gateway_http_requests_total"
 BREAKER = "gateway_upstream_breaker_workers"

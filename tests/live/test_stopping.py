@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.live.fault_server import Exchange, Script, rooms, serving, silence
-from tests.served import Served, eventually, launched, served, token
+from tests.served import Served, launched, served, token
+from tests.waiting import eventually
 
 LEAD = 1.0
 """Seconds that a gateway with enough grace goes on after SIGTERM."""

@@ -12,8 +12,9 @@ import pytest
 
 from tests.commands import CRASH, VALID, environment, free_port
 from tests.live.fault_server import rooms, serving, silence
-from tests.served import NOWHERE, Served, eventually, served, token
+from tests.served import NOWHERE, Served, served, token
 from tests.traces.collector import collecting
+from tests.waiting import eventually
 
 READS = 40
 INSTALL = "pip install 'live-room-gateway[otel]'"

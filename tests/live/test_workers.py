@@ -16,7 +16,8 @@ import pytest
 
 from tests.commands import SECRET, environment, free_port
 from tests.live.fault_server import rooms, serving
-from tests.served import Served, eventually, served, token
+from tests.served import Served, served, token
+from tests.waiting import eventually
 
 
 def descriptors(worker: int) -> int:
