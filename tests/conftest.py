@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import DialectName, Sandbox, running
+from tests import clients
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +78,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client of the gateway, not signed in."""
-    with httpx.Client(base_url=sandbox.url, trust_env=False) as client:
+    with clients.client(sandbox.url) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import jwt
 
+from tests import clients
 from tests.commands import CRASH, GATEWAY, SECRET, VALID, environment, free_port
 from tests.waiting import LIMIT, eventually
 
@@ -57,7 +58,7 @@ class Served:
     def readiness(self) -> tuple[int, str]:
         """Return status and word of /readyz on a new connection; 0 for no connection."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", trust_env=False, timeout=LIMIT)
+            answer = clients.get(f"{self.url}/readyz")
         except httpx.TransportError:
             return 0, ""
         return answer.status_code, answer.json()["status"]

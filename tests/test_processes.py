@@ -9,10 +9,10 @@ import subprocess
 import time
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
+from tests import clients
 from tests.commands import SECRET, behind, end, free_port, is_open, started, until_printed
 from tests.conftest import running_sandbox
 from tests.waiting import eventually
@@ -71,7 +71,7 @@ def test_the_sandbox_stops_with_connections_open() -> None:
     with started("sandbox", *options) as process:
         token = re.findall("ALICE=(.*)", until_printed(process, "Ctrl-C"))[0]
         url = f"http://127.0.0.1:{ports[0]}/v1/rooms"
-        with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+        with clients.client(headers={"Authorization": f"Bearer {token}"}) as client:
             assert client.post(url, json={"title": "t"}).status_code == 201
             with socket.create_connection(("127.0.0.1", ports[0])):
                 end(process, signal.SIGINT)
@@ -86,7 +86,7 @@ def test_serve_serves_until_sigterm(workers: str) -> None:
         headers = {"Authorization": f"Bearer {_token('alice')}"}
         with (
             started("serve", **environ) as process,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client,
+            clients.client(f"http://127.0.0.1:{port}", headers) as client,
         ):
             eventually(lambda: is_open(port))
             created = client.post("/v1/rooms", json={"title": "t"})

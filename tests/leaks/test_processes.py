@@ -8,10 +8,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-import httpx
 import pytest
 
-from tests import commands
+from tests import clients, commands
 from tests.commands import GATEWAY, environment, free_port
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.scan import scan
@@ -128,9 +127,7 @@ async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
         with served(server.url, descriptors=None, **environ) as gateway:
             for user in ("alice", "carol", "forged"):
                 headers = {"Authorization": f"Bearer {TOKENS[user]}"}
-                async with httpx.AsyncClient(
-                    base_url=gateway.url, headers=headers, trust_env=False
-                ) as client:
+                async with clients.async_client(gateway.url, headers) as client:
                     for path in ("alice_ok_1", "alice_READ_html", "bob_READ_no-HTTP"):
                         await client.get(f"/v1/rooms/{path}")
                     await client.post("/v1/rooms", json={"title": "alice_WRITE_storage"})

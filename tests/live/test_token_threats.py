@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.edge import PROBLEMS
 from gateway.sandbox import Sandbox
+from tests import clients
 from tests.conftest import running_sandbox
 from tests.live.bad_tokens import Issuer, Row, bad_headers, bad_payloads, bad_signatures
 
@@ -52,7 +53,7 @@ def tried(request: pytest.FixtureRequest) -> Iterator[Tried]:
         "GATEWAY_JWT_ISSUER": ISSUER,
         "GATEWAY_JWT_AUDIENCE": AUDIENCE,
     }
-    with running_sandbox(environ=environ) as box, httpx.Client(base_url=box.url) as client:
+    with running_sandbox(environ=environ) as box, clients.client(box.url) as client:
         yield Tried(issuer, box, client)
 
 
