@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from tests.live.chaos import chaos
 
 
+@pytest.mark.slow
 def test_chaos() -> None:
     """Faults, clients that leave and a killed worker break no promise; then all is well soon."""
     result = asyncio.run(chaos(4, seed=1))
