@@ -53,9 +53,9 @@ def judged_here(file: Path, sent: bytes) -> bytes:
     ):
         main()
     errors.flush()
-    assert errors.buffer.getvalue() == b""  # type: ignore[attr-defined]  # a BytesIO
+    assert errors.buffer.getvalue() == b""
     said.flush()
-    return bytes(said.buffer.getvalue())  # type: ignore[attr-defined]  # same
+    return bytes(said.buffer.getvalue())
 
 
 def run(file: str, sent: bytes) -> subprocess.CompletedProcess[bytes]:

@@ -64,7 +64,7 @@ async def test_all_that_was_accepted_is_answered(*, to_group: bool) -> None:
     """
     held = Held()
     async with serving(held) as upstream:
-        with served(upstream.url, **PATIENT, WORKERS="2") as gateway:
+        with served(upstream.url, descriptors=None, **PATIENT, WORKERS="2") as gateway:
             async with viewer(gateway) as client:
                 asked = [client.get(f"/v1/rooms/{number}") for number in range(50)]
                 as_alice = {"Authorization": f"Bearer {token('alice')}"}
@@ -134,7 +134,7 @@ async def test_ctrl_c_has_no_lead_time() -> None:
     """Ctrl-C, pressed three times, refuses connections at once and answers open requests."""
     held = Held()
     async with serving(held) as upstream:
-        with served(upstream.url, **PATIENT) as gateway, gateway.connect():
+        with served(upstream.url, descriptors=None, **PATIENT) as gateway, gateway.connect():
             async with viewer(gateway) as client:
                 request = asyncio.create_task(client.get("/v1/rooms/1"))
                 await held.arrived(1)
@@ -150,7 +150,7 @@ async def test_ctrl_c_has_no_lead_time() -> None:
 async def test_a_second_signal_ends_the_lead_time() -> None:
     """A second SIGTERM refuses connections before the lead time is over."""
     for _ in range(5):  # the first will do, unless the machine is very busy
-        with served(**PATIENT) as gateway:
+        with served(descriptors=None, **PATIENT) as gateway:
             begun = time.monotonic()
             gateway.process.terminate()
             await until_unready(gateway, 503, "draining")
@@ -175,7 +175,7 @@ async def test_a_worker_does_not_outlive_its_supervisor() -> None:
     """A worker whose supervisor is killed answers open requests and stops."""
     held = Held()
     async with serving(held) as upstream:
-        with served(upstream.url, **PATIENT) as gateway:
+        with served(upstream.url, descriptors=None, **PATIENT) as gateway:
             async with viewer(gateway) as client:
                 request = asyncio.create_task(client.get("/v1/rooms/1"))
                 await held.arrived(1)
