@@ -180,7 +180,7 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
     settings = {"MAX_CONCURRENCY": "2", **IMPATIENT}
     script = but_for_silent(silence)
     async with serving(script) as server, gateway_at(server.url, **settings) as gateway:
-        for number in range(3):
+        for number in range(2):
             async with viewer_at(gateway.port) as viewer:
                 viewer.ask(f"/v1/rooms/left-{number}")
             late, bad, anonymous = await asyncio.gather(

@@ -4,6 +4,7 @@ test_browser shows that a browser keeps to it.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -68,6 +69,14 @@ REQUESTS: list[tuple[int, str, str, dict[str, str], bytes]] = [
 """A request for each kind of answer that needs no trouble upstream."""
 
 
+@pytest.fixture(scope="module")
+async def running() -> AsyncIterator[Gateway]:
+    """A gateway that allows some origins."""
+    settings = {"CORS_ORIGINS": ORIGINS, "RATE_LIMIT_FAILED_AUTH": "off"}
+    async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
+        yield gateway
+
+
 def assert_readable(answer: httpx.Response, origin: str = APP) -> None:
     """Check that a page of `origin` may read an answer and the headers that tell it something."""
     headers = answer.headers
@@ -102,21 +111,20 @@ async def ask(
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: " ".join(map(str, each[:3])))
 async def test_every_answer_is_for_the_allowed_origins_only(
-    request_: tuple[int, str, str, dict[str, str], bytes],
+    running: Gateway, request_: tuple[int, str, str, dict[str, str], bytes]
 ) -> None:
     """Every answer, good or bad, is readable by the app's pages, and by no others."""
     status, method, path, headers, body = request_
-    async with serving(rooms) as server, gateway_at(server.url, CORS_ORIGINS=ORIGINS) as gateway:
-        for origin in (APP, "capacitor://localhost"):
-            answer = await ask(gateway, method, path, {**headers, "Origin": origin}, body)
-            assert answer.status_code == status
-            assert_readable(answer, origin)
-        for origins in ({"Origin": EVIL}, {"Origin": "null"}, {"Origin": f"{APP}.evil"}, {}):
-            other = await ask(gateway, method, path, {**headers, **origins}, body)
-            assert other.status_code == status
-            assert_not_readable(other)
-            assert varies_by(other) == varies_by(answer) >= {"Origin"}
-            assert other.content == answer.content or "request_id" in other.text
+    for origin in (APP, "capacitor://localhost"):
+        answer = await ask(running, method, path, {**headers, "Origin": origin}, body)
+        assert answer.status_code == status
+        assert_readable(answer, origin)
+    for origins in ({"Origin": EVIL}, {"Origin": "null"}, {"Origin": f"{APP}.evil"}, {}):
+        other = await ask(running, method, path, {**headers, **origins}, body)
+        assert other.status_code == status
+        assert_not_readable(other)
+        assert varies_by(other) == varies_by(answer) >= {"Origin"}
+        assert other.content == answer.content or "request_id" in other.text
 
 
 async def test_a_room_varies_by_its_reader_and_origin() -> None:

@@ -56,7 +56,7 @@ async def test_it_is_unready_first_and_serves_on() -> None:
                 assert gateway.readiness() == (0, "")
 
 
-@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize("to_group", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_all_that_was_accepted_is_answered(*, to_group: bool) -> None:
     """No read or create that was sent before the end of the lead time is lost.
 
@@ -82,6 +82,7 @@ async def test_all_that_was_accepted_is_answered(*, to_group: bool) -> None:
                 await ended(gateway)
 
 
+@pytest.mark.slow  # for the lead time
 async def test_a_stream_of_requests_is_not_cut() -> None:
     """Clients that ask without a pause are answered each time, until connections are refused."""
     async with serving(rooms) as upstream:
@@ -185,6 +186,7 @@ async def test_a_worker_does_not_outlive_its_supervisor() -> None:
                 assert (await request).status_code == 200
 
 
+@pytest.mark.slow  # for two lead times
 def test_workers_do_not_outlive_their_supervisor() -> None:
     """Two workers whose supervisor is killed stop, one after the other."""
     with served(WORKERS="2", SHUTDOWN_GRACE="2") as gateway:

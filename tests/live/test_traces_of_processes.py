@@ -73,6 +73,7 @@ async def test_a_sampler_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(collector.of("client")) == len(collector.of("server"))
 
 
+@pytest.mark.slow  # for the seconds that the last spans have
 @pytest.mark.parametrize("hangs", [True, False])
 async def test_a_collector_in_trouble_does_not_keep_it(
     monkeypatch: pytest.MonkeyPatch, *, hangs: bool

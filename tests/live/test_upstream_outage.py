@@ -95,6 +95,7 @@ async def test_an_outage_is_noticed_soon(case: str) -> None:
         assert len(server.received) == attempts
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 @pytest.mark.parametrize("case", ["reset", "503"])
 async def test_attempts_in_an_outage(case: str) -> None:
     """In an outage the upstream gets five attempts, and then one after each pause."""
@@ -154,6 +155,7 @@ async def test_one_probe_at_a_time() -> None:
         assert [each.status_code for each in good] == [200] * 20
 
 
+@pytest.mark.slow  # for two pauses of an open breaker
 async def test_a_failed_probe_opens_it_again() -> None:
     """A failed probe is one attempt and another pause; then a good one ends the outage."""
     async with serving(rooms) as server, gateway_at(server.url) as gateway:
@@ -170,6 +172,7 @@ async def test_a_failed_probe_opens_it_again() -> None:
         assert await gateway.breaker() == "closed"
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 async def test_a_probe_whose_client_has_gone() -> None:
     """A probe whose client has left does not keep the breaker half-open."""
     async with serving(rooms) as server, gateway_at(server.url, **IMPATIENT) as gateway:
@@ -183,6 +186,7 @@ async def test_a_probe_whose_client_has_gone() -> None:
         await until_served(gateway)
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 async def test_an_upstream_that_is_gone() -> None:
     """Refused connections open the breaker, and a new listener closes it."""
     held = free_socket()
@@ -243,6 +247,7 @@ async def test_a_second_attempt_mends_a_read(case: str) -> None:
         assert server.targets() == ["/server/live/1"] * 2
 
 
+@pytest.mark.slow  # Retry-After has whole seconds
 async def test_retry_after_is_respected() -> None:
     """A second attempt waits for as long as Retry-After says, if the timeout allows it."""
     flooded = failing_once(answering(busy(429, "Retry-After: 1")))

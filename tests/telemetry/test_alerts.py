@@ -1,5 +1,7 @@
-"""Each alert fires when it should, alone, and says what is the matter; none fires otherwise."""
+"""Each alert fires in its history alone, with a description, and none fires without trouble."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ KNOWN = with_rules(known_metrics(), RECORDED.items(), ALERTS)
 
 
 def test_grammar(tmp_path: Path) -> None:
-    """Prometheus takes the rules."""
+    """Prometheus accepts the rules."""
     rules = tmp_path / "alerts.yaml"
     rules.write_text(RULES, encoding="utf-8")
     assert f"{len(ALERTS) + len(RECORDED)} rules found" in promtool("check", "rules", rules)
@@ -27,13 +29,13 @@ def test_grammar(tmp_path: Path) -> None:
     "expression", [*RECORDED.values(), *(each["expr"] for each in ALERTS.values())]
 )
 def test_names(expression: str) -> None:
-    """Every metric, label and value that a rule names exists."""
+    """Every metric, label and value in a rule exists."""
     assert mistakes_in(expression, KNOWN) == []
 
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_form(name: str) -> None:
-    """An alert says how urgent it is, how long it must hold, what is so, and where to read on."""
+    """An alert has a severity, a duration, a summary, a description and a runbook."""
     alert = ALERTS[name]
     assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
     assert alert["labels"] in ({"severity": "page"}, {"severity": "ticket"})
@@ -43,7 +45,7 @@ def test_form(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_names_its_gateway(name: str) -> None:
-    """An alert tells gateways apart: by job, and by nothing that comes and goes as requests do."""
+    """An alert tells gateways apart by job, and by no label that depends on requests."""
     left = labels_left(ALERTS[name]["expr"], KNOWN)
     assert "job" in left
     assert left <= {"job", "instance", "operation", "le"}
@@ -54,9 +56,34 @@ def test_every_alert_is_tried() -> None:
     assert {case.alert for case in CASES} == set(ALERTS)
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[int, Future[None]]]:
+    """A run of promtool for each history, by the history's id; two at a time."""
+    with ThreadPoolExecutor(2) as threads:
+        yield {
+            id(each): threads.submit(_judge, tmp_path_factory.mktemp("history"), each)
+            for each in (*CASES, *SILENCES)
+        }
+        threads.shutdown(cancel_futures=True)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}: {case.name}")
-def test_fires(case: Case, tmp_path: Path) -> None:
-    """It fires in its history, not before its time, says what is so, and no other does."""
+def test_fires(case: Case, runs: Mapping[int, Future[None]]) -> None:
+    """An alert fires in its history alone, not before its time, and describes what is so."""
+    runs[id(case)].result()
+
+
+@pytest.mark.parametrize("silence", SILENCES, ids=lambda silence: silence.name)
+def test_keeps_silent(silence: Silence, runs: Mapping[int, Future[None]]) -> None:
+    """No alert fires at any time in a history without trouble."""
+    runs[id(silence)].result()
+
+
+def _judge(folder: Path, history: Case | Silence) -> None:
+    if isinstance(history, Silence):
+        _run(folder, history.history, set(), MINUTES - 1)
+        return
+    case = history
     told = ALERTS[case.alert]["annotations"]
     fired = {
         "exp_labels": {**ALERTS[case.alert]["labels"], **case.labels},
@@ -66,13 +93,7 @@ def test_fires(case: Case, tmp_path: Path) -> None:
         {"eval_time": f"{case.before}m", "alertname": case.alert, "exp_alerts": []},
         {"eval_time": f"{case.at}m", "alertname": case.alert, "exp_alerts": [fired]},
     ]
-    _run(tmp_path, case.history, {case.alert}, case.at, alert_rule_test=at)
-
-
-@pytest.mark.parametrize("silence", SILENCES, ids=lambda silence: silence.name)
-def test_keeps_silent(silence: Silence, tmp_path: Path) -> None:
-    """Nothing fires at any time where all is well."""
-    _run(tmp_path, silence.history, set(), MINUTES - 1)
+    _run(folder, case.history, {case.alert}, case.at, alert_rule_test=at)
 
 
 def _run(folder: Path, history: History, firing: set[str], until: int, **tests: Any) -> None:

@@ -62,6 +62,7 @@ def test_the_last_spans_are_waited_for() -> None:
     assert processor.ended
 
 
+@pytest.mark.slow  # for the seconds that the last spans have
 def test_but_not_for_ever() -> None:
     """Two seconds are enough for a collector that is there."""
     processor, began = Slow(4), time.monotonic()
