@@ -40,6 +40,9 @@ _STARTS = 3
 _STARTING = 10.0
 """Seconds of a worker's life in which its end is one of a worker that cannot start."""
 
+_AGAIN = 1.0
+"""Seconds after which workers are told to stop again."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _ASKED_TO = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL})
@@ -134,8 +137,10 @@ class _Supervisor(MPServer):
         end = time.monotonic() + self._grace
         left = {worker.inner.sentinel: worker for worker in self.wrks}
         while left and (seconds := end - time.monotonic()) > 0:
-            for ended in wait(left, seconds):
+            for ended in wait(left, min(seconds, _AGAIN)):
                 del left[ended]
+            for worker in left.values():  # uvloop loses a signal between two runs of its loop
+                worker.terminate()
         for worker in left.values():
             logger.warning("The grace is over: killing worker-%d", worker.idx + 1)
             worker.kill()

@@ -165,11 +165,19 @@ async def test_a_second_signal_ends_the_lead_time() -> None:
 
 
 async def test_it_can_be_stopped_while_it_starts() -> None:
-    """A gateway that gets SIGTERM as its workers start ends with 0."""
-    with launched(WORKERS="4") as gateway:
+    """A gateway that gets SIGTERM as its workers start ends with 0, long before the grace."""
+    with launched(WORKERS="4", SHUTDOWN_GRACE="60") as gateway:
         eventually(lambda: len(gateway.workers()) == 4)
         gateway.process.terminate()
-        await ended(gateway)
+        assert "grace" not in await ended(gateway)
+
+
+async def test_a_signal_as_a_worker_begins_to_serve_is_not_lost() -> None:
+    """A gateway that gets SIGINT as soon as it listens ends with 0, long before the grace."""
+    with launched(WORKERS="2", SHUTDOWN_GRACE="60") as gateway:
+        while not gateway.listeners():
+            pass
+        assert "grace" not in gateway.stop()
 
 
 async def test_a_worker_does_not_outlive_its_supervisor() -> None:
