@@ -5,6 +5,7 @@ They load no certificates: that takes longer than starting a gateway.
 
 import ssl
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import httpx
 
@@ -36,3 +37,11 @@ def get(url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
     """Send a GET on a new connection."""
     with client() as once:
         return once.get(url, headers=headers)
+
+
+def is_ready(port: int) -> bool:
+    """Return True if a gateway on this port serves."""
+    try:
+        return get(f"http://127.0.0.1:{port}/readyz").status_code == HTTPStatus.OK
+    except httpx.TransportError:
+        return False

@@ -14,13 +14,13 @@ from gateway import __version__, audit, keyring
 from gateway.commands import banner
 from gateway.commands.facts import Facts, facts
 from gateway.settings import load, not_in_effect, pending
+from tests.clients import is_ready
 from tests.commands import (
     GATEWAY,
     VALID,
     end,
     environment,
     free_port,
-    is_open,
     started,
     until_printed,
 )
@@ -143,7 +143,7 @@ def test_a_log_begins_with_one_event() -> None:
     environ = serving()
     with started("serve", **environ) as process:
         line = until_printed(process, "starting")
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
         rest = end(process)
     event = json.loads(line)
     stamp = {"event": "starting", "level": "info", "timestamp": event["timestamp"]}
@@ -152,7 +152,7 @@ def test_a_log_begins_with_one_event() -> None:
     assert "canary" not in line + rest
     environ = serving(GATEWAY_LOG_LEVEL="warning")
     with started("serve", **environ) as process:
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
         assert end(process) == ""
 
 
@@ -195,7 +195,7 @@ def test_a_terminal_shows_the_banner(columns: int, changes: dict[str, str]) -> N
         for name, fact in banner.rows(facts_of(known)):
             assert f"{name} {' '.join(fact.split())}" in words
         assert bool(COLOUR.search(screen.shown)) is ("NO_COLOR" not in changes)
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
         screen.press("\x03")
         assert screen.to_its_end() == 0
 
@@ -226,7 +226,7 @@ def test_a_full_disk_does_not_keep_it_from_serving(style: str) -> None:
         ) as process,
     ):
         try:
-            eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+            eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
             assert end(process) == ""
         finally:
             process.kill()

@@ -87,7 +87,7 @@ def test_serve_serves_until_sigterm() -> None:
             started("serve", **environ) as process,
             clients.client(f"http://127.0.0.1:{port}", headers) as client,
         ):
-            eventually(lambda: is_open(port))
+            eventually(lambda: clients.is_ready(port))
             created = client.post("/v1/rooms", json={"title": "t"})
             assert created.status_code == 201
             for _ in range(20):

@@ -96,7 +96,7 @@ def bad_headers(issuer: Issuer, elsewhere: str) -> Iterator[Row]:
 
 
 def bad_payloads(issuer: Issuer, now: float) -> Iterator[Row]:
-    """Return T7 to T12, for a gateway that asks for issuer, audience and `sub`."""
+    """Return tokens with bad claims, for a gateway that checks issuer, audience and `sub`."""
     for exp in (..., None, str(now + 60), now - 60, 1e300, 10**400, True):
         yield "T7", issuer.with_claims(exp=exp)
     for name in ("nbf", "iat"):
@@ -118,7 +118,7 @@ def bad_payloads(issuer: Issuer, now: float) -> Iterator[Row]:
 
 
 def bad_signatures(issuer: Issuer) -> Iterator[Row]:
-    """Return T14, and a signature of another key, over another text, and cut short."""
+    """Return tokens with bad signatures: of another key, over another text, or cut short."""
     text, _, signature = issuer.with_header().rpartition(".")
     zero, one = bytes(32), bytes(31) + b"\x01"
     for forged in (zero + zero, zero + one, one + zero, one + one, zero, b"\x00" * 256):

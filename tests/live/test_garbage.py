@@ -1,7 +1,7 @@
-"""What a request leaves behind: nothing that only the garbage collector could free.
+"""A request leaves no reference cycles, which only the garbage collector frees.
 
-Each failure that left its frames in a circle would be found by the collector thousands at a time,
-which then stops all requests for a tenth of a second.
+If each failure left its frames in a cycle, the collector would find thousands of them at a time and
+stop all requests for a tenth of a second.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def ask(gateway: Gateway, path: str, bearer: str | None = None) -> None:
 
 @pytest.mark.parametrize("kind", ["good", "reset", "html", "gone", "batch", "bad token"])
 async def test_nothing_is_left_in_circles(kind: str) -> None:
-    """Whether it went well or not, also where a stale room came to the rescue."""
+    """No request leaves a cycle, whether it succeeds, fails or gets a stale room."""
     async with serving(misbehave) as server, gateway_at(server.url, **FORGETFUL) as gateway:
 
         async def some() -> None:

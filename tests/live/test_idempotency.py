@@ -54,7 +54,7 @@ def made(sandbox: Sandbox) -> int:
 
 
 def is_replay(answer: httpx.Response) -> bool:
-    """Whether an answer is marked as one that was given before."""
+    """Return True if an answer is marked as a replay."""
     mark = answer.headers.get("idempotency-replayed")
     assert mark in {None, "true"}
     return mark is not None

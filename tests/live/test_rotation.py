@@ -131,6 +131,7 @@ async def test_files_that_change_are_read_again(tmp_path: Path) -> None:
 async def test_sighup_reads_them_at_once(tmp_path: Path) -> None:
     """SIGHUP gives the same workers new keys at once, and a bad file changes nothing."""
     async with world(tmp_path) as here:
+        await here.assert_works()
         workers = here.gateway.workers()
         here.vendor.issue_keys("ak-1", "sk-1")
         here.write(ak="ak-1", sk="sk-1")

@@ -37,7 +37,7 @@ class Tried:
         return self.client.get(f"/v1/rooms/room-1{query}", headers=list(headers))
 
     def is_well(self) -> bool:
-        """Whether the next good token is let in."""
+        """Return True if the next good token is accepted."""
         answer = self.read(("Authorization", f"Bearer {self.issuer.with_header(kid='any')}"))
         return (answer.status_code, answer.json()["code"]) == (404, "room_not_found")
 
@@ -74,7 +74,7 @@ def rows(issuer: Issuer, url: str) -> list[Row]:
 
 @pytest.mark.parametrize("threat", ROWS)
 def test_bad_token(tried: Tried, elsewhere: socket.socket, threat: str) -> None:
-    """T1-T12, T14: 401 with a challenge, for reads and writes, and nobody is asked anything."""
+    """A bad token is a 401 with a challenge for reads and writes, without any call."""
     assert tried.is_well()
     tried.sandbox.vendor.calls.clear()
     url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/jwks.json"
@@ -98,7 +98,7 @@ def test_every_row_is_tried(tried: Tried) -> None:
 
 
 def test_misplaced_token(tried: Tried) -> None:
-    """T13: two headers, another scheme, no token, the query: none of them signs in."""
+    """Two headers, another scheme, no token or one in the query do not sign in."""
     good = tried.issuer.with_header()
     bearer = ("Authorization", f"Bearer {good}")
     tried.sandbox.vendor.calls.clear()
@@ -118,7 +118,7 @@ def test_misplaced_token(tried: Tried) -> None:
 
 
 def test_nesting_100k(tried: Tried) -> None:
-    """T12: 100,000 levels are a head too large, and the gateway serves on."""
+    """A token with 100,000 levels is a head too large, and the gateway serves on."""
     token = tried.issuer.with_payload(b"[" * 100_000)
     try:
         answer = tried.read(("Authorization", f"Bearer {token}"))

@@ -120,7 +120,7 @@ async def test_bytes_after_a_reply_are_nobodys(
     pauses: tuple[float | None, ...],
     refused: bool,  # noqa: FBT001  # a case
 ) -> None:
-    """Of 1,500 reads beside each other none gets another room than the one asked for.
+    """No read of 1,500 at the same time gets another room than the one asked for.
 
     Only its id tells a reply from bytes that come late, after the next request: such a read is
     refused.

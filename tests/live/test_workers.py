@@ -59,6 +59,7 @@ def test_killed_workers_are_replaced() -> None:
 def test_a_worker_told_to_stop_is_replaced() -> None:
     """A worker that gets SIGTERM alone is replaced."""
     with served(SHUTDOWN_GRACE="1") as gateway:
+        assert gateway.readiness() == (200, "ready")
         before = gateway.workers()
         os.kill(before[0], signal.SIGTERM)
         eventually(lambda: gateway.workers() not in ([], before))
