@@ -1,7 +1,6 @@
 """Tokens that must be refused, a row of them for each part of a token.
 
-A token is bad in its row alone: it has the right signature, unless that is its row, and good claims,
-unless one of them is.
+A token is bad in its row alone. Else it has the right signature and good claims.
 """
 
 import hmac
