@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tests.waiting import LIMIT
+
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
 ROOM: dict[str, object] = {
     "live_id": "1",
@@ -197,7 +199,7 @@ class Held:
 
     async def arrived(self, count: int) -> None:
         """Wait until so many more requests are here."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             for _ in range(count):
                 await self._arrived.acquire()
 

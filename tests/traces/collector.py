@@ -79,11 +79,11 @@ def decoded(body: bytes) -> list[Span]:
     ]
 
 
-def exporting_to(endpoint: str, queue: int = 2048) -> OpenTelemetry:
+def exporting_to(endpoint: str, queue: int = 2048, *, timeout: float = 3) -> OpenTelemetry:
     """Return the gateway's own tracing, to this endpoint at once; `queue` spans may wait."""
 
     def begin() -> BatchSpanProcessor:
-        exporter = OTLPSpanExporter(endpoint, timeout=3)
+        exporter = OTLPSpanExporter(endpoint, timeout=timeout)
         return BatchSpanProcessor(
             exporter, queue, schedule_delay_millis=20, max_export_batch_size=min(queue, 512)
         )
