@@ -23,14 +23,7 @@ from gateway.identity import (
     hmac_key,
     public_key,
 )
-from gateway.settings import (
-    JwtSettings,
-    Problem,
-    Settings,
-    SettingsError,
-    UpstreamSettings,
-    load,
-)
+from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
 from gateway.telemetry import Counter
 from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 

@@ -58,12 +58,7 @@ def worker(
     if problems:
         telemetry.log.error("key_reload_failed", problems=problems)
     gateway = app.build(
-        settings,
-        telemetry,
-        metrics,
-        draining=shutdown.draining,
-        environ=environ,
-        tracing=tracing,
+        settings, telemetry, metrics, draining=shutdown.draining, environ=environ, tracing=tracing
     )
     _collect_rarely()
     return shutdown.around(gateway)

@@ -39,11 +39,7 @@ class FastPath:
         self._cookie = cookie
 
     async def __call__(
-        self,
-        scope: HTTPScope,
-        receive: Receive,
-        headers: Mapping[bytes, bytes],
-        exchange: Exchange,
+        self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> Answer | None:
         """Return the answer to a read of a room; None for other requests.
 

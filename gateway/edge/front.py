@@ -123,11 +123,7 @@ class Front:
         require_few(raw)
 
     async def _by_application(
-        self,
-        scope: HTTPScope,
-        receive: Receive,
-        headers: Mapping[bytes, bytes],
-        exchange: Exchange,
+        self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> None:
         scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         incoming = Incoming(receive, headers, exchange)
