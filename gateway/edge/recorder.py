@@ -10,8 +10,6 @@ from gateway.telemetry import AccessLog, Counter, Histogram
 from .exchange import Exchange
 from .problems import code_of
 
-_GONE = "gone"
-
 
 class Recorder(Struct, frozen=True):
     """Records requests; an `access_log` of None is off."""
@@ -33,7 +31,7 @@ class Recorder(Struct, frozen=True):
 
     def ended(self, exchange: Exchange, method: str, route: str, seconds: float) -> None:
         """Record a request at its end; a stream's time is that of its client, no latency."""
-        status = _GONE if exchange.status is None else str(exchange.status)
+        status = "gone" if exchange.status is None else str(exchange.status)
         self.requests.inc(route, method, status)
         if not exchange.streams:
             self.duration.observe(seconds, route)

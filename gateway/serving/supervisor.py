@@ -24,12 +24,6 @@ from .limits import options, take_all_descriptors
 Load = Callable[[int], Application]
 """Makes the application, in the worker with this number, from 0."""
 
-_NO_TARGET = "gateway"
-"""In place of an import path for granian, which gets a loader instead."""
-
-_FORMATTERS = ("generic", "access")
-"""granian's names."""
-
 _STARTS = 3
 _STARTING = 10.0
 """Seconds; a worker that exits earlier has failed to start."""
@@ -61,12 +55,12 @@ def serve(
         after_in_child=_reset_signals,
     )
     supervisor = GranianSupervisor(
-        _NO_TARGET,
+        "gateway",  # in place of an import path: granian gets a loader
         host,
         port,
         workers=workers,
         log_level=LogLevels.warning,
-        log_dictconfig={"formatters": {name: {"()": formatter} for name in _FORMATTERS}},
+        log_dictconfig={"formatters": {name: {"()": formatter} for name in ("generic", "access")}},
         workers_kill_timeout=max(1, ceil(grace)),
         grace=grace,
         may_restart=Restarts().allowed,

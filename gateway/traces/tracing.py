@@ -12,8 +12,6 @@ from gateway.upstream import Send
 
 from .requested import traces_requested
 
-_INSTALL = "pip install 'live-room-gateway[otel]'"
-
 Report = Callable[[LookupResult], None]
 
 
@@ -53,6 +51,6 @@ def tracing_for(environ: Mapping[str, str]) -> Tracing:
     try:
         from .sdk import from_environment  # noqa: PLC0415  # an extra, perhaps not installed
     except ImportError as error:
-        rule = f"asks for traces, which need an extra: {_INSTALL}"
+        rule = "asks for traces, which need an extra: pip install 'live-room-gateway[otel]'"
         raise SettingsError(Problem(asking, rule)) from error
     return from_environment(environ)
