@@ -7,7 +7,7 @@ from .cookie import TokenCookie
 from .cors import Cors
 from .in_flight import InFlight
 from .openapi import openapi_json
-from .paths import ROUTES
+from .paths import PROBES, ROUTES
 from .problems import PROBLEMS
 from .rate_limits import RateLimits
 from .recorder import Recorder

@@ -20,9 +20,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from gateway.edge import PROBES
+
 from .failure import fail
 
-_PROBES = frozenset({"/healthz", "/readyz"})
 _METHODS = frozenset(HTTPMethod)
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]{0,64}){1,4}")
 _HOST = re.compile(rb"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
@@ -35,7 +36,7 @@ def with_request_spans(app: ASGIApp, tracer: Tracer, *, continued: bool) -> ASGI
     """Return `app` with a span around each request; clients' traces are `continued` or not."""
 
     async def spanned(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"] in _PROBES:
+        if scope["type"] != ScopeType.HTTP or scope["path"] in PROBES:
             await app(scope, receive, send)
             return
         name = scope["method"] if scope["method"] in _METHODS else "HTTP"
