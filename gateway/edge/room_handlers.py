@@ -24,18 +24,15 @@ from .exchange import exchange_of
 from .problems import UnsupportedMediaType
 
 ClientRequest = Request[Caller, None, State]
-Clock = Callable[[], datetime]
 
 MAX_BATCH = 50
 """Rooms one batch may ask for."""
-
-JSON = "application/json"
 
 
 class RoomHandlers:
     """Answers requests for rooms; each needs an authenticated caller."""
 
-    def __init__(self, rooms: RoomService, clock: Clock) -> None:
+    def __init__(self, rooms: RoomService, clock: Callable[[], datetime]) -> None:
         self._rooms = rooms
         self._clock = clock
 
@@ -112,7 +109,7 @@ def require_json(request: ClientRequest) -> None:
     coded = request.headers.get("content-encoding", "identity") != "identity"
     if (
         coded
-        or declared.get_content_type() != JSON
+        or declared.get_content_type() != "application/json"
         or declared.get_content_charset("utf-8") != "utf-8"
     ):
         raise UnsupportedMediaType

@@ -51,15 +51,12 @@ def upstream_url(text: str) -> str:
 def jwks_url(text: str) -> str:
     """Parse the URL of a JWK set: over https, or over http from this host."""
     url = _url(text)
-    if url is None or "#" in url.rest or not _is_safe(url):
+    safe = url and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host)))
+    if url is None or "#" in url.rest or not safe:
         raise InvalidValue(
             "must be an https URL without user or fragment; http only for a loopback host"
         )
     return url.base + url.rest
-
-
-def _is_safe(url: _Url) -> bool:
-    return url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host))
 
 
 def _is_loopback(host: str) -> bool:
@@ -85,9 +82,7 @@ def origins(text: str) -> tuple[str, ...]:
 
     Any scheme is valid: apps in a web view use origins such as `capacitor://localhost`.
     """
-    if text == "*":
-        return ("*",)
-    return _origin_list(text)
+    return ("*",) if text == "*" else _origin_list(text)
 
 
 def _network(text: str) -> Network:

@@ -17,7 +17,6 @@ from .request_context import UpstreamCall
 from .sink import Stream
 
 _CALLERS = 10_000
-_DIGEST = 8
 _FOR_PEOPLE = (
     *("milliseconds", "cache", "upstream_code", "caller", "request_id", "upstream_request_id"),
     "trace_id",
@@ -132,6 +131,6 @@ def caller_ids(key: bytes) -> Callable[[str], str]:
 
     @lru_cache(_CALLERS)
     def caller_id(user_id: str) -> str:
-        return hashlib.blake2b(user_id.encode(), digest_size=_DIGEST, key=secret).hexdigest()
+        return hashlib.blake2b(user_id.encode(), digest_size=8, key=secret).hexdigest()
 
     return caller_id

@@ -26,7 +26,6 @@ from .reports import Reports, silence_libraries
 from .requests import with_request_spans
 from .tracing import Tracing
 
-_NAME = "live-room-gateway"
 _PROPAGATORS, _W3C = "OTEL_PROPAGATORS", "tracecontext"
 
 
@@ -66,7 +65,8 @@ def open_telemetry(
 def resource() -> Resource:
     """Return the resource of all spans; the environment's name and version take precedence."""
     given = OTELResourceDetector().detect().attributes
-    return Resource.create({SERVICE_NAME: _NAME, SERVICE_VERSION: __version__, **given})
+    ours = {SERVICE_NAME: "live-room-gateway", SERVICE_VERSION: __version__}
+    return Resource.create({**ours, **given})
 
 
 def _with_trace_id(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
