@@ -27,12 +27,11 @@ class Readiness(Struct, frozen=True):
     checks: Mapping[str, str]
 
 
-class HealthHandlers:
+class HealthHandlers(Struct, frozen=True):
     """Answers probes from `checks` and `draining`, which is true once the gateway is to stop."""
 
-    def __init__(self, checks: Checks, draining: Callable[[], bool]) -> None:
-        self._checks = checks
-        self._draining = draining
+    checks: Checks
+    draining: Callable[[], bool]
 
     async def healthz(self) -> Answer:
         """Answer while the process runs."""
@@ -45,7 +44,7 @@ class HealthHandlers:
 
     def readiness(self) -> Readiness:
         """Return the state: `ready`, `starting` or `draining`."""
-        states = {name: check() for name, check in self._checks.items()}
-        if self._draining():
+        states = {name: check() for name, check in self.checks.items()}
+        if self.draining():
             return Readiness("draining", states)
         return Readiness("starting" if states["keys"] == "missing" else "ready", states)
