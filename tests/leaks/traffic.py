@@ -35,7 +35,7 @@ from gateway.telemetry import (
     caller_ids,
 )
 from gateway.traces import Tracing
-from gateway.traces.sdk import OpenTelemetry
+from gateway.traces.sdk import open_telemetry
 from gateway.upstream import Transport
 from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
@@ -197,7 +197,7 @@ class Scene:
         """Give traces, which are heard."""
         provider = TracerProvider(resource=Resource(dict(self.bound)), shutdown_on_exit=False)
         exporter = Exported(self.heard.said["traces"])
-        return OpenTelemetry(provider, lambda: SimpleSpanProcessor(exporter))
+        return open_telemetry(provider, lambda: SimpleSpanProcessor(exporter))
 
     @contextmanager
     def log(self) -> Iterator[FilteringBoundLogger]:

@@ -123,7 +123,7 @@ def test_without_the_extra_traces_are_refused(asking: dict[str, str]) -> None:
     with without_the_extra(GATEWAY_PORT=str(free_port()), **asking) as process:
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    (line,) = [each for each in errors.splitlines() if each.startswith("OTEL_")]
+    (line,) = [each for each in errors.splitlines() if "OTEL_" in each]
     assert line.startswith(next(iter(asking)))
     assert line.endswith(INSTALL)
     assert not CRASH.search(said + errors)

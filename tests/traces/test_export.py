@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from gateway.telemetry import build_logger
-from gateway.traces.export import Exporting
+from gateway.traces.export import exporting
 from gateway.traces.reports import Reports, silence_libraries
 
 
@@ -48,7 +48,7 @@ def lived(processor: SpanProcessor, log: io.BytesIO, work: Callable[[], None]) -
         provider = TracerProvider(shutdown_on_exit=False)
         reports = Reports(build_logger("debug", "json", log), time.monotonic)
         scope: Any = {"type": "lifespan"}
-        await Exporting(app, provider, lambda: processor, reports)(scope, nothing, hear)
+        await exporting(app, provider, lambda: processor, reports)(scope, nothing, hear)
 
     asyncio.run(live())
     return said
