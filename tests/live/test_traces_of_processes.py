@@ -124,7 +124,7 @@ def test_without_the_extra_traces_are_refused(asking: dict[str, str]) -> None:
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     (line,) = [each for each in errors.splitlines() if "OTEL_" in each]
-    assert line.startswith(next(iter(asking)))
+    assert next(iter(asking)) in line
     assert line.endswith(INSTALL)
     assert not CRASH.search(said + errors)
 
