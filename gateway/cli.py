@@ -42,10 +42,8 @@ class _Commands(click.Group):
         width = max(map(len, self.list_commands(ctx)))
         for heading, names in _SECTIONS.items():
             with formatter.section(heading):
-                formatter.write_dl([(f"{name:<{width}}", self._about(name)) for name in names])
-
-    def _about(self, name: str) -> str:
-        return self.commands[name].get_short_help_str(limit=80)
+                abouts = {name: self.commands[name].get_short_help_str(limit=80) for name in names}
+                formatter.write_dl([(f"{name:<{width}}", about) for name, about in abouts.items()])
 
 
 def _lines(*lines: str) -> str:
@@ -55,7 +53,7 @@ def _lines(*lines: str) -> str:
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_lines(
         "Examples:",
         "  gateway sandbox                   a simulated vendor, nothing to configure",
@@ -82,17 +80,10 @@ _PORT = click.IntRange(0, 65_535)
         "  gateway sandbox --port 9000 --upstream-port 9001 --dialect legacy",
     )
 )
-@click.option(
-    "--port",
-    default=8080,
-    show_default=True,
-    type=_PORT,
-    help="The gateway's port; 0: any free port.",
-)
+@click.option("--port", default=8080, type=_PORT, help="The gateway's port; 0: any free port.")
 @click.option(
     "--upstream-port",
     default=8081,
-    show_default=True,
     type=_PORT,
     help="The simulated vendor's port; 0: any free port.",
 )
@@ -100,7 +91,6 @@ _PORT = click.IntRange(0, 65_535)
     "--dialect",
     type=click.Choice(["documented", "legacy"]),
     default="documented",
-    show_default=True,
     help="The dialect of the simulated vendor.",
 )
 def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
@@ -170,7 +160,6 @@ def _exit_at_once(*_: object) -> None:
 @click.option(
     "--fail-on",
     default="failed",
-    show_default=True,
     type=click.Choice(["info", "warning", "error", "failed"], case_sensitive=False),
     help="Exit with 1 for findings of this severity or worse.",
 )
@@ -195,13 +184,7 @@ def check(*, offline: bool, as_json: bool, fail_on: str) -> None:
 )
 @click.argument("sub")
 @click.option("--scope", "scopes", multiple=True, help="A scope to grant; repeatable.")
-@click.option(
-    "--ttl",
-    default=3600,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Lifetime in seconds.",
-)
+@click.option("--ttl", default=3600, type=click.IntRange(min=1), help="Lifetime in seconds.")
 def token(sub: str, scopes: Sequence[str], ttl: int) -> None:
     """Mint a token for user SUB, for testing.
 

@@ -7,6 +7,7 @@ set replace them while it runs.
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -23,14 +24,7 @@ from gateway.identity import (
     hmac_key,
     public_key,
 )
-from gateway.settings import (
-    JwtSettings,
-    Problem,
-    Settings,
-    SettingsError,
-    UpstreamSettings,
-    load,
-)
+from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
 from gateway.telemetry import Counter
 from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
 
@@ -60,10 +54,17 @@ class Keyring:
         self._issuer: Transport | None = None
         self._keys: KeySource = self._static
         self._log = log
-        self._refreshes = refreshes
         if settings.jwt_jwks_url is not None:
             self._issuer = issuer_transport()
-            self._keys = self._published(self._issuer, settings.jwt_jwks_url, settings)
+            self._keys = JwksKeys(
+                partial(fetch_jwks, self._issuer, settings.jwt_jwks_url),
+                settings.jwt_algorithms,
+                refresh=settings.jwt_jwks_refresh,
+                clock=time.monotonic,
+                on_change=lambda: self.tokens.clear(),  # noqa: PLW0108  # they are made below
+                log=log,
+                refreshes=refreshes,
+            )
         self.tokens = CachingVerifier(
             TokenVerifier(self._keys, claim_rules(settings), time.time),
             leeway=settings.jwt_leeway,
@@ -92,20 +93,6 @@ class Keyring:
             await stack.enter_async_context(background_task(self._keys.keep_fresh, self._log))
             yield
 
-    def _clear_tokens(self) -> None:
-        self.tokens.clear()
-
-    def _published(self, issuer: Transport, url: str, settings: Settings) -> JwksKeys:
-        return JwksKeys(
-            lambda: fetch_jwks(issuer, url),
-            settings.jwt_algorithms,
-            refresh=settings.jwt_jwks_refresh,
-            clock=time.monotonic,
-            on_change=self._clear_tokens,
-            log=self._log,
-            refreshes=self._refreshes,
-        )
-
 
 def issuer_transport() -> Transport:
     """Return a transport to the issuer of tokens; close it with `aclose`."""
@@ -131,22 +118,20 @@ def usable_settings(environ: Mapping[str, str]) -> Settings:
 
 def verification_keys(settings: JwtSettings) -> list[Key]:
     """Return the configured keys, the current one first; raise SettingsError for a bad one."""
-    names = settings.jwt_algorithms
+    given = {
+        "PUBLIC_KEY": settings.jwt_public_key,
+        "SECRET": settings.jwt_secret,
+        "SECRET_PREVIOUS": settings.jwt_secret_previous,
+    }
     keys = []
-    if settings.jwt_public_key is not None:
+    for field, text in given.items():
         try:
-            keys.append(public_key(settings.jwt_public_key.encode(), names))
+            if isinstance(text, str):
+                keys.append(public_key(text.encode(), settings.jwt_algorithms))
+            elif text is not None:
+                keys.append(hmac_key(text.reveal().encode(), settings.jwt_algorithms))
         except ValueError as error:
-            raise _unusable("PUBLIC_KEY", error) from error
-    for field, secret in (
-        ("SECRET", settings.jwt_secret),
-        ("SECRET_PREVIOUS", settings.jwt_secret_previous),
-    ):
-        if secret is not None:
-            try:
-                keys.append(hmac_key(secret.reveal().encode(), names))
-            except ValueError as error:
-                raise _unusable(field, error) from error
+            raise SettingsError(Problem(f"GATEWAY_JWT_{field}", str(error))) from error
     return keys
 
 
@@ -158,7 +143,3 @@ def claim_rules(settings: JwtSettings) -> ClaimRules:
         leeway=settings.jwt_leeway,
         user_claim=settings.jwt_user_claim,
     )
-
-
-def _unusable(field: str, error: ValueError) -> SettingsError:
-    return SettingsError(Problem(f"GATEWAY_JWT_{field}", str(error)))

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from functools import partial
 
 from gateway import __version__, app, keyring, serving
@@ -24,7 +24,12 @@ _GC_THRESHOLD = 50_000
 def serve(settings: Settings) -> None:
     """Run the gateway until SIGTERM or SIGINT; raise SystemExit where its workers cannot start."""
     shared = [SharedMetrics(families(Metrics)) for _ in range(settings.workers)]
-    with _metrics_listener(settings, shared):
+    with ExitStack() as stack:
+        if settings.metrics_port:
+            exposition = Exposition(shared, __version__)
+            stack.enter_context(
+                metrics_at(settings.metrics_host, settings.metrics_port, exposition)
+            )
         serving.serve(
             partial(worker, settings, shared),
             settings.host,
@@ -58,12 +63,7 @@ def worker(
     if problems:
         telemetry.log.error("key_reload_failed", problems=problems)
     gateway = app.build(
-        settings,
-        telemetry,
-        metrics,
-        draining=shutdown.draining,
-        environ=environ,
-        tracing=tracing,
+        settings, telemetry, metrics, draining=shutdown.draining, environ=environ, tracing=tracing
     )
     _collect_rarely()
     return shutdown.around(gateway)
@@ -74,15 +74,6 @@ def _current_settings(at_start: Settings, environ: Mapping[str, str]) -> tuple[S
         return keyring.usable_settings(environ), []
     except SettingsError as error:
         return at_start, [str(each) for each in error.problems]
-
-
-def _metrics_listener(
-    settings: Settings, shared: Sequence[SharedMetrics]
-) -> AbstractContextManager[object]:
-    if not settings.metrics_port:
-        return nullcontext()
-    exposition = Exposition(shared, __version__)
-    return metrics_at(settings.metrics_host, settings.metrics_port, exposition)
 
 
 def _collect_rarely() -> None:

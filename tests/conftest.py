@@ -1,4 +1,4 @@
-"""What tests share: running sandboxes, real servers on free ports in a thread of their own."""
+"""Fixtures for all tests: the event loop, and sandboxes in a thread of their own on free ports."""
 
 import asyncio
 import signal
@@ -11,11 +11,18 @@ import httpx
 import pytest
 
 from gateway.sandbox import DialectName, Faults, Sandbox, running
+from tests import clients
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of every async test, which is the one that the gateway runs on."""
+    return "asyncio"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
-    """Let what tests start be interrupted: a suite in the background ignores SIGINT, and so on."""
+    """Let the processes of tests be interrupted, as a suite in the background ignores SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -73,7 +80,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client of the gateway, not signed in."""
-    with httpx.Client(base_url=sandbox.url, trust_env=False) as client:
+    with clients.client(sandbox.url) as client:
         yield client
 
 

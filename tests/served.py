@@ -1,11 +1,11 @@
-"""`gateway serve` as real processes, for tests of how they live and end."""
+"""`gateway serve` as real processes, for tests of their life and their end."""
 
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import jwt
 
+from tests import clients
 from tests.commands import CRASH, GATEWAY, SECRET, VALID, environment, free_port
+from tests.waiting import LIMIT, eventually
 
 NOWHERE = "http://127.0.0.1:9"
 """An upstream that refuses connections."""
@@ -35,7 +37,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        """Its base URL."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def workers(self) -> list[int]:
@@ -51,12 +53,12 @@ class Served:
 
     def connect(self) -> socket.socket:
         """Open a connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
     def readiness(self) -> tuple[int, str]:
-        """Return the status and the word of /readyz, asked on a new connection; 0 for none."""
+        """Return status and word of /readyz on a new connection; 0 for no connection."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", trust_env=False)
+            answer = clients.get(f"{self.url}/readyz")
         except httpx.TransportError:
             return 0, ""
         return answer.status_code, answer.json()["status"]
@@ -65,11 +67,18 @@ class Served:
         """Send a signal to all its processes, as a terminal does, and systemd."""
         os.killpg(self.process.pid, how)
 
-    def ended(self, within: float) -> tuple[int, str]:
-        """Return the exit code and the output; it must end in time and without a crash."""
-        output, errors = self.process.communicate(timeout=within)
+    def ended(self) -> tuple[int, str]:
+        """Return the exit code and the output of a gateway that ends without a crash."""
+        output, errors = self.process.communicate(timeout=LIMIT)
         assert not CRASH.search(output + errors), output + errors
         return self.process.returncode, output + errors
+
+    def stop(self) -> str:
+        """End it without a lead time, with 0; return the output."""
+        self.process.send_signal(signal.SIGINT)
+        code, output = self.ended()
+        assert code == 0, output
+        return output
 
 
 @contextmanager
@@ -78,7 +87,7 @@ def launched(
 ) -> Iterator[Served]:
     """Start a gateway in a process group of its own, with quiet settings.
 
-    `descriptors` is how many it may have; `environ` are further settings without their prefix.
+    `descriptors` limits its number of them; `environ` are further settings without their prefix.
     """
     port = free_port()
     settings = {f"GATEWAY_{name}": value for name, value in environ.items()}
@@ -121,11 +130,3 @@ def served(
 def token(user_id: str) -> str:
     """Return a token that these gateways accept."""
     return jwt.encode({"sub": user_id, "exp": time.time() + 600}, SECRET, algorithm="HS256")
-
-
-def eventually(holds: Callable[[], bool], within: float = 20) -> None:
-    """Wait until something holds; fail if it does not in time."""
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

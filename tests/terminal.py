@@ -1,4 +1,4 @@
-"""A terminal for the command: what people see of it, and the keys that they press."""
+"""A terminal for a command: its screen, and the keys that people press."""
 
 import fcntl
 import os
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.commands import CRASH, GATEWAY, environment
+from tests.waiting import LIMIT
 
 SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[=>()][0-9A-Za-z]?)")
 """Colours and the like."""
@@ -34,7 +35,7 @@ class Terminal:
         """Send what a person types."""
         os.write(self.descriptor, keys.encode())
 
-    def until(self, text: str, within: float = 20) -> str:
+    def until(self, text: str, within: float = LIMIT) -> str:
         """Wait until `text` is on the screen, without colours; return all that is."""
         deadline = time.monotonic() + within
         while text not in self.plain:
@@ -44,7 +45,7 @@ class Terminal:
 
     def to_its_end(self) -> int:
         """Wait until the process has ended; return its exit code."""
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=LIMIT)
         while select.select([self.descriptor], [], [], 0)[0] and self._read():
             pass
         assert not CRASH.search(self.plain), self.plain
@@ -53,11 +54,11 @@ class Terminal:
 
     @property
     def plain(self) -> str:
-        """What is shown, without colours."""
+        """All text on the screen, without colours."""
         return SEQUENCE.sub("", self.shown)
 
     def _read(self) -> bool:
-        if not select.select([self.descriptor], [], [], 20)[0]:
+        if not select.select([self.descriptor], [], [], LIMIT)[0]:
             return False
         try:
             data = os.read(self.descriptor, 65_536)

@@ -2,18 +2,9 @@
 
 import asyncio
 
-import pytest
 from structlog.testing import CapturingLogger
 
 from gateway.background import background_task
-
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
 
 
 async def test_work_that_fails_is_begun_again() -> None:

@@ -1,7 +1,6 @@
-"""What `gateway serve` says of itself as it starts: to a log, and to people."""
+"""The first words of `gateway serve`: an event in a log, a banner for people."""
 
 import json
-import signal
 import subprocess
 from pathlib import Path
 
@@ -15,18 +14,18 @@ from gateway import __version__, checks, keyring
 from gateway.commands import banner
 from gateway.commands.facts import Facts, facts
 from gateway.settings import load, not_in_effect, pending
+from tests.clients import is_ready
 from tests.commands import (
     GATEWAY,
     VALID,
     end,
     environment,
     free_port,
-    is_open,
     started,
     until_printed,
 )
-from tests.served import eventually
 from tests.terminal import COLOUR, gateway_on_terminal
+from tests.waiting import eventually
 
 WITHOUT_KEY = {name: text for name, text in VALID.items() if "JWT" not in name}
 JWKS = {"GATEWAY_JWT_JWKS_URL": "https://id.example:8443/keys?token=canary"}
@@ -79,7 +78,7 @@ def told(environ: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_the_source_of_keys(environ: dict[str, str], line: str) -> None:
-    """Which it is and what is accepted, of a URL only the host; no key, no query."""
+    """The banner names the source of keys and the algorithms, and of a URL only the host."""
     assert told(environ)["keys"] == line
 
 
@@ -101,13 +100,13 @@ def test_the_source_of_keys(environ: dict[str, str], line: str) -> None:
     ],
 )
 def test_the_listeners(changes: dict[str, str], public: str, metrics: str) -> None:
-    """Their URLs, IPv6 as URLs have it, and whether others can reach the public one."""
+    """The banner shows the URL of each listener, and warns if other machines can reach it."""
     lines = told(VALID | {f"GATEWAY_{name}": text for name, text in changes.items()})
     assert (lines["public"], lines["metrics"]) == (public, metrics)
 
 
 def test_what_else_it_tells() -> None:
-    """Upstream, cache, workers, traces, logs, and how much the audit finds."""
+    """The banner shows upstream, cache, workers, traces, logs and the findings of the audit."""
     lines = told(VALID | {"GATEWAY_CACHE_TTL": "0.5", "GATEWAY_WORKERS": "2"})
     assert lines["upstream"] == "https://live-api.qiniu.com"
     assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, then stale for 2 s")
@@ -137,12 +136,12 @@ def serving(**changes: str) -> dict[str, str]:
 
 
 def test_a_log_begins_with_one_event() -> None:
-    """The facts, as JSON, in a line that a pipeline takes; a level above leaves it out."""
+    """A log begins with one JSON event that has all facts, unless the log level is higher."""
     environ = serving()
     with started("serve", **environ) as process:
         line = until_printed(process, "starting")
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
-        rest = end(process, signal.SIGTERM)
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
+        rest = end(process)
     event = json.loads(line)
     stamp = {"event": "starting", "level": "info", "timestamp": event["timestamp"]}
     assert event == json.loads(json.dumps(asdict(facts_of(environ)))) | stamp
@@ -150,12 +149,12 @@ def test_a_log_begins_with_one_event() -> None:
     assert "canary" not in line + rest
     environ = serving(GATEWAY_LOG_LEVEL="warning")
     with started("serve", **environ) as process:
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
-        assert end(process, signal.SIGTERM) == ""
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
+        assert end(process) == ""
 
 
 def test_the_start_tells_of_traces() -> None:
-    """Whether they are on, and not where they go or with which key."""
+    """The start says that traces are on, without the collector's address or key."""
     asking = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://canary@127.0.0.1:{free_port()}",
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=canary",
@@ -167,21 +166,23 @@ def test_the_start_tells_of_traces() -> None:
 
 
 def test_a_log_for_people_begins_with_the_banner() -> None:
-    """Aligned plain text, a line a fact, without a colour."""
+    """A console log begins with the banner in aligned plain text, without colour."""
     environ = serving(GATEWAY_LOG_FORMAT="console")
     with started("serve", **environ) as process:
         text = until_printed(process, "audit")
-        text += end(process, signal.SIGTERM)
+        text += end(process)
     assert text.startswith(banner.plain(facts_of(environ)).rstrip())
     assert {line[11:13] for line in text.splitlines()[2:13]} == {"  "}
     assert "\x1b" not in text
     assert "canary" not in text
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("changes", [{}, {"GATEWAY_LOG_FORMAT": "console"}, {"NO_COLOR": "1"}])
+@pytest.mark.parametrize(
+    ("columns", "changes"),
+    [(80, {}), (120, {"GATEWAY_LOG_FORMAT": "console"}), (80, {"NO_COLOR": "1"})],
+)
 def test_a_terminal_shows_the_banner(columns: int, changes: dict[str, str]) -> None:
-    """All facts within its width, in colours unless NO_COLOR forbids; Ctrl-C ends it with 0."""
+    """A terminal shows all facts within its width, in colour if it may; Ctrl-C ends with 0."""
     environ = serving(**changes)
     with gateway_on_terminal("serve", columns=columns, environ=environ) as screen:
         text = screen.until("Ctrl-C")
@@ -191,13 +192,13 @@ def test_a_terminal_shows_the_banner(columns: int, changes: dict[str, str]) -> N
         for name, fact in banner.rows(facts_of(known)):
             assert f"{name} {' '.join(fact.split())}" in words
         assert bool(COLOUR.search(screen.shown)) is ("NO_COLOR" not in changes)
-        eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
+        eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
         screen.press("\x03")
         assert screen.to_its_end() == 0
 
 
 def test_a_log_format_that_is_set_holds_on_a_terminal() -> None:
-    """A container with a terminal writes nothing but JSON, where it is told to."""
+    """GATEWAY_LOG_FORMAT=json makes `serve` write nothing but JSON on a terminal too."""
     environ = serving(GATEWAY_LOG_FORMAT="json")
     with gateway_on_terminal("serve", columns=4000, environ=environ) as screen:
         line = screen.until("\n").partition("\n")[0]
@@ -206,7 +207,7 @@ def test_a_log_format_that_is_set_holds_on_a_terminal() -> None:
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_a_full_disk_does_not_keep_it_from_serving(style: str) -> None:
-    """Where its start cannot be told, it starts all the same."""
+    """A full disk behind standard output does not keep the gateway from serving."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("needs /dev/full")
@@ -214,13 +215,15 @@ def test_a_full_disk_does_not_keep_it_from_serving(style: str) -> None:
     with (
         full.open("w") as disk,
         subprocess.Popen(  # noqa: S603  # our own command
-            [*GATEWAY, "serve"], env=environment(**environ), stdout=disk, stderr=subprocess.PIPE
+            [*GATEWAY, "serve"],
+            env=environment(**environ),
+            stdout=disk,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process,
     ):
         try:
-            eventually(lambda: is_open(int(environ["GATEWAY_PORT"])))
-            process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=20)
+            eventually(lambda: is_ready(int(environ["GATEWAY_PORT"])))
+            assert end(process) == ""
         finally:
             process.kill()
-    assert (process.returncode, errors) == (0, b"")

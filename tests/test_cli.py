@@ -1,4 +1,4 @@
-"""The `gateway` command, as a real process: output and exit codes."""
+"""The output and the exit codes of the `gateway` command; `leaks/test_processes` starts each."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tests.terminal import COLOUR, gateway_on_terminal
 
 @pytest.mark.parametrize("option", ["--port", "--upstream-port"])
 def test_a_taken_port_is_one_clear_line(option: str) -> None:
-    """The sandbox says which, and what to do, and exits with 1."""
+    """A port that is in use ends the sandbox and `serve` with 1 and a line that names it."""
     other = "--upstream-port" if option == "--port" else "--port"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -38,7 +38,7 @@ def test_a_taken_port_is_one_clear_line(option: str) -> None:
 
 @pytest.mark.parametrize("command", [["serve"], ["check"], ["check", "--json"]])
 def test_an_invalid_configuration_lists_every_problem(command: list[str]) -> None:
-    """Exit 2 before anything is bound or called; each variable is named, no value shown."""
+    """An invalid configuration ends a command with 2, naming each variable and no value."""
     port = free_port()
     environ = {
         "GATEWAY_SECRET_KEY": "canary secret key",
@@ -62,7 +62,7 @@ def test_an_invalid_configuration_lists_every_problem(command: list[str]) -> Non
 
 
 def test_check_finds_everything_well() -> None:
-    """Accepted keys: exit 0, with latency and clock, as text and as JSON."""
+    """Keys that the upstream accepts pass the check, with latency and clock, as text and JSON."""
     with running_sandbox() as sandbox:
         code, output, _ = run("check", environ=behind(sandbox))
         assert code == 0
@@ -78,7 +78,7 @@ def test_check_finds_everything_well() -> None:
 
 
 def test_check_finds_wrong_keys() -> None:
-    """Keys that the upstream refuses: exit 1, and neither of them is printed."""
+    """Keys that the upstream refuses fail the check, and neither of them is printed."""
     with running_sandbox() as sandbox:
         environ = {**behind(sandbox), "GATEWAY_SECRET_KEY": "canary-secret-key"}
         code, output, _ = run("check", environ=environ)
@@ -89,7 +89,7 @@ def test_check_finds_wrong_keys() -> None:
 
 @pytest.mark.parametrize("listening", [True, False])
 def test_check_finds_an_upstream_that_does_not_answer(*, listening: bool) -> None:
-    """Refused or hanging: exit 1 within the timeout, without a crash at exit."""
+    """An upstream that refuses connections or hangs fails the check, without a crash at exit."""
     with socket.socket() as upstream:
         upstream.bind(("127.0.0.1", 0))
         if listening:
@@ -103,7 +103,7 @@ def test_check_finds_an_upstream_that_does_not_answer(*, listening: bool) -> Non
 
 
 def test_check_can_leave_the_network_alone() -> None:
-    """`--offline` judges the configuration alone, and says what has no effect yet."""
+    """`--offline` judges the configuration alone, and names a setting that has no effect yet."""
     with socket.socket() as upstream:
         upstream.bind(("127.0.0.1", 0))
         upstream.listen()
@@ -122,7 +122,7 @@ def test_check_can_leave_the_network_alone() -> None:
 
 
 def test_check_audits(tmp_path: Path) -> None:
-    """Findings have rule, severity, variable and advice, and fail it from the chosen severity."""
+    """Findings have rule, severity, variable and advice, and fail from the chosen severity on."""
     file = tmp_path / "secret"
     file.write_text(VALID["GATEWAY_SECRET_KEY"])
     file.chmod(0o660)
@@ -147,7 +147,7 @@ def test_check_audits(tmp_path: Path) -> None:
 
 
 def test_token_mints_what_the_gateway_accepts() -> None:
-    """Only the secret is needed; the token carries user, scopes and lifetime."""
+    """A token needs only the secret to be minted, and carries user, scopes and lifetime."""
     environ = {"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWT_ISSUER": "https://a.example"}
     options = ["--scope", "rooms:admin", "--scope", "x", "--ttl", "60"]
     code, output, _ = run("token", "bob", *options, environ=environ)
@@ -179,21 +179,21 @@ def test_token_mints_what_the_gateway_accepts() -> None:
 def test_token_refuses_what_the_gateway_would(
     arguments: list[str], environ: dict[str, str]
 ) -> None:
-    """No token is printed that could not be used; the exit code is 2."""
+    """A token that the gateway would not accept is not printed, and the exit code is 2."""
     code, output, errors = run("token", *arguments, environ=environ)
     assert (code, output) == (2, "")
     assert errors
 
 
 def test_openapi_prints_the_committed_document() -> None:
-    """The document needs no configuration."""
+    """`openapi` prints the committed document without any configuration."""
     code, output, _ = run("openapi")
     assert (code, output) == (0, (ROOT / "openapi" / "gateway.json").read_text())
 
 
 @pytest.mark.parametrize(("name", "read"), [("dashboard", json.loads), ("alerts", yaml.safe_load)])
 def test_what_watches_it_is_printed(name: str, read: Callable[[str], object]) -> None:
-    """Byte for byte what the package has, without configuration."""
+    """A dashboard and alert rules are printed byte for byte, without any configuration."""
     [file] = (ROOT / "gateway" / "telemetry").glob(f"{name}.*")
     code, output, errors = run(name)
     assert (code, output, errors) == (0, file.read_text(encoding="utf-8"), "")
@@ -201,12 +201,12 @@ def test_what_watches_it_is_printed(name: str, read: Callable[[str], object]) ->
 
 
 def test_the_version() -> None:
-    """A word and a number, for scripts."""
+    """The version is printed as a word and a number, for scripts."""
     assert run("--version") == (0, f"gateway {__version__}\n", "")
 
 
 def test_help_lists_every_command_on_a_line() -> None:
-    """Each has its place under a heading, and what it does fits behind it."""
+    """Every command stands under a heading, with its purpose on the same line."""
     code, output, _ = run("-h")
     assert code == 0
     context = click.Context(main)
@@ -219,7 +219,7 @@ def test_help_lists_every_command_on_a_line() -> None:
 
 @pytest.mark.parametrize("name", [None, *main.commands])
 def test_help_tells_of_every_option(name: str | None) -> None:
-    """What an option does, and an example where there is something to choose; within 80 columns."""
+    """Help explains every option, gives examples, and fits into 80 columns."""
     command = main if name is None else main.commands[name]
     code, output, _ = run(*([name] if name else []), "--help")
     assert code == 0
@@ -238,8 +238,7 @@ def test_check_knows_every_severity() -> None:
     assert ["ok", *option.type.choices] == [*Severity]
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize(("columns", "colour"), [(80, True), (120, False)])
 def test_check_on_a_terminal(columns: int, *, colour: bool) -> None:
     """Findings fit the terminal's width and are coloured by severity, unless NO_COLOR forbids."""
     environ = {**VALID, "GATEWAY_TRUSTED_PROXIES": "0.0.0.0/0"}
@@ -256,7 +255,7 @@ def test_check_on_a_terminal(columns: int, *, colour: bool) -> None:
 
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_an_invalid_configuration_on_a_terminal(command: str) -> None:
-    """The same problems, each within its column; the exit code is the same."""
+    """A terminal shows the same problems, each within its column, and the same exit code."""
     environ = {"GATEWAY_WORKERS": "canary", "GATEWAY_UPSTREAM_URL": "canary"}
     _, _, expected = run(command, environ=environ)
     with gateway_on_terminal(command, columns=80, environ=environ) as screen:
@@ -269,7 +268,7 @@ def test_an_invalid_configuration_on_a_terminal(command: str) -> None:
 
 
 def test_check_prints_json_on_a_terminal_too() -> None:
-    """Asked for JSON it gives JSON, whoever looks."""
+    """`check --json` prints JSON on a terminal too."""
     arguments = ["check", "--offline", "--json"]
     with gateway_on_terminal(*arguments, columns=2000, environ=VALID) as screen:
         assert screen.to_its_end() == 0
@@ -278,14 +277,14 @@ def test_check_prints_json_on_a_terminal_too() -> None:
 
 @pytest.mark.parametrize("option", ["--port", "--upstream-port"])
 def test_a_port_that_is_none(option: str) -> None:
-    """Refused as a slip of the command line."""
+    """A number that is no port is refused as a mistake on the command line."""
     code, output, errors = run("sandbox", option, "65536")
     assert (code, output) == (2, "")
     assert option in errors
 
 
 def test_a_reader_that_has_seen_enough() -> None:
-    """What is printed can be cut off, as by `head`, without a crash."""
+    """A reader such as `head` may close the pipe early without causing a crash."""
     with started("dashboard") as process:
         assert process.stdout is not None
         process.stdout.close()

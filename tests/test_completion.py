@@ -1,4 +1,4 @@
-"""The Tab key: `gateway completion` in real shells, and that nobody waits for it."""
+"""`gateway completion` completes words in real shells, and soon."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ FRAMEWORK = {"litestar", "granian", "structlog", "rich", "httpx", "jwt", "crypto
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_printed(shell: str) -> None:
-    """Without configuration, whether or not the shell is here."""
+    """The script is printed without configuration, for a shell that is not installed as well."""
     code, output, _ = run("completion", shell)
     assert code == 0
     assert f"_GATEWAY_COMPLETE={shell}_complete" in output
@@ -43,7 +43,7 @@ def test_the_script_is_printed(shell: str) -> None:
     ],
 )
 def test_a_shell_completes(shell: str, typed: str, completed: str, tmp_path: Path) -> None:
-    """Commands, options and their values, at the press of a key in a real shell."""
+    """A real shell completes commands, options and their values at the press of a key."""
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"needs {shell}")
@@ -64,7 +64,7 @@ def test_a_shell_completes(shell: str, typed: str, completed: str, tmp_path: Pat
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["serve", "-h"], []])
 def test_words_and_help_need_no_framework(arguments: list[str]) -> None:
-    """What a person waits for at the prompt does not load what serves requests."""
+    """Help, version and completion load none of the libraries that serve requests."""
     program = (
         "import atexit, json, sys\n"
         "from gateway.cli import main\n"

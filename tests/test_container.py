@@ -1,4 +1,4 @@
-"""What the Dockerfile says, as far as it shows without a build; `.ci/container` builds and runs."""
+"""The Dockerfile, as far as it can be tested without a build; `.ci/container` builds and runs."""
 
 import json
 import re
@@ -48,13 +48,13 @@ def health_check(port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 def test_settings() -> None:
-    """What the image sets are settings with valid values: on every interface of the container."""
+    """The image sets valid settings: to listen on every interface of the container."""
     assert set(ENV) == {"GATEWAY_HOST", "GATEWAY_METRICS_HOST"}
     assert {VARIABLES[name].parse(text) for name, text in ENV.items()} == {"0.0.0.0"}  # noqa: S104  # the container's own
 
 
 def test_ports() -> None:
-    """The ports that the image names are those that the gateway listens on unless told else."""
+    """The image names the ports that the gateway listens on by default."""
     names = "GATEWAY_PORT", "GATEWAY_METRICS_PORT"
     assert argument("EXPOSE").split() == [VARIABLES[name].default for name in names]
 
@@ -65,24 +65,30 @@ def test_version() -> None:
 
 
 def test_a_healthy_gateway() -> None:
-    """The health check is content with a gateway that runs, whatever proxy there is."""
+    """The health check passes for a gateway that runs, without using a proxy."""
     with served() as gateway, health_check(gateway.port, http_proxy="http://127.0.0.1:9") as check:
-        assert check.wait(timeout=10) == 0
+        assert check.wait(timeout=60) == 0
 
 
 def test_no_gateway() -> None:
-    """The health check fails where nothing listens."""
+    """The health check fails if nothing listens."""
     with health_check(free_port()) as check:
-        assert check.wait(timeout=10) != 0
+        assert check.wait(timeout=60) != 0
 
 
-@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(b"", marks=pytest.mark.slow, id="none"),  # for as long as the image says
+        pytest.param(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", id="an error"),
+    ],
+)
 def test_an_unhealthy_gateway(reply: bytes) -> None:
-    """The health check fails, by itself, where there is no answer or a bad one."""
+    """The health check fails by itself if there is no answer, or a bad one."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         health_check(server.getsockname()[1]) as check,
         server.accept()[0] as connection,
     ):
         connection.sendall(reply)
-        assert check.wait(timeout=10) != 0
+        assert check.wait(timeout=60) != 0

@@ -1,6 +1,6 @@
-"""What is exempt from a check says from which, and why; an exemption that nothing needs is none.
+"""Every exemption from a check names the check and a reason.
 
-That they are needed is held by ruff (RUF100) and mypy (warn_unused_ignores) for their own.
+ruff (RUF100) and mypy (warn_unused_ignores) report their own exemptions that nothing needs.
 """
 
 import fnmatch

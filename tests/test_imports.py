@@ -60,7 +60,7 @@ DIRECTION: dict[str, set[str]] = {
     "stores": {"rooms"},
     "single_flight": set(),
     "telemetry": set(),
-    "traces": {"rooms", "settings", "upstream"},
+    "traces": {"edge", "rooms", "settings", "upstream"},
     "processes": {"app", "keyring", "metrics", "serving", "settings", "telemetry", "traces"},
     "settings": {"secret"},
     "serving": {"threads"},

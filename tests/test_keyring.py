@@ -14,15 +14,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import TokenInvalid
 from gateway.settings import Settings, SettingsError, load
 
-pytestmark = pytest.mark.anyio
-
 SECRETS = [f"a token secret of more than 32 bytes, number {number}" for number in range(3)]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
 
 
 def settings(**environ: str) -> Settings:

@@ -12,14 +12,6 @@ from gateway.settings import Problem, Settings, SettingsError
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
-
 
 class World:
     """A rotation over files in a folder."""

@@ -9,19 +9,3 @@ from .key_files import key_files
 from .network import network_findings
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report
-
-__all__ = [
-    "RULES",
-    "Finding",
-    "Report",
-    "Severity",
-    "audit",
-    "counted",
-    "encoded",
-    "invalid",
-    "key_files",
-    "lines",
-    "network_findings",
-    "report",
-    "show",
-]

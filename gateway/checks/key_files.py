@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from gateway.settings import Settings, variables
 
-_PUBLIC = "jwt_public_key"
 _ROOT = 0
 
 
@@ -42,7 +41,9 @@ def _existing(environ: Mapping[str, str], user: int) -> Iterator[KeyFile]:
         given = environ.get(each.file_name) if each.file else None
         if given:
             with suppress(OSError):
-                yield _key_file(each.file_name, Path(given), user, secret=each.field != _PUBLIC)
+                yield _key_file(
+                    each.file_name, Path(given), user, secret=each.field != "jwt_public_key"
+                )
 
 
 def _key_file(variable: str, path: Path, user: int, *, secret: bool) -> KeyFile:

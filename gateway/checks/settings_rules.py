@@ -1,7 +1,7 @@
 """Audit rules about settings. Pure: host names are not resolved."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -54,14 +54,17 @@ def any_origin(settings: Settings, _: Files) -> Iterator[Note]:
 def upstream_in_clear(settings: Settings, _: Files) -> Iterator[Note]:
     """Report that push URLs cross a network unencrypted."""
     url = urlsplit(settings.upstream_url)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+    address = _address(url.hostname or "")
+    if url.scheme == "http" and not (address and address.is_loopback):
         message = "http: anyone on the network path can read push URLs and change replies"
         yield "GATEWAY_UPSTREAM_URL", message, "use https"
 
 
 def public_metrics(settings: Settings, _: Files) -> Iterator[Note]:
     """Report a metrics listener on a public address."""
-    if settings.metrics_port and not _is_private(settings.metrics_host):
+    address = _address(settings.metrics_host)
+    private = address and address.is_private and not address.is_unspecified
+    if settings.metrics_port and not private:
         message = "anyone who can reach this address can read the metrics"
         advice = "use 127.0.0.1 or a private address, or admit only the scraper"
         yield "GATEWAY_METRICS_HOST", message, advice
@@ -121,19 +124,11 @@ def no_shared_store(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_WORKERS", message, advice
 
 
-def _is_loopback(host: str) -> bool:
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host).is_loopback
+        return ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        return host == "localhost"
-
-
-def _is_private(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address.is_private and not address.is_unspecified
+        return None
 
 
 def _is_wide(network: Network) -> bool:

@@ -5,25 +5,9 @@ from .application import build_application
 from .client_address import ClientAddress
 from .cookie import TokenCookie
 from .cors import Cors
-from .health import Checks
 from .in_flight import InFlight
 from .openapi import openapi_json
-from .paths import ROUTES
+from .paths import PROBES, ROUTES
 from .problems import PROBLEMS
 from .rate_limits import RateLimits
 from .recorder import Recorder
-
-__all__ = [
-    "PROBLEMS",
-    "ROUTES",
-    "Checks",
-    "ClientAddress",
-    "Cors",
-    "InFlight",
-    "RateLimits",
-    "Recorder",
-    "TokenCookie",
-    "build_application",
-    "encode_room",
-    "openapi_json",
-]

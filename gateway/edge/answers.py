@@ -65,11 +65,7 @@ class Answer(NeverPickled):
     __slots__ = ("body", "cache", "headers", "status")
 
     def __init__(
-        self,
-        status: int,
-        headers: tuple[Header, ...],
-        body: bytes = b"",
-        cache: str | None = None,
+        self, status: int, headers: tuple[Header, ...], body: bytes = b"", cache: str | None = None
     ) -> None:
         self.status = status
         self.headers = headers

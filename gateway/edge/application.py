@@ -26,8 +26,6 @@ from .recorder import Recorder
 from .room_handlers import RoomHandlers
 from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
 
-Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
-
 
 def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     rooms: RoomService,
@@ -40,7 +38,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     in_flight: InFlight,
     checks: Checks,
     draining: asyncio.Event,
-    lifespan: Lifespan,
+    lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     recorder: Recorder,

@@ -34,7 +34,8 @@ def authentication(
     def middleware(app: ASGIApp) -> ASGIApp:
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
             exchange, headers = exchange_of(scope), scope["headers"]
-            used = None if _has_authorization(headers) else cookie
+            bearer = any(name == b"authorization" for name, _ in headers)
+            used = None if bearer else cookie
             try:
                 token = used.token_in(headers) if used else bearer_token(headers)
                 caller = await authenticate(token)
@@ -64,7 +65,3 @@ def bearer_token(headers: Iterable[Header]) -> str:
     if scheme.lower() != b"bearer":
         raise TokenMissing
     return token.strip(b" ").decode("latin-1")
-
-
-def _has_authorization(headers: Iterable[Header]) -> bool:
-    return any(name == b"authorization" for name, _ in headers)

@@ -21,7 +21,6 @@ from .problems import CsrfRequired
 
 CSRF_HEADER = b"x-gateway-csrf"
 
-_INTENDED = b"1"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -53,7 +52,7 @@ class TokenCookie:
             return
         raw = list(headers)
         origins = _all(raw, b"origin")
-        meant = _all(raw, CSRF_HEADER) == [_INTENDED]
+        meant = _all(raw, CSRF_HEADER) == [b"1"]
         if not meant or len(origins) > 1 or not all(map(self._is_allowed, origins)):
             raise CsrfRequired
 

@@ -19,23 +19,20 @@ from .answers import Answer, Header
 
 ANY = "*"
 
-_METHODS = (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE")
 _REQUEST_HEADERS = (
-    b"access-control-allow-headers",
-    (
-        b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Gateway-CSRF, "
-        b"X-Request-Id, traceparent, tracestate"
-    ),
+    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Gateway-CSRF, "
+    b"X-Request-Id, traceparent, tracestate"
 )
-_MAX_AGE = (b"access-control-max-age", b"7200")  # seconds; the longest that Chromium keeps it
-_PERMISSION = (_METHODS, _REQUEST_HEADERS, _MAX_AGE)
 _RESPONSE_HEADERS = (
-    b"access-control-expose-headers",
-    (
-        b"Cache-Status, ETag, Idempotency-Replayed, Location, RateLimit-Limit, "
-        b"RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
-    ),
+    b"Cache-Status, ETag, Idempotency-Replayed, Location, RateLimit-Limit, "
+    b"RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
 )
+_PERMISSION = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE"),
+    (b"access-control-allow-headers", _REQUEST_HEADERS),
+    (b"access-control-max-age", b"7200"),  # seconds; the longest that Chromium keeps it
+)
+_EXPOSED = (b"access-control-expose-headers", _RESPONSE_HEADERS)
 _CREDENTIALS = (b"access-control-allow-credentials", b"true")
 
 
@@ -48,7 +45,7 @@ class Cors:
     def __init__(self, origins: Collection[str], *, credentials: bool) -> None:
         if credentials and ANY in origins:
             raise ValueError("a cookie needs exact origins")
-        shared = (_RESPONSE_HEADERS, _CREDENTIALS) if credentials else (_RESPONSE_HEADERS,)
+        shared = (_EXPOSED, _CREDENTIALS) if credentials else (_EXPOSED,)
         self._listed: Mapping[bytes, tuple[Header, ...]] = {
             each.encode(): (_allow(each.encode()), *shared) for each in origins if each != ANY
         }

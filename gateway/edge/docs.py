@@ -57,14 +57,9 @@ class DocsHandlers:
     def __init__(self, document: bytes) -> None:
         static = _static_folder()
         self._document = document
-        self._files = {
-            "swagger-ui.css": (b"text/css", (static / "swagger-ui.css").read_bytes()),
-            "swagger-ui-bundle.js": (
-                b"text/javascript",
-                (static / "swagger-ui-bundle.js").read_bytes(),
-            ),
-            "start.js": (b"text/javascript", _START.encode()),
-        }
+        types = {"swagger-ui.css": b"text/css", "swagger-ui-bundle.js": b"text/javascript"}
+        self._files = {name: (kind, (static / name).read_bytes()) for name, kind in types.items()}
+        self._files["start.js"] = b"text/javascript", _START.encode()
 
     async def openapi(self) -> Answer:
         """Return the document."""

@@ -8,6 +8,7 @@ way. Both ways ask the same service and end in `answers.found`.
 from collections.abc import Callable, Mapping
 
 from litestar.types import HTTPScope, Receive
+from msgspec import Struct
 
 from gateway.rooms import AnchorRoom, CachedRoom, Caller, RoomService, is_live_id
 
@@ -23,27 +24,16 @@ _PREFIX = f"{ROOMS}/"
 _BEARER = b"Bearer "
 
 
-class FastPath:
+class FastPath(Struct, frozen=True):
     """Reads rooms from `rooms` for callers whose token `recall_caller` knows."""
 
-    def __init__(
-        self,
-        rooms: RoomService,
-        recall_caller: Callable[[str], Caller | None],
-        limits: RateLimits,
-        cookie: TokenCookie | None,
-    ) -> None:
-        self._rooms = rooms
-        self._recall_caller = recall_caller
-        self._limits = limits
-        self._cookie = cookie
+    rooms: RoomService
+    recall_caller: Callable[[str], Caller | None]
+    limits: RateLimits
+    cookie: TokenCookie | None
 
     async def __call__(
-        self,
-        scope: HTTPScope,
-        receive: Receive,
-        headers: Mapping[bytes, bytes],
-        exchange: Exchange,
+        self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> Answer | None:
         """Return the answer to a read of a room; None for other requests.
 
@@ -55,15 +45,15 @@ class FastPath:
             return None
         live_id = path[len(_PREFIX) :]
         token = self._token_in(headers) if is_live_id(live_id) else None
-        caller = None if token is None else self._recall_caller(token)
+        caller = None if token is None else self.recall_caller(token)
         if caller is None:
             return None
         scope["path_template"] = ROOM
         exchange.user_id = caller.user_id
-        await self._limits.admit(caller.user_id, exchange)
-        room: CachedRoom | AnchorRoom | None = self._rooms.peek(caller, live_id)
+        await self.limits.admit(caller.user_id, exchange)
+        room: CachedRoom | AnchorRoom | None = self.rooms.peek(caller, live_id)
         if room is None:
-            read = self._rooms.get(caller, live_id)
+            read = self.rooms.get(caller, live_id)
             room = await Incoming(receive, headers, exchange).while_connected(read)
         return answers.found(room, headers.get(b"if-none-match"))
 
@@ -72,7 +62,7 @@ class FastPath:
         if authorization is not None:
             bearer = authorization.startswith(_BEARER)
             return authorization[len(_BEARER) :].decode("latin-1") if bearer else None
-        if self._cookie is None:
+        if self.cookie is None:
             return None
-        tokens = self._cookie.tokens(headers.get(b"cookie", b""))
+        tokens = self.cookie.tokens(headers.get(b"cookie", b""))
         return tokens[0] if len(tokens) == 1 else None

@@ -19,6 +19,7 @@ from typing import Final
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from msgspec import Struct
 
 from gateway.rooms import is_request_id
 from gateway.telemetry import UNMATCHED
@@ -45,54 +46,45 @@ _GET: Final = HttpMethod.GET
 _HEAD: Final = HttpMethod.HEAD
 
 
-class Front:
+class Front(Struct):
     """Wraps the application; `new_id` makes request ids, `timer` counts seconds.
 
     `cors` is None if nothing depends on the origin or on cookies.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        fast_path: FastPath,
-        in_flight: InFlight,
-        recorder: Recorder,
-        *,
-        cors: Cors | None = None,
-        new_id: Callable[[], str],
-        timer: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._app = app
-        self._fast_path = fast_path
-        self._in_flight = in_flight
-        self._recorder = recorder
-        self._cors = cors
-        self._new_id = new_id
-        self._timer = timer
+    app: ASGIApp
+    fast_path: FastPath
+    in_flight: InFlight
+    recorder: Recorder
+    new_id: Callable[[], str]
+    cors: Cors | None = None
+    timer: Callable[[], float] = time.perf_counter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] != _HTTP:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        started = self._timer()
+        started = self.timer()
         method = scope["method"]
         if method == _HEAD:
             scope["method"] = _GET
         raw = list(scope["headers"])
         headers = dict(raw)
-        if self._cors is not None:
-            send = self._cors.wrap(send, _only(b"origin", raw, headers))
-        request_id = _client_id(raw, headers) or self._new_id()
-        exchange = Exchange(request_id, scope["method"], send, self._in_flight)
+        cors = self.cors
+        origin = None if cors is None else _only(b"origin", raw, headers)
+        if cors is not None:
+            send = cors.wrap(send, origin)
+        request_id = _client_id(raw, headers) or self.new_id()
+        exchange = Exchange(request_id, scope["method"], send, self.in_flight)
         exchange.enter()
-        self._in_flight.enter(exchange)
+        self.in_flight.enter(exchange)
         try:
-            answer = self._preflight(scope, raw, headers)
+            answer = None if cors is None else cors.preflight(scope["method"], headers, origin)
             if answer is None:
                 self._require_admission(scope, raw)
                 if len(headers) == len(raw):
-                    answer = await self._fast_path(scope, receive, headers, exchange)
+                    answer = await self.fast_path(scope, receive, headers, exchange)
             if answer is None:
                 await self._by_application(scope, receive, headers, exchange)
             else:
@@ -100,38 +92,27 @@ class Front:
         except ClientGone:
             pass
         except Exception as error:
-            self._recorder.failed(error, exchange)
+            self.recorder.failed(error, exchange)
             if exchange.status is not None:
                 raise
             await exchange.answer(render(error, exchange.request_id))
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
-            self._in_flight.leave(exchange)
+            self.in_flight.leave(exchange)
             route = scope.get("path_template") or UNMATCHED
-            self._recorder.ended(exchange, method, route, self._timer() - started)
-
-    def _preflight(
-        self, scope: HTTPScope, raw: Sequence[Header], headers: Mapping[bytes, bytes]
-    ) -> Answer | None:
-        if self._cors is None:
-            return None
-        return self._cors.preflight(scope["method"], headers, _only(b"origin", raw, headers))
+            self.recorder.ended(exchange, method, route, self.timer() - started)
 
     def _require_admission(self, scope: HTTPScope, raw: Sequence[Header]) -> None:
-        if self._in_flight.too_many and scope["path"] not in PROBES:
+        if self.in_flight.too_many and scope["path"] not in PROBES:
             raise Overloaded
         require_few(raw)
 
     async def _by_application(
-        self,
-        scope: HTTPScope,
-        receive: Receive,
-        headers: Mapping[bytes, bytes],
-        exchange: Exchange,
+        self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> None:
         scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         incoming = Incoming(receive, headers, exchange)
-        answered = self._app(scope, incoming.receive, exchange.send)
+        answered = self.app(scope, incoming.receive, exchange.send)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
 
 

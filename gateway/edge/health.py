@@ -6,16 +6,12 @@ dependency is reported in `checks` only, or an outage upstream would take out ev
 
 from collections.abc import Callable, Mapping
 
-from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from msgspec import Struct
 
 from .answers import NO_STORE, Answer, json
 
 Checks = Mapping[str, Callable[[], str]]
 """A word for the state of each dependency, by its name; `keys` are among them."""
-
-_READY = "ready"
-_KEYS, _MISSING = "keys", "missing"
 
 
 class Health(Struct, frozen=True):
@@ -31,12 +27,11 @@ class Readiness(Struct, frozen=True):
     checks: Mapping[str, str]
 
 
-class HealthHandlers:
+class HealthHandlers(Struct, frozen=True):
     """Answers probes from `checks` and `draining`, which is true once the gateway is to stop."""
 
-    def __init__(self, checks: Checks, draining: Callable[[], bool]) -> None:
-        self._checks = checks
-        self._draining = draining
+    checks: Checks
+    draining: Callable[[], bool]
 
     async def healthz(self) -> Answer:
         """Answer while the process runs."""
@@ -45,12 +40,11 @@ class HealthHandlers:
     async def readyz(self) -> Answer:
         """Answer with the state of each dependency."""
         now = self.readiness()
-        status = HTTP_200_OK if now.status == _READY else HTTP_503_SERVICE_UNAVAILABLE
-        return json(now, NO_STORE, status=status)
+        return json(now, NO_STORE, status=200 if now.status == "ready" else 503)
 
     def readiness(self) -> Readiness:
         """Return the state: `ready`, `starting` or `draining`."""
-        states = {name: check() for name, check in self._checks.items()}
-        if self._draining():
+        states = {name: check() for name, check in self.checks.items()}
+        if self.draining():
             return Readiness("draining", states)
-        return Readiness("starting" if states[_KEYS] == _MISSING else _READY, states)
+        return Readiness("starting" if states["keys"] == "missing" else "ready", states)

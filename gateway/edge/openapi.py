@@ -8,20 +8,13 @@ descriptions, formats, patterns and `additionalProperties: false`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from gateway.rooms import (
-    AnchorRoom,
-    GatewayError,
-    TokenExpired,
-    TokenInvalid,
-    TokenMissing,
-    ViewerRoom,
-)
+from gateway.rooms import AnchorRoom, TokenExpired, TokenInvalid, TokenMissing, ViewerRoom
 from gateway.secret import Secret
 
 from . import examples
@@ -31,7 +24,6 @@ from .problems import (
     PROBLEMS,
     InternalError,
     Overloaded,
-    Problem,
     ProblemDetails,
     RateLimited,
 )
@@ -102,15 +94,12 @@ def _document() -> Json:
 
 
 def _operation(route: Route) -> Json:
-    responses = {str(reply.status): _reply(reply) for reply in route.replies}
-    errors = {*route.errors, InternalError, *(() if route.public else _SIGNED_IN)}
-    rows = [row for row in PROBLEMS.values() if row.error in errors]
-    for status, group in groupby(rows, key=lambda row: row.status):
-        responses[str(status)] = _problem(tuple(group), route.replayed)
-    for response in responses.values():
-        names = ("X-Request-Id", *(() if route.public else _LIMITS), *response["headers"])
-        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    written: Json = {
+    limits = () if route.public else _LIMITS
+    responses = {
+        str(each.status): _response(each, ("X-Request-Id", *limits, *each.headers))
+        for each in (*route.replies, *_problems(route))
+    }
+    written = {
         "operationId": route.operation,
         "tags": ["service" if route.public else "rooms"],
         "summary": route.summary,
@@ -119,32 +108,42 @@ def _operation(route: Route) -> Json:
         "requestBody": route.body and {"required": True, "content": _content(route.body)},
         "responses": responses,
     }
-    without_empty = {name: value for name, value in written.items() if value}
-    return {**without_empty, "security": []} if route.public else without_empty
+    return _filled(written) | ({"security": []} if route.public else {})
 
 
-def _reply(reply: Reply) -> Json:
-    written: Json = {"description": reply.description, "headers": reply.headers}
-    if reply.examples:
-        written["content"] = _content(*reply.examples)
-    if reply.links:
-        room = {"live_id": "$response.body#/live_id"}
-        written["links"] = {name: {"operationId": name, "parameters": room} for name in reply.links}
-    return written
+def _problems(route: Route) -> Iterator[Reply]:
+    """Yield a reply for each status of the route's problems."""
+    errors = {*route.errors, InternalError, *(() if route.public else _SIGNED_IN)}
+    rows = [row for row in PROBLEMS.values() if row.error in errors]
+    for status, group in groupby(rows, key=lambda row: row.status):
+        same = tuple(group)
+        waits = any(row.error.retry_after is not None for row in same)
+        again = any(row.error in route.replayed for row in same)
+        yield Reply(
+            status,
+            "; ".join(f"`{row.error.code}`: {row.title.lower()}" for row in same),
+            tuple(map(examples.problem, same)),
+            ("Retry-After",) * waits + ("Idempotency-Replayed",) * again,
+        )
 
 
-def _problem(rows: tuple[Problem, ...], replayed: tuple[type[GatewayError], ...]) -> Json:
-    waits = any(row.error.retry_after is not None for row in rows)
-    again = any(row.error in replayed for row in rows)
-    return {
-        "description": "; ".join(f"`{row.error.code}`: {row.title.lower()}" for row in rows),
-        "headers": ("Retry-After",) * waits + ("Idempotency-Replayed",) * again,
-        "content": _content(*map(examples.problem, rows), media_type=MEDIA_TYPE),
+def _response(reply: Reply, headers: Iterable[str]) -> Json:
+    room = {"live_id": "$response.body#/live_id"}
+    written = {
+        "description": reply.description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": reply.examples and _content(*reply.examples),
+        "links": {name: {"operationId": name, "parameters": room} for name in reply.links},
     }
+    return _filled(written)
 
 
-def _content(*shown: Example, media_type: str = "application/json") -> Json:
-    schema = {"$ref": f"#/components/schemas/{type(shown[0].value).__name__}"}
+def _filled(written: Json) -> Json:
+    return {name: value for name, value in written.items() if value}
+
+
+def _content(*shown: Example) -> Json:
+    kind = type(shown[0].value)
     values = {
         each.name: {
             "summary": each.summary,
@@ -152,6 +151,8 @@ def _content(*shown: Example, media_type: str = "application/json") -> Json:
         }
         for each in shown
     }
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    media_type = MEDIA_TYPE if kind is ProblemDetails else "application/json"
     return {media_type: {"schema": schema, "examples": values}}
 
 

@@ -7,7 +7,6 @@ any further one, but a good token still passes: many users can share an address.
 from math import ceil
 
 from litestar.types import Scope
-from msgspec import Struct
 
 from gateway.rooms import Quota, RateLimiter
 from gateway.telemetry import Counter
@@ -18,11 +17,6 @@ from .problems import RateLimited
 
 _ROUNDING = 1e-6
 """Seconds by which a full second may be missed."""
-
-
-class _Limit(Struct, frozen=True):
-    name: str
-    limiter: RateLimiter
 
 
 class RateLimits:
@@ -36,26 +30,23 @@ class RateLimits:
         address: ClientAddress,
         refusals: Counter,
     ) -> None:
-        kinds = {"GET": ("reads", reads), "POST": ("writes", writes), "DELETE": ("writes", writes)}
-        self._by_method = {
-            method: _Limit(name, limiter) for method, (name, limiter) in kinds.items() if limiter
-        }
-        self._failures = _Limit("failed_auth", failed_auth) if failed_auth else None
+        read, write = ("reads", reads), ("writes", writes)
+        self._by_method = {"GET": read, "POST": write, "DELETE": write}
+        self._failed_auth = failed_auth
         self._address = address
         self._refusals = refusals
 
     async def admit(self, user_id: str, exchange: Exchange) -> None:
         """Count a request by a user. Raises RateLimited."""
-        limit = self._by_method.get(exchange.method)
-        if limit is not None:
-            self._apply(limit.name, await limit.limiter.take(user_id), exchange)
+        name, limiter = self._by_method.get(exchange.method, ("", None))
+        if limiter is not None:
+            self._apply(name, await limiter.take(user_id), exchange)
 
     async def count_failure(self, scope: Scope, exchange: Exchange) -> None:
         """Count a failed sign-in by the client's address. Raises RateLimited."""
-        limit = self._failures
-        if limit is not None:
-            quota = await limit.limiter.take(self._address.of(scope))
-            self._apply(limit.name, quota, exchange)
+        if self._failed_auth is not None:
+            quota = await self._failed_auth.take(self._address.of(scope))
+            self._apply("failed_auth", quota, exchange)
 
     def _apply(self, name: str, quota: Quota, exchange: Exchange) -> None:
         exchange.add_headers(

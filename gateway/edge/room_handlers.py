@@ -7,6 +7,7 @@ from email.message import Message
 from litestar import Request
 from litestar.datastructures import State
 from litestar.params import FromPath
+from msgspec import Struct
 
 from gateway.rooms import (
     Caller,
@@ -24,20 +25,16 @@ from .exchange import exchange_of
 from .problems import UnsupportedMediaType
 
 ClientRequest = Request[Caller, None, State]
-Clock = Callable[[], datetime]
 
 MAX_BATCH = 50
 """Rooms one batch may ask for."""
 
-JSON = "application/json"
 
-
-class RoomHandlers:
+class RoomHandlers(Struct, frozen=True):
     """Answers requests for rooms; each needs an authenticated caller."""
 
-    def __init__(self, rooms: RoomService, clock: Clock) -> None:
-        self._rooms = rooms
-        self._clock = clock
+    rooms: RoomService
+    clock: Callable[[], datetime]
 
     async def options(self, request: ClientRequest) -> Answer:
         """Name the methods of a path; Litestar's own handler names those of one handler only."""
@@ -49,16 +46,16 @@ class RoomHandlers:
         """Create a room, once for each `Idempotency-Key`."""
         require_json(request)
         key = idempotency_key_in(request.scope["headers"])
-        now = self._clock()
+        now = self.clock()
         body = parse_create_room(await request.body(), now)
         new_room = body.new_room(request.user)
-        creation = await self._rooms.create(request.user, new_room, now=now, key=key)
+        creation = await self.rooms.create(request.user, new_room, now=now, key=key)
         exchange_of(request.scope).replayed = creation.replayed
         return answers.created(creation)
 
     async def read(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """Return a room in the caller's shape."""
-        room = await self._rooms.get(request.user, checked(live_id))
+        room = await self.rooms.get(request.user, checked(live_id))
         answer = answers.found(room, answers.condition_in(request.scope["headers"]))
         exchange_of(request.scope).cache = answer.cache
         return answer
@@ -66,16 +63,16 @@ class RoomHandlers:
     async def read_batch(self, request: ClientRequest) -> Answer:
         """Return several rooms in viewer shape."""
         live_ids = batch_of(request.query_params.getall("id", []))
-        return answers.batch(await self._rooms.get_batch(live_ids))
+        return answers.batch(await self.rooms.get_batch(live_ids))
 
     async def stop(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """End a room's broadcast."""
-        await self._rooms.stop(request.user, checked(live_id))
+        await self.rooms.stop(request.user, checked(live_id))
         return answers.done()
 
     async def delete(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """Delete a room."""
-        await self._rooms.delete(request.user, checked(live_id))
+        await self.rooms.delete(request.user, checked(live_id))
         return answers.done()
 
 
@@ -112,7 +109,7 @@ def require_json(request: ClientRequest) -> None:
     coded = request.headers.get("content-encoding", "identity") != "identity"
     if (
         coded
-        or declared.get_content_type() != JSON
+        or declared.get_content_type() != "application/json"
         or declared.get_content_charset("utf-8") != "utf-8"
     ):
         raise UnsupportedMediaType

@@ -7,19 +7,3 @@ from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .mint import mint
 from .token_cache import CachingVerifier
 from .tokens import TokenVerifier
-
-__all__ = [
-    "CachingVerifier",
-    "ClaimRules",
-    "Identity",
-    "JwksKeys",
-    "Key",
-    "KeySet",
-    "KeySource",
-    "StaticKeys",
-    "TokenVerifier",
-    "hmac_key",
-    "mint",
-    "parse_key_set",
-    "public_key",
-]

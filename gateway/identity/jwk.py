@@ -123,8 +123,13 @@ def _entries(text: bytes) -> list[object]:
     return entries
 
 
+def is_symmetric(entry: object) -> bool:
+    """Return whether an entry of a set is a symmetric key."""
+    return isinstance(entry, dict) and entry.get("kty") == "oct"
+
+
 def _public(entry: object, algorithms: Sequence[str] | None) -> NamedKey:
-    if isinstance(entry, dict) and entry.get("kty") == "oct":
+    if is_symmetric(entry):
         raise ValueError("It is a symmetric key, no secret in a published set.")
     return named_key(entry, algorithms)
 

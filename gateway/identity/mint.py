@@ -8,13 +8,7 @@ from .claims import ClaimRules
 
 
 def mint(
-    secret: str,
-    user_id: str,
-    rules: ClaimRules,
-    *,
-    scopes: Sequence[str],
-    now: float,
-    ttl: int,
+    secret: str, user_id: str, rules: ClaimRules, *, scopes: Sequence[str], now: float, ttl: int
 ) -> str:
     """Make an HS256 token for `user_id` that meets `rules` from `now` on, for `ttl` seconds."""
     claims: dict[str, object] = {

@@ -17,12 +17,6 @@ from .tokens import TokenVerifier
 _LONGEST = 2048
 
 
-def _outcome(error: Unauthenticated | UpstreamUnavailable) -> str:
-    if isinstance(error, UpstreamUnavailable):
-        return "no_keys"
-    return "expired" if isinstance(error, TokenExpired) else "invalid"
-
-
 class _Cache(LRUCache[str, Identity]):
     """Identities by token. Its repr shows no token."""
 
@@ -68,8 +62,11 @@ class CachingVerifier:
             return cached
         try:
             identity = await self._verifier.verify(token)
-        except (Unauthenticated, UpstreamUnavailable) as error:
-            self._verifications.inc(_outcome(error))
+        except UpstreamUnavailable:
+            self._verifications.inc("no_keys")
+            raise
+        except Unauthenticated as error:
+            self._verifications.inc("expired" if isinstance(error, TokenExpired) else "invalid")
             raise
         self._verifications.inc("verified")
         if len(token) <= _LONGEST:

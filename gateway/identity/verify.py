@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.rooms import TokenInvalid
 
-from .jwk import KeySet, key_from_jwk, key_set, named_key, parse_key_set
+from .jwk import KeySet, is_symmetric, key_from_jwk, key_set, named_key, parse_key_set
 from .keys import Key, KeySource, StaticKeys
 from .tokens import signed_payload
 
@@ -63,7 +63,7 @@ def key_source(jwk: bytes) -> KeySource:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("It is not JSON.") from None
     match given:
-        case {"keys": [*entries]} if entries and all(_is_secret(each) for each in entries):
+        case {"keys": [*entries]} if entries and all(map(is_symmetric, entries)):
             return _KeysOfSet(key_set(entries, named_key))
         case {"keys": _}:
             return _KeysOfSet(parse_key_set(jwk))
@@ -71,10 +71,6 @@ def key_source(jwk: bytes) -> KeySource:
             return StaticKeys([key_from_jwk(given)])
         case _:
             raise ValueError("It is not a JSON object.")
-
-
-def _is_secret(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("kty") == "oct"
 
 
 class _KeysOfSet(StaticKeys):

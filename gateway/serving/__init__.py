@@ -8,14 +8,3 @@ from .embedded import listening
 from .graceful_shutdown import Application, GracefulShutdown
 from .port import LOOPBACK, PortTaken, authority, require_free
 from .supervisor import serve
-
-__all__ = [
-    "LOOPBACK",
-    "Application",
-    "GracefulShutdown",
-    "PortTaken",
-    "authority",
-    "listening",
-    "require_free",
-    "serve",
-]

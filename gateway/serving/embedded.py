@@ -5,13 +5,12 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from gateway.threads import drain_native_threads
 
 from .graceful_shutdown import Application
-from .limits import BACKLOG, connections, http1
+from .limits import options
 from .port import LOOPBACK, PortTaken, require_free
 
 
@@ -26,30 +25,16 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
     with socket.socket() as reserved:  # bound, never listening: no other process gets it
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((LOOPBACK, port))
-        server = _embedded(app, reserved.getsockname()[1])
+        port = reserved.getsockname()[1]
+        server = Server(app, LOOPBACK, port, log_enabled=False, **options())
         task = asyncio.create_task(server.serve())
         try:
-            await _accepting(server.bind_port, task)
-            yield server.bind_port
+            await _accepting(port, task)
+            yield port
         finally:
             server.stop()
             await task
             await drain_native_threads()
-
-
-def _embedded(app: Application, port: int) -> Server:
-    return Server(
-        app,
-        LOOPBACK,
-        port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=connections(),
-        http1_settings=http1(),
-        log_enabled=False,
-    )
 
 
 async def _accepting(port: int, server: asyncio.Task[None]) -> None:

@@ -1,19 +1,18 @@
-"""Bounds on connections before the application sees a request.
+"""The options of every server: the protocols, and bounds before the application sees a request.
 
 granian answers too large a head with an empty 431 and closes the connection; too slow a head it
 closes without an answer. The same time-out bounds a head and the idle time of a keep-alive
 connection, so a proxy in front needs a shorter idle time-out.
 """
 
-import sys
+import resource
 from contextlib import suppress
+from typing import Any
 
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-if sys.platform != "win32":
-    import resource
-
-BACKLOG = 4096
+_BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
 
 _HEAD_TIME = 8_000
@@ -31,18 +30,27 @@ _RESERVED = 256
 _UNBOUNDED = 1_000_000
 
 
-def http1() -> HTTP1Settings:
-    """Return the server's bounds for one connection."""
-    return HTTP1Settings(header_read_timeout=_HEAD_TIME, max_buffer_size=_HEAD_SIZE)
+def options() -> dict[str, Any]:
+    """Return granian's options for ASGI over HTTP/1.1 within these bounds."""
+    head = HTTP1Settings(header_read_timeout=_HEAD_TIME, max_buffer_size=_HEAD_SIZE)
+    return {
+        "interface": Interfaces.ASGI,
+        "http": HTTPModes.http1,
+        "websockets": False,
+        "backlog": _BACKLOG,
+        "backpressure": _connections(),
+        "http1_settings": head,
+    }
 
 
-def connections() -> int:
+def _connections() -> int:
     """Return the number of connections a process may have open; more wait to be accepted.
 
     It is below the descriptor limit. Otherwise granian would retry to accept at full speed, with no
     descriptor left for the upstream.
     """
-    descriptors = _descriptors()
+    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    descriptors = _UNBOUNDED if now == resource.RLIM_INFINITY else now
     return max(descriptors - _RESERVED, descriptors // 2)
 
 
@@ -51,14 +59,6 @@ def take_all_descriptors() -> None:
 
     The soft limit is low for programs that use `select`.
     """
-    if sys.platform != "win32":
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError, OSError):  # the hard limit is above the system's
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _descriptors() -> int:
-    if sys.platform == "win32":
-        return _UNBOUNDED
-    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _UNBOUNDED if now == resource.RLIM_INFINITY else now
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # the hard limit is above the system's
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -15,21 +15,14 @@ from collections.abc import Callable
 from functools import partial
 from math import ceil
 
-from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from .graceful_shutdown import Application
 from .granian_private import GranianSupervisor
-from .limits import BACKLOG, connections, http1, take_all_descriptors
+from .limits import options, take_all_descriptors
 
 Load = Callable[[int], Application]
 """Makes the application, in the worker with this number, from 0."""
-
-_NO_TARGET = "gateway"
-"""In place of an import path for granian, which gets a loader instead."""
-
-_FORMATTERS = ("generic", "access")
-"""granian's names."""
 
 _STARTS = 3
 _STARTING = 10.0
@@ -62,21 +55,16 @@ def serve(
         after_in_child=_reset_signals,
     )
     supervisor = GranianSupervisor(
-        _NO_TARGET,
+        "gateway",  # in place of an import path: granian gets a loader
         host,
         port,
-        interface=Interfaces.ASGI,
         workers=workers,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=connections(),
-        http1_settings=http1(),
         log_level=LogLevels.warning,
-        log_dictconfig={"formatters": {name: {"()": formatter} for name in _FORMATTERS}},
+        log_dictconfig={"formatters": {name: {"()": formatter} for name in ("generic", "access")}},
         workers_kill_timeout=max(1, ceil(grace)),
         grace=grace,
         may_restart=Restarts().allowed,
+        **options(),
     )
     try:
         supervisor.serve(target_loader=load, wrap_loader=False)

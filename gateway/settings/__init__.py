@@ -9,23 +9,3 @@ from .invalid import Problem, SettingsError
 from .table import JwtSettings, Settings, UpstreamSettings, key_files, not_in_effect, pending
 from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, variables
-
-__all__ = [
-    "JwtSettings",
-    "LogCaller",
-    "LogFormat",
-    "LogLevel",
-    "Network",
-    "Problem",
-    "RateLimit",
-    "Settings",
-    "SettingsError",
-    "UpstreamSettings",
-    "Variable",
-    "key_files",
-    "load",
-    "load_jwt",
-    "not_in_effect",
-    "pending",
-    "variables",
-]

@@ -6,7 +6,7 @@ rewrite before sending (`0x7f.1`, other scripts) are refused for the same reason
 """
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -51,15 +51,12 @@ def upstream_url(text: str) -> str:
 def jwks_url(text: str) -> str:
     """Parse the URL of a JWK set: over https, or over http from this host."""
     url = _url(text)
-    if url is None or "#" in url.rest or not _is_safe(url):
+    safe = url and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host)))
+    if url is None or "#" in url.rest or not safe:
         raise InvalidValue(
             "must be an https URL without user or fragment; http only for a loopback host"
         )
     return url.base + url.rest
-
-
-def _is_safe(url: _Url) -> bool:
-    return url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host))
 
 
 def _is_loopback(host: str) -> bool:
@@ -85,9 +82,7 @@ def origins(text: str) -> tuple[str, ...]:
 
     Any scheme is valid: apps in a web view use origins such as `capacitor://localhost`.
     """
-    if text == "*":
-        return ("*",)
-    return _origin_list(text)
+    return ("*",) if text == "*" else _origin_list(text)
 
 
 def _network(text: str) -> Network:
@@ -104,7 +99,7 @@ networks = listed(_network)
 
 def host(text: str) -> str:
     """Parse the address or name of a listener; IPv6 without brackets."""
-    parsed = _ipv6(text) if ":" in text else _host(text)
+    parsed = _ip(text) if ":" in text else _host(text)
     if parsed is None:
         raise InvalidValue("must be an IP address or a host name, such as 0.0.0.0, :: or localhost")
     return parsed
@@ -132,14 +127,14 @@ def _url(text: str) -> _Url | None:
 def _url_host(text: str) -> str | None:
     if not text.startswith("["):
         return _host(text)
-    address = _ipv6(text[1:-1])
+    address = _ip(text[1:-1]) if ":" in text else None
     return f"[{address}]" if address else None
 
 
 def _host(text: str) -> str | None:
     name = text.lower()
     if _ends_in_number(name):
-        return _ipv4(name)
+        return _ip(name)
     labels = name.split(".")
     valid = len(name) <= _HOST_LENGTH and all(_LABEL.fullmatch(label) for label in labels)
     return name if valid else None
@@ -150,15 +145,9 @@ def _ends_in_number(host: str) -> bool:
     return _NUMERIC.fullmatch(host.rpartition(".")[2]) is not None
 
 
-def _ipv4(text: str) -> str | None:
+def _ip(text: str) -> str | None:
+    """Return an address in its shortest form; None for anything else, or with a zone."""
     try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        return None
-
-
-def _ipv6(text: str) -> str | None:
-    try:
-        return None if "%" in text else str(IPv6Address(text))
-    except AddressValueError:
+        return None if "%" in text else str(ip_address(text))
+    except ValueError:
         return None

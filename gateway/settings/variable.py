@@ -11,6 +11,9 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 
+Parser = Callable[[str], T]
+"""Returns the value of a text; raises InvalidValue."""
+
 PREFIX = "GATEWAY_"
 FILE_SUFFIX = "_FILE"
 
@@ -24,7 +27,7 @@ class Variable:
     """
 
     field: str
-    parse: Callable[[str], Any]
+    parse: Parser[Any]
     about: str
     default: str | None
     required: bool
@@ -53,18 +56,14 @@ class Variable:
 
 @overload
 def variable(
-    parse: Callable[[str], T], about: str, *, file: bool = ..., in_effect: bool = ...
+    parse: Parser[T], about: str, *, default: str = ..., file: bool = ..., in_effect: bool = ...
 ) -> T: ...
 @overload
 def variable(
-    parse: Callable[[str], T], about: str, *, default: str, file: bool = ..., in_effect: bool = ...
-) -> T: ...
-@overload
-def variable(
-    parse: Callable[[str], T], about: str, *, default: None, file: bool = ..., in_effect: bool = ...
+    parse: Parser[T], about: str, *, default: None, file: bool = ..., in_effect: bool = ...
 ) -> T | None: ...
 def variable(
-    parse: Callable[[str], Any],
+    parse: Parser[Any],
     about: str,
     *,
     default: Any = MISSING,
@@ -75,19 +74,12 @@ def variable(
 
     Without `default` it is required. With None it is optional, and the field may be None.
     """
-    required = default is MISSING
-    declaration = {
-        "parse": parse,
-        "about": about,
-        "default": None if required else default,
-        "required": required,
-        "file": file,
-        "in_effect": in_effect,
-    }
-    if required:
-        return field(metadata=declaration)
+    facts = {"parse": parse, "about": about, "file": file, "in_effect": in_effect}
+    if default is MISSING:
+        return field(metadata={**facts, "default": None, "required": True})
     return field(
-        default_factory=lambda: None if default is None else parse(default), metadata=declaration
+        default_factory=lambda: None if default is None else parse(default),
+        metadata={**facts, "default": default, "required": False},
     )
 
 

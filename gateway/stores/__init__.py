@@ -2,5 +2,3 @@
 
 from .local_idempotency_store import LocalIdempotencyStore
 from .local_rate_limiter import LocalRateLimiter
-
-__all__ = ["LocalIdempotencyStore", "LocalRateLimiter"]

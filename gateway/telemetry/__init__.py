@@ -1,46 +1,13 @@
 """The machinery of logs and metrics. Imports nothing else of the gateway."""
 
-from .access import AccessLog, as_event, as_json, caller_ids
-from .bundle import Telemetry
+from .access import AccessLog, Telemetry, as_event, as_json, caller_ids
 from .declaration import DeclaredMetrics, counter, families, gauge, histogram
 from .exposition import Exposition
 from .family import OTHER, UNMATCHED, Family, Kind
-from .instruments import Counter, Gauge, Histogram
+from .instruments import Counter, Histogram
 from .logs import ServerLine, build_logger
 from .metrics_server import metrics_at
 from .request_context import RequestContext, UpstreamCall, current_request_id, note_call
 from .sampling import sampling
 from .shared_metrics import SharedMetrics
 from .sink import Sink, Stream
-
-__all__ = [
-    "OTHER",
-    "UNMATCHED",
-    "AccessLog",
-    "Counter",
-    "DeclaredMetrics",
-    "Exposition",
-    "Family",
-    "Gauge",
-    "Histogram",
-    "Kind",
-    "RequestContext",
-    "ServerLine",
-    "SharedMetrics",
-    "Sink",
-    "Stream",
-    "Telemetry",
-    "UpstreamCall",
-    "as_event",
-    "as_json",
-    "build_logger",
-    "caller_ids",
-    "counter",
-    "current_request_id",
-    "families",
-    "gauge",
-    "histogram",
-    "metrics_at",
-    "note_call",
-    "sampling",
-]

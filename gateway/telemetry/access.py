@@ -1,4 +1,4 @@
-"""The access log: one line per request.
+"""The access log, one line per request, and the logs of a worker.
 
 It is by far the most frequent line. Its JSON is encoded directly, in a microsecond; structlog's
 processors would take twelve.
@@ -17,7 +17,6 @@ from .request_context import UpstreamCall
 from .sink import Stream
 
 _CALLERS = 10_000
-_DIGEST = 8
 _FOR_PEOPLE = (
     *("milliseconds", "cache", "upstream_code", "caller", "request_id", "upstream_request_id"),
     "trace_id",
@@ -42,23 +41,16 @@ class _Line(Struct, kw_only=True, gc=False, omit_defaults=True):
     trace_id: str | None = None
 
 
-class AccessLog:
+class AccessLog(Struct, frozen=True):
     """A log that passes each line to `emit`.
 
     `caller_id` returns the log's name of a user, `trace_id` the id of the current trace; None
     leaves the field out.
     """
 
-    def __init__(
-        self,
-        emit: Callable[[_Line], object],
-        *,
-        caller_id: Callable[[str], str | None],
-        trace_id: Callable[[], str | None] = lambda: None,
-    ) -> None:
-        self._emit = emit
-        self._caller_id = caller_id
-        self._trace_id = trace_id
+    emit: Callable[[_Line], object]
+    caller_id: Callable[[str], str | None]
+    trace_id: Callable[[], str | None] = lambda: None
 
     def write(  # the fields of a line
         self,
@@ -88,14 +80,25 @@ class AccessLog:
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
-            caller=None if user_id is None else self._caller_id(user_id),
+            caller=None if user_id is None else self.caller_id(user_id),
             cache=cache,
             upstream_calls=len(calls),
             upstream_code=last.code,
             upstream_request_id=last.request_id,
-            trace_id=self._trace_id(),
+            trace_id=self.trace_id(),
         )
-        self._emit(line)
+        self.emit(line)
+
+
+class Telemetry(Struct, frozen=True):
+    """The `log` of events and the `access_log`, None where it is off.
+
+    `close` ends both, after the last line.
+    """
+
+    log: FilteringBoundLogger
+    access_log: AccessLog | None
+    close: Callable[[], None] = lambda: None
 
 
 def as_json(stream: Stream) -> Callable[[_Line], None]:
@@ -128,6 +131,6 @@ def caller_ids(key: bytes) -> Callable[[str], str]:
 
     @lru_cache(_CALLERS)
     def caller_id(user_id: str) -> str:
-        return hashlib.blake2b(user_id.encode(), digest_size=_DIGEST, key=secret).hexdigest()
+        return hashlib.blake2b(user_id.encode(), digest_size=8, key=secret).hexdigest()
 
     return caller_id

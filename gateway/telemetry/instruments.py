@@ -14,7 +14,7 @@ class _Instrument:
 
     def __init__(self, shared: SharedMetrics, family: Family) -> None:
         self._numbers = shared.numbers
-        self._offsets = shared.offsets(family)
+        self._offsets = shared.offsets[family.name]
 
 
 class Counter(_Instrument):

@@ -46,22 +46,18 @@ class SharedMetrics:
 
     def __init__(self, families: Iterable[Family]) -> None:
         self.families = tuple(families)
-        self._offsets: dict[str, Offsets] = {}
+        self.offsets: dict[str, Offsets] = {}  # by the family's name
         size = _PID + 1
         for family in self.families:
-            self._offsets[family.name] = Offsets(family, size)
+            self.offsets[family.name] = Offsets(family, size)
             size += len(family.series) * family.width
         self.numbers: Numbers = RawArray(ctypes.c_double, size)
-
-    def offsets(self, family: Family) -> Offsets:
-        """Return the offset of each series of a family."""
-        return self._offsets[family.name]
 
     def series(self, family: Family) -> dict[tuple[str, ...], tuple[float, ...]]:
         """Return the current numbers of each series."""
         return {
             labels: tuple(self.numbers[offset : offset + family.width])
-            for labels, offset in self.offsets(family).items()
+            for labels, offset in self.offsets[family.name].items()
         }
 
     def begin(self) -> bool:
@@ -69,7 +65,7 @@ class SharedMetrics:
         before = self.numbers[_PID]
         for family in self.families:
             if family.kind is Kind.GAUGE:
-                for offset in self.offsets(family).values():
+                for offset in self.offsets[family.name].values():
                     self.numbers[offset] = 0
         self.numbers[_PID] = os.getpid()
         return before != 0

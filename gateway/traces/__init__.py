@@ -13,5 +13,3 @@
 
 from .requested import traces_requested
 from .tracing import NO_TRACES, Tracing, tracing_for
-
-__all__ = ["NO_TRACES", "Tracing", "traces_requested", "tracing_for"]

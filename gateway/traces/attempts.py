@@ -17,13 +17,11 @@ from .failure import fail
 _PORTS = MappingProxyType({"http": 80, "https": 443})
 _REFUSED = 400
 
-Attributes = dict[str, str | int]
-
 
 def with_span(tracer: Tracer, base_url: str, send: Send) -> Send:
     """Return `send` with a span around each attempt; `base_url` has no path."""
     base = httpx.URL(base_url)
-    server: Attributes = {
+    server: dict[str, str | int] = {
         "server.address": base.host,
         "server.port": base.port or _PORTS[base.scheme],
     }

@@ -20,43 +20,35 @@ _PAUSE, _PAUSES = 0.01, 200
 """The wait for the last spans: seconds, and how often."""
 
 
-class Exporting:
-    """`app`; while it runs, the processor that `begin` returns exports the spans of `provider`."""
+def exporting(
+    app: ASGIApp, provider: TracerProvider, begin: Callable[[], SpanProcessor], reports: Reports
+) -> ASGIApp:
+    """Return `app`; while it runs, the processor of `begin` exports the spans of `provider`."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        provider: TracerProvider,
-        begin: Callable[[], SpanProcessor],
-        reports: Reports,
-    ) -> None:
-        self._app = app
-        self._provider = provider
-        self._begin = begin
-        self._reports = reports
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != _LIFESPAN:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
 
         async def finishing(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown."):
-                await self._finish()
+                await _finish(provider)
             await send(message)
 
-        self._reports.begin()
-        self._provider.add_span_processor(self._begin())
+        reports.begin()
+        provider.add_span_processor(begin())
         try:
-            await self._app(scope, receive, finishing)
+            await app(scope, receive, finishing)
         finally:
-            self._reports.end()
+            reports.end()
 
-    async def _finish(self) -> None:
-        thread = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
-        thread.start()
-        for _ in range(_PAUSES):
-            if not thread.is_alive():
-                return
-            await asyncio.sleep(_PAUSE)
+    return application
+
+
+async def _finish(provider: TracerProvider) -> None:
+    thread = threading.Thread(target=provider.shutdown, name="last-spans", daemon=True)
+    thread.start()
+    for _ in range(_PAUSES):
+        if not thread.is_alive():
+            return
+        await asyncio.sleep(_PAUSE)

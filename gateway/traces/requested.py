@@ -16,40 +16,32 @@ _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _BATCH, _QUEUE = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"
 _DEFAULT_SIZES = MappingProxyType({_BATCH: 512, _QUEUE: 2048})
 
-_COUNT = re.compile("0*[1-9][0-9]{0,9}"), "must be a positive whole number"
+_COUNT = "0*[1-9][0-9]{0,9}", "must be a positive whole number"
 _RULES = MappingProxyType(
     {
-        _EXPORTER: (re.compile("otlp"), "must be otlp or none"),
-        _ENDPOINT: (re.compile(r"https?://[^/\s]\S*"), "must be an http:// or https:// URL"),
+        _EXPORTER: ("otlp", "must be otlp or none"),
+        _ENDPOINT: (r"https?://[^/\s]\S*", "must be an http:// or https:// URL"),
         "OTEL_EXPORTER_OTLP_PROTOCOL": (
-            re.compile("http/protobuf"),
+            "http/protobuf",
             "must be http/protobuf, which is the default",
         ),
         "OTEL_EXPORTER_OTLP_HEADERS": (
-            re.compile("([^=,]+=[^,]*,?)*"),
+            "([^=,]+=[^,]*,?)*",
             "must be name=value pairs, separated by commas",
         ),
-        "OTEL_EXPORTER_OTLP_COMPRESSION": (
-            re.compile("none|gzip|deflate"),
-            "must be none, gzip or deflate",
-        ),
-        "OTEL_EXPORTER_OTLP_TIMEOUT": (
-            re.compile(r"[0-9]+(\.[0-9]+)?"),
-            "must be a number of seconds",
-        ),
+        "OTEL_EXPORTER_OTLP_COMPRESSION": ("none|gzip|deflate", "must be none, gzip or deflate"),
+        "OTEL_EXPORTER_OTLP_TIMEOUT": (r"[0-9]+(\.[0-9]+)?", "must be a number of seconds"),
         "OTEL_TRACES_SAMPLER": (
-            re.compile("(parentbased_)?(always_on|always_off|traceidratio)"),
+            "(parentbased_)?(always_on|always_off|traceidratio)",
             "must be always_on, always_off or traceidratio, or one of them after parentbased_",
         ),
-        "OTEL_TRACES_SAMPLER_ARG": (
-            re.compile(r"0|1|0?\.[0-9]+|[01]\.0*"),
-            "must be a number from 0 to 1",
-        ),
+        "OTEL_TRACES_SAMPLER_ARG": (r"0|1|0?\.[0-9]+|[01]\.0*", "must be a number from 0 to 1"),
         _BATCH: _COUNT,
         _QUEUE: _COUNT,
         "OTEL_BSP_SCHEDULE_DELAY": _COUNT,
     }
 )
+"""For each variable the form of its value, a regular expression, and the rule in words."""
 
 
 def traces_requested(environ: Mapping[str, str]) -> str | None:
@@ -71,7 +63,7 @@ def traces_requested(environ: Mapping[str, str]) -> str | None:
 def _problems(given: Mapping[str, str]) -> Iterator[Problem]:
     for general, (pattern, rule) in _RULES.items():
         name = _own(general) if _own(general) in given else general
-        if name in given and not pattern.fullmatch(given[name]):
+        if name in given and not re.fullmatch(pattern, given[name]):
             yield Problem(name, rule)
 
 

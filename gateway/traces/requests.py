@@ -12,6 +12,7 @@ Source of names: OpenTelemetry's semantic conventions for HTTP, stable since 1.2
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPMethod
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -19,12 +20,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from gateway.edge import PROBES
+
 from .failure import fail
 
-_PROBES = frozenset({"/healthz", "/readyz"})
-_METHODS = frozenset(
-    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
-)
+_METHODS = frozenset(HTTPMethod)
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]{0,64}){1,4}")
 _HOST = re.compile(rb"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _AGENT = 256
@@ -32,49 +32,46 @@ _W3C = TraceContextTextMapPropagator()
 _ERRORS = 500
 
 
-class RequestSpans:
-    """`app` with a span around each request; clients' traces are `continued` or not."""
+def with_request_spans(app: ASGIApp, tracer: Tracer, *, continued: bool) -> ASGIApp:
+    """Return `app` with a span around each request; clients' traces are `continued` or not."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, *, continued: bool) -> None:
-        self._app = app
-        self._tracer = tracer
-        self._continued = continued
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        if scope["type"] != ScopeType.HTTP or scope["path"] in _PROBES:
-            await self._app(scope, receive, send)
+    async def spanned(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["path"] in PROBES:
+            await app(scope, receive, send)
             return
         name = scope["method"] if scope["method"] in _METHODS else "HTTP"
-        parent = parent_in(scope["headers"]) if self._continued else Context()
-        span = self._tracer.start_span(name, parent, SpanKind.SERVER)
+        parent = parent_in(scope["headers"]) if continued else Context()
+        span = tracer.start_span(name, parent, SpanKind.SERVER)
         with use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
             if span.is_recording():
                 span.set_attributes(_described(scope))  # no sampler in use reads attributes
-                await self._recorded(span, name, scope, receive, send)
+                await _recorded(app, span, name, scope, receive, send)
             else:
-                await self._app(scope, receive, send)
+                await app(scope, receive, send)
 
-    async def _recorded(
-        self, span: Span, name: str, scope: HTTPScope, receive: Receive, send: Send
-    ) -> None:
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _note(span, message["status"], message["headers"])
-            await send(message)
+    return spanned
 
-        try:
-            await self._app(scope, receive, noting)
-        except Exception as error:
-            fail(span, type(error).__name__)
-            raise
-        finally:
-            route = scope.get("path_template")
-            if route:
-                span.update_name(f"{name} {route}")
-                span.set_attribute("http.route", route)
+
+async def _recorded(
+    app: ASGIApp, span: Span, name: str, scope: HTTPScope, receive: Receive, send: Send
+) -> None:
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            _note(span, message["status"], message["headers"])
+        await send(message)
+
+    try:
+        await app(scope, receive, noting)
+    except Exception as error:
+        fail(span, type(error).__name__)
+        raise
+    finally:
+        route = scope.get("path_template")
+        if route:
+            span.update_name(f"{name} {route}")
+            span.set_attribute("http.route", route)
 
 
 def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:

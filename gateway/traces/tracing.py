@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from litestar.types import ASGIApp
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.rooms import LookupResult, RoomCache
@@ -11,36 +12,29 @@ from gateway.upstream import Send
 
 from .requested import traces_requested
 
-_INSTALL = "pip install 'live-room-gateway[otel]'"
+Report = Callable[[LookupResult], None]
 
 
-class Tracing:
-    """No traces: every seam stays as it is."""
+class Tracing(Struct, frozen=True):
+    """Functions that wrap the traced seams; by default each returns its seam as it is."""
 
     processors: tuple[Processor, ...] = ()
     """Log processors that add the trace id to an event."""
 
-    def trace_id(self) -> str | None:
-        """Return the trace id of the request being served, or None."""
-        return None
+    trace_id: Callable[[], str | None] = lambda: None
+    """Return the trace id of the request being served, or None."""
 
-    def application(self, app: ASGIApp, log: FilteringBoundLogger) -> ASGIApp:
-        """Return `app` with a span around each request; failed exports go to `log`."""
-        del log
-        return app
+    application: Callable[[ASGIApp, FilteringBoundLogger], ASGIApp] = lambda app, _log: app
+    """Put a span around each request; failed exports go to the log."""
 
-    def room_cache(self, cache: RoomCache) -> RoomCache:
-        """Return `cache` with a span around each lookup that memory cannot answer."""
-        return cache
+    room_cache: Callable[[RoomCache], RoomCache] = lambda cache: cache
+    """Put a span around each lookup that memory cannot answer."""
 
-    def lookups(self, report: Callable[[LookupResult], None]) -> Callable[[LookupResult], None]:
-        """Return `report` so that it also sets the result on the current span."""
-        return report
+    lookups: Callable[[Report], Report] = lambda report: report
+    """Have a report of lookups also set the result on the current span."""
 
-    def attempts(self, base_url: str, send: Send) -> Send:
-        """Return `send` with a span around each attempt at a call to `base_url`."""
-        del base_url
-        return send
+    attempts: Callable[[str, Send], Send] = lambda _base_url, send: send
+    """Put a span around each attempt at a call to a base URL."""
 
 
 NO_TRACES = Tracing()
@@ -55,8 +49,8 @@ def tracing_for(environ: Mapping[str, str]) -> Tracing:
     if asking is None:
         return NO_TRACES
     try:
-        from .sdk import OpenTelemetry  # noqa: PLC0415  # an extra, perhaps not installed
+        from .sdk import from_environment  # noqa: PLC0415  # an extra, perhaps not installed
     except ImportError as error:
-        rule = f"asks for traces, which need an extra: {_INSTALL}"
+        rule = "asks for traces, which need an extra: pip install 'live-room-gateway[otel]'"
         raise SettingsError(Problem(asking, rule)) from error
-    return OpenTelemetry.from_environment(environ)
+    return from_environment(environ)

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import app
 from gateway.edge.answers import Answer
+from gateway.edge.fast_path import FastPath
 from gateway.edge.front import Front
 from gateway.identity import ClaimRules, mint
 from gateway.metrics import Metrics
@@ -57,9 +58,10 @@ class World:
         front = app.build(load(environ), telemetry, Metrics(), transport=transport)
         assert isinstance(front, Front)
         self._front = front
-        self._fast_path = front._fast_path  # noqa: SLF001  # the one door between the two ways
-        limits = vars(vars(self._fast_path)["_limits"])
-        limiters = [each.limiter for each in (*limits["_by_method"].values(), limits["_failures"])]
+        assert isinstance(front.fast_path, FastPath)
+        self._fast_path = front.fast_path  # the one door between the two ways
+        limits = vars(self._fast_path.limits)
+        limiters = [limits["_failed_auth"], *(each for _, each in limits["_by_method"].values())]
         self._limiters = [each for each in limiters if isinstance(each, LocalRateLimiter)]
         self.answered_fast = 0
         self.tokens = {user: self._token(user) for user in ("alice", "bob")}
@@ -69,7 +71,7 @@ class World:
 
     async def ask(self, request: dict[str, Any], *, fast: bool) -> tuple[int, Any, bytes]:
         """Return status, headers and body of the answer."""
-        self._front._fast_path = self._counted if fast else nothing  # noqa: SLF001  # see above
+        self._front.fast_path = self._counted if fast else nothing
         for limiter in self._limiters:
             limiter._full_at.clear()  # noqa: SLF001  # both ways count; each is asked as the first
         return await answer_to(self._front, request)

@@ -96,7 +96,7 @@ def application() -> Litestar:
         new_id=str,
         recorder=cast("Recorder", object()),
     )
-    return cast("Litestar", front._app)  # noqa: SLF001  # the one way to the real routes
+    return cast("Litestar", front.app)  # the one way to the real routes
 
 
 def test_the_committed_document_is_the_generated_one() -> None:

@@ -1,5 +1,6 @@
-"""The runner for outside vectors, as the real process that an outsider starts."""
+"""The runner for outside vectors: in this process, and where that matters as one of its own."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.identity.verify import main
 from tests.commands import CRASH, environment
 from tests.identity.published import SECRET, Jwk, as_set, jwk_of, text_of
 
@@ -28,7 +31,7 @@ SIGNATURE = "reject signature does not match"
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
-    """Return what runs the runner with a key, or its file's bytes, and some lines."""
+    """Return a function that judges lines by a key, or by the bytes of a key's file."""
 
     def judged(key: Jwk | bytes, *lines: str | bytes) -> Sequence[str]:
         file = tmp_path / "key.json"
@@ -36,15 +39,27 @@ def judge(tmp_path: Path) -> Judge:
         sent = b"".join(
             (each if isinstance(each, bytes) else each.encode()) + b"\n" for each in lines
         )
-        done = run(str(file), sent)
-        assert (done.returncode, done.stderr) == (0, b"")
-        return done.stdout.decode("ascii").splitlines()
+        return judged_here(file, sent).decode("ascii").splitlines()
 
     return judged
 
 
+def judged_here(file: Path, sent: bytes) -> bytes:
+    """Run the runner in this process; return its verdicts. It must not print errors."""
+    given, said, errors = (io.TextIOWrapper(io.BytesIO(each)) for each in (sent, b"", b""))
+    with (
+        patch.object(sys, "argv", ["verify", "--jwk", str(file)]),
+        patch.multiple(sys, stdin=given, stdout=said, stderr=errors),
+    ):
+        main()
+    errors.flush()
+    assert errors.buffer.getvalue() == b""
+    said.flush()
+    return bytes(said.buffer.getvalue())
+
+
 def run(file: str, sent: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Run it to its end; it must not crash."""
+    """Run it as a process to its end; it must not crash."""
     done = subprocess.run(  # noqa: S603  # our own command
         [*RUNNER, file], env=environment(), input=sent, capture_output=True, timeout=60, check=False
     )
@@ -100,13 +115,13 @@ def test_confused_key(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 def test_bad_key(
     judge: Judge, jwks: Jwks, sign: Sign, changes: Mapping[str, Any], reason: str
 ) -> None:
-    """With a key that cannot be used every line is rejected for that, the well signed too."""
+    """A key that cannot be used rejects every line, a well signed one too."""
     good = sign("ES256", {"alg": "ES256"}, {})
     assert judge({**jwks["ES256"], **changes}, good, "", "x") == [f"reject {reason}"] * 3
 
 
 def test_weak_key(judge: Judge) -> None:
-    """So it is with one that is too weak, RSA or secret."""
+    """An RSA key or a secret that is too weak rejects every line."""
     short = jwk_of(rsa.generate_private_key(65537, 1024), "RS256")  # noqa: S505  # weak on purpose
     [verdict] = judge(short, "x")
     assert verdict.startswith("reject The RSA key is too short")
@@ -129,14 +144,14 @@ def test_file_that_is_no_key(judge: Judge, text: bytes, reason: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there ends it with 2 and a line that says so, nothing on the output."""
+    """A missing file ends the process with 2, a line on standard error and no output."""
     done = run(str(tmp_path / "none.json"), b"x\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"No such file" in done.stderr
 
 
 def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """Of a set the key is taken that `kid` names, any for a token without one."""
+    """`kid` chooses the key of a set, and a token without one is tried with any."""
     keys = as_set(
         {**jwks["RS256"], "kid": "a"}, {**jwks["ES256"], "kid": "b"}, {**SECRET, "kid": "c"}
     )
@@ -151,7 +166,7 @@ def test_set(judge: Judge, jwks: Jwks, sign: Sign) -> None:
 
 
 def test_set_of_secrets(judge: Judge, signing_keys: Mapping[str, Any], sign: Sign) -> None:
-    """Secrets by themselves may be in a set; one `kid` for two of them names neither."""
+    """A set may have secrets alone, and a `kid` that two of them share names neither."""
     ours = {**SECRET, "k": text_of(signing_keys["HS256"])}
     token = sign("HS256", {"alg": "HS256", "kid": "a"}, {})
     assert judge(as_set({**ours, "kid": "a"}, {**SECRET, "kid": "b"}), token) == ["accept"]
@@ -174,12 +189,12 @@ def test_last_line_without_an_end(jwks: Jwks, sign: Sign, tmp_path: Path) -> Non
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     good = sign("EdDSA", {"alg": "EdDSA"}, {}).encode()
-    assert run(str(file), good + b"\n" + good).stdout == b"accept\naccept\n"
-    assert run(str(file), b"").stdout == b""
+    assert judged_here(file, good + b"\n" + good) == b"accept\naccept\n"
+    assert judged_here(file, b"") == b""
 
 
 def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
-    """Who sends one token and waits is told, before the next is sent."""
+    """A token is answered before the next one is sent."""
     file = tmp_path / "key.json"
     file.write_text(json.dumps(jwks["EdDSA"]))
     with subprocess.Popen(  # noqa: S603  # our own command
@@ -190,7 +205,7 @@ def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
     ) as runner:
         assert runner.stdin is not None
         assert runner.stdout is not None
-        too_late = threading.Timer(20, runner.kill)
+        too_late = threading.Timer(60, runner.kill)
         too_late.start()
         for token, verdict in ((sign("EdDSA", {"alg": "EdDSA"}, {}), "accept"), ("", COMPACT)):
             runner.stdin.write(token.encode() + b"\n")
@@ -200,10 +215,10 @@ def test_answers_at_once(jwks: Jwks, sign: Sign, tmp_path: Path) -> None:
 
 
 def test_many_lines(judge: Judge, jwks: Jwks, sign: Sign) -> None:
-    """100,000 lines, a tenth of them to be verified, are a matter of seconds."""
+    """100,000 lines, a tenth of them to be verified, take less than 30 s of processor time."""
     good = sign("RS256", {"alg": "RS256"}, {})
-    started = time.monotonic()
+    started = time.process_time()
     verdicts = judge(jwks["RS256"], *[good, *["x.y.z"] * 9] * 10_000)
     assert verdicts.count("accept") == 10_000
     assert len(verdicts) == 100_000
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30

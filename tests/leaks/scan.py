@@ -1,4 +1,4 @@
-"""S1 and S2: all that the gateway says and shows is scanned for canaries in every encoding.
+"""Scans all output of the gateway for canaries in every encoding.
 
 Canaries are AK, SK, signatures, `push_url`, tokens and their secrets; in every channel a planted
 leak must be found by the same scan.

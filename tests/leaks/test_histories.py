@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests import clients
 from tests.conftest import SCOPES, running_sandbox
 from tests.live.test_histories import ANCHORS, Histories
 
@@ -40,7 +41,7 @@ def test_push_url_reaches_its_anchor_only(dialect: Any) -> None:
     )
     with (
         running_sandbox(dialect, {"GATEWAY_JWT_COOKIE": COOKIE}) as sandbox,
-        httpx.Client(base_url=sandbox.url, trust_env=False) as client,
+        clients.client(sandbox.url) as client,
     ):
         for user in (*ANCHORS, "admin"):
             sandbox.vendor.register(user)

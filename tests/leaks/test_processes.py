@@ -1,4 +1,4 @@
-"""S1, S2: what the real commands print has no secret in it, crashes and bad settings included."""
+"""No real command prints a secret, in a crash or with bad settings either."""
 
 import asyncio
 import os
@@ -8,17 +8,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-import httpx
 import pytest
 
+from tests import clients, commands
 from tests.commands import GATEWAY, environment, free_port
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS
 from tests.leaks.scan import scan
 from tests.leaks.telltale import FAULTS, made_for, telltale, told_by
 from tests.live.fault_server import Exchange, Script, serving
-from tests.served import eventually, served
-
-pytestmark = pytest.mark.anyio
+from tests.served import served
+from tests.waiting import eventually
 
 CRASH = """
 import sys
@@ -33,16 +32,11 @@ app.build = checks.report = broken
 sys.argv[0] = "gateway"
 cli.main()
 """
+REQUEST = '"event":"request"'
 PRINT = """
 import os, sys
 print(os.environ["GATEWAY_SECRET_KEY"], file=sys.{stream})
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the upstreams here run on."""
-    return "asyncio"
 
 
 def run(*command: str, environ: Mapping[str, str] = KEYS) -> tuple[int, bytes]:
@@ -52,7 +46,7 @@ def run(*command: str, environ: Mapping[str, str] = KEYS) -> tuple[int, bytes]:
         env=environment(**environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     return done.returncode, done.stdout
@@ -68,16 +62,18 @@ def python(program: str, *arguments: str) -> tuple[int, bytes]:
     "command",
     [
         ["--help"],
-        ["serve", "--help"],
         ["openapi"],
+        ["dashboard"],
+        ["alerts"],
+        ["completion", "bash"],
         ["token", "alice"],
+        ["caller-id", "alice"],
         ["check", "--offline"],
-        ["check", "--offline", "--json"],
     ],
     ids=" ".join,
 )
 def test_commands_print_no_secret(command: list[str]) -> None:
-    """Whatever they print; `token` prints a token, and not what it is made with."""
+    """Each command prints something without a secret: `token` a token, and not its secret."""
     code, said = run(*GATEWAY, *command)
     assert (code, bool(said)) == (0, True)
     assert scan(said, CANARIES) == []
@@ -90,7 +86,7 @@ async def refusing(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize(("script", "expected"), [(telltale, 0), (refusing, 1)])
 async def test_check_prints_no_secret(script: Script, expected: int) -> None:
-    """Whatever the upstream says of the keys."""
+    """`check` prints no secret, even if the upstream repeats the keys."""
     async with serving(script) as server:
         environ = {**KEYS, "GATEWAY_UPSTREAM_URL": server.url}
         code, said = await asyncio.to_thread(run, *GATEWAY, "check", environ=environ)
@@ -115,15 +111,15 @@ MISPLACED = {
 
 @pytest.mark.parametrize("command", [["serve"], ["check", "--json"]], ids=" ".join)
 def test_bad_settings_are_not_quoted(command: list[str]) -> None:
-    """Not even where a secret stands in the wrong variable; each of these is named."""
-    code, said = run(*GATEWAY, *command, environ=MISPLACED)
+    """A secret in the wrong variable is not printed, and the variable is named."""
+    code, output, errors = commands.run(*command, environ=MISPLACED)
     assert code == 2
-    assert all(name.encode() in said for name, text in MISPLACED.items() if text)
-    assert scan(said, CANARIES) == []
+    assert all(name in output + errors for name, text in MISPLACED.items() if text)
+    assert scan((output + errors).encode(), CANARIES) == []
 
 
 async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole life at debug level, the abrupt end of a worker included."""
+    """A gateway at debug level prints no secret in its whole life, with the crash of a worker."""
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     environ = {name.removeprefix("GATEWAY_"): text for name, text in KEYS.items()}
     environ |= {"LOG_LEVEL": "debug", "ACCESS_LOG": "on"}
@@ -131,28 +127,26 @@ async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
         with served(server.url, descriptors=None, **environ) as gateway:
             for user in ("alice", "carol", "forged"):
                 headers = {"Authorization": f"Bearer {TOKENS[user]}"}
-                async with httpx.AsyncClient(
-                    base_url=gateway.url, headers=headers, trust_env=False
-                ) as client:
+                async with clients.async_client(gateway.url, headers) as client:
                     for path in ("alice_ok_1", "alice_READ_html", "bob_READ_no-HTTP"):
                         await client.get(f"/v1/rooms/{path}")
                     await client.post("/v1/rooms", json={"title": "alice_WRITE_storage"})
-            await asyncio.sleep(0.2)  # what a worker has not written yet goes with it
+            # Whatever a worker has not written yet is lost with it.
+            written = "".join(commands.until_printed(gateway.process, REQUEST) for _ in range(12))
             [worker] = gateway.workers()
             os.kill(worker, signal.SIGABRT)
             eventually(lambda: gateway.workers() not in ([worker], []))
             eventually(lambda: gateway.listeners() == 1)
-            gateway.process.terminate()
-            output, errors = gateway.process.communicate(timeout=20)
-    said = (output + errors).encode()
-    assert output.count('"event":"request"') == 12
+            gateway.process.send_signal(signal.SIGINT)
+            output, errors = gateway.process.communicate(timeout=60)
+    said = (written + output + errors).encode()
     assert "Fatal Python error: Aborted" in errors
     assert scan(said, CANARIES) == []
 
 
 @pytest.mark.parametrize("command", [["serve"], ["check", "--offline"]], ids=" ".join)
 def test_a_crash_prints_no_local_variables(command: list[str]) -> None:
-    """A bug amid secrets, in a worker that starts and in a command: where it was, and no more."""
+    """A bug prints its place and its error, and no local variable, in a worker or a command."""
     code, said = python(CRASH, *command)
     assert code == 1
     assert re.search(rb"in broken[^?]*ZeroDivisionError: 3", said)
@@ -161,6 +155,6 @@ def test_a_crash_prints_no_local_variables(command: list[str]) -> None:
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_what_is_printed_would_be_found(stream: str) -> None:
-    """Positive control: a secret on either stream."""
+    """A secret on either stream is found, as a positive control."""
     _, said = python(PRINT.format(stream=stream))
     assert scan(said, CANARIES)

@@ -66,7 +66,7 @@ def test_it_finds_the_ends_of_a_secret(
 
 @given(st.binary(max_size=4000))
 def test_it_finds_nothing_in_noise(noise: bytes) -> None:
-    """Whatever is random has no canary in it, nor has an encoding of that."""
+    """Random bytes have no canary in them, and no encoding of one."""
     for said in (noise, base64.b64encode(noise), noise.hex().encode(), repr(noise).encode()):
         assert scan(said, CANARIES) == []
 

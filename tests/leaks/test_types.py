@@ -1,10 +1,12 @@
-"""The outgoing guard by its types: nothing that viewers are answered with can hold a `push_url`."""
+"""The types of answers to viewers cannot hold a `push_url`."""
 
+import ast
+import inspect
 import re
-import subprocess
-import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import msgspec.inspect
@@ -23,67 +25,35 @@ from gateway.rooms import (
 from gateway.secret import Secret
 from gateway.stores.local_idempotency_store import _Record
 from tests.commands import ROOT
-
-PROGRAM = """
-from gateway.edge.answers import batch, encode_room, found
-from gateway.rooms import (
-    AnchorRoom, Batch, CachedRoom, Caller, Created, Creation, EncodedRoom, LookupResult,
-    RoomService, ViewerRoom,
-)
-
-async def good(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
-    seen = CachedRoom(encode_room(room.for_viewers()), LookupResult.HIT, 1)
-    found(seen, None)
-    found(await rooms.get(alice, "1"), None)
-    batch(Batch([seen], [], []))
-    Created(room.for_viewers())
-    Creation(room)
-    room.push_url.reveal()
-
-async def bad(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService) -> None:
-    encode_room(room)                                       # arg-type
-    CachedRoom(room, LookupResult.HIT, 1)                   # arg-type
-    EncodedRoom("alice", room.push_url, b"")                # arg-type
-    EncodedRoom("alice", b"", b"", push_url=room.push_url)  # call-arg
-    Batch([room], [], [])                                   # list-item
-    Batch([], [room.push_url], [])                          # list-item
-    batch(Batch((await rooms.get_batch(["1"])).found + [room], [], []))  # operator
-    Created(room)                                           # arg-type
-    as_viewer: ViewerRoom = room                            # assignment
-    viewer.push_url                                         # attr-defined
-    seen.push_url                                           # attr-defined
-    seen.room.push_url                                      # attr-defined
-    (await rooms.get_batch(["1"])).found[0].room.push_url  # attr-defined
-    ViewerRoom(push_url=room.push_url)                      # call-arg
-    room.push_url + ""                                      # operator
-    b"".join([room.push_url])                               # list-item
-    "".join([room.push_url])                                # list-item
-    room.push_url.encode()                                  # attr-defined
-"""
-"""What passes mypy, and what does not, for the reason behind it."""
+from tests.leaks import outgoing_types
 
 VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, _Entry, _Record]
-"""What viewers are answered with, and what is kept."""
+"""The types of answers to viewers, and of everything that is kept."""
 
 PLAIN = (str, bytes, int, float, bool, type(None))
 
 
-def test_the_types_keep_it_out(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """No way to put the anchor's shape where a viewer's belongs passes mypy; the right way does."""
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    cache = pytestconfig.cache.mkdir("mypy")
-    run = [sys.executable, "-m", "mypy", "--cache-dir", str(cache), str(program)]
-    done = subprocess.run(  # noqa: S603  # our own
-        run, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    told = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]$", done.stdout, re.MULTILINE)
-    expected = {
-        str(number): line.rpartition("# ")[2]
-        for number, line in enumerate(PROGRAM.splitlines(), start=1)
-        if "  # " in line
-    }
-    assert dict(told) == expected, done.stdout + done.stderr
+def lines_of(function: object) -> list[str]:
+    """Return the lines of a function in the file of mypy's errors, below its docstring."""
+    lines, _ = inspect.getsourcelines(function)  # type: ignore[arg-type]  # a function
+    [body] = [
+        each.body
+        for each in ast.parse(dedent("".join(lines))).body
+        if isinstance(each, ast.AsyncFunctionDef)
+    ]
+    return [lines[each.lineno - 1] for each in body[1:]]
+
+
+def test_mypy_tells_right_from_wrong() -> None:
+    """The run of mypy sees the file, which with one suppressed error in each wrong line alone."""
+    settings = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["tool"]["mypy"]
+    name = Path(outgoing_types.__file__).relative_to(ROOT).as_posix()
+    assert settings["strict"]  # unused suppressions are errors
+    assert name.split("/")[0] in settings["files"]
+    assert not [each for each in settings["exclude"] if re.search(each, name)]
+    assert all(line.count("# type: ignore[") == 1 for line in lines_of(outgoing_types.wrong))
+    assert not [line for line in lines_of(outgoing_types.right) if "ignore" in line]
+    assert inspect.getsource(outgoing_types).count("ignore[") == len(lines_of(outgoing_types.wrong))
 
 
 def reachable(kind: Any) -> Iterator[Any]:
@@ -105,7 +75,7 @@ def reachable(kind: Any) -> Iterator[Any]:
 
 
 def could_hold_it(kind: Any) -> bool:
-    """Whether an `AnchorRoom`, a Secret, or what may be anything can be reached from a type."""
+    """Return True if an `AnchorRoom`, a Secret or an untyped value can be reached from a type."""
     found = list(reachable(kind))
     return any(
         isinstance(each, msgspec.inspect.AnyType | msgspec.inspect.RawType)
@@ -116,7 +86,7 @@ def could_hold_it(kind: Any) -> bool:
 
 @pytest.mark.parametrize("kind", VIEWERS, ids=str)
 def test_no_type_for_viewers_could_hold_it(kind: Any) -> None:
-    """By every field of every Struct inside, nor is any of them called so."""
+    """No field of any Struct inside a viewer's type can hold or is named after a push URL."""
     assert not could_hold_it(kind)
     structs = [each for each in reachable(kind) if isinstance(each, msgspec.inspect.StructType)]
     assert structs
@@ -125,5 +95,5 @@ def test_no_type_for_viewers_could_hold_it(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [AnchorRoom, FreshRoom, list[Any], dict[str, Secret]])
 def test_others_could(kind: Any) -> None:
-    """The walk finds it where it is."""
+    """The walk finds a type that can hold it, as a positive control."""
     assert could_hold_it(kind)

@@ -52,19 +52,19 @@ def test_no_error_shows_a_secret(kind: str) -> None:
 
 @dataclasses.dataclass
 class Data:
-    """As settings would be with a plain text in them."""
+    """Settings with a plain text instead of a secret."""
 
     field: str
 
 
 class Structure(msgspec.Struct):
-    """As a room would be."""
+    """A room with a plain text instead of a secret."""
 
     field: str
 
 
 class Plain:
-    """As anything would be that prints itself."""
+    """A value that prints all of itself."""
 
     def __init__(self, field: str) -> None:
         self.field = field
@@ -91,6 +91,6 @@ IN_CODE = {"a client", "an anchor's answer"}
 
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_every_holder_holds_one(holder: str) -> None:
-    """What is tried has a secret inside, for those who look into it."""
+    """Every holder that is tried has a secret inside, where a look into it finds it."""
     said = "\n".join(texts_in(HOLDERS[holder]())).encode(errors="surrogatepass")
     assert bool(scan(said, CANARIES)) is (holder not in NOT_INSIDE | IN_CODE)

@@ -35,7 +35,7 @@ from gateway.telemetry import (
     caller_ids,
 )
 from gateway.traces import Tracing
-from gateway.traces.sdk import OpenTelemetry
+from gateway.traces.sdk import open_telemetry
 from gateway.upstream import Transport
 from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
@@ -61,7 +61,7 @@ _PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @dataclass
 class Heard:
-    """What was said, by channel; the codes of all problems; secrets that arose meanwhile."""
+    """All output by channel, the codes of all problems, and secrets that arose meanwhile."""
 
     said: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     codes: set[str] = field(default_factory=set)
@@ -143,7 +143,7 @@ class Both:
 
 @dataclass(frozen=True)
 class Scene:
-    """How gateways run: who hears them, and what else is put around each of them."""
+    """A record for several gateways, and a wrapper around each of them."""
 
     heard: Heard
     around: Callable[[Application], Application] = lambda app: app
@@ -197,7 +197,7 @@ class Scene:
         """Give traces, which are heard."""
         provider = TracerProvider(resource=Resource(dict(self.bound)), shutdown_on_exit=False)
         exporter = Exported(self.heard.said["traces"])
-        return OpenTelemetry(provider, lambda: SimpleSpanProcessor(exporter))
+        return open_telemetry(provider, lambda: SimpleSpanProcessor(exporter))
 
     @contextmanager
     def log(self) -> Iterator[FilteringBoundLogger]:

@@ -1,7 +1,6 @@
-"""Tokens that must be refused, for each row of the threats, signed as well as they can be.
+"""Tokens that must be refused, a row of them for each part of a token.
 
-What is wrong with a token is only what its row says: it is signed with the right key, unless the
-signature is the point, and all its claims are good, unless one of them is.
+A token is bad in its row alone. Else it has the right signature and good claims.
 """
 
 import hmac
@@ -18,7 +17,7 @@ from jwt.algorithms import get_default_algorithms
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 Row = tuple[str, str]
-"""Which threat, and a token."""
+"""The bad part of a token, and the token."""
 
 JSON_BOM = b"\xef\xbb\xbf"
 
@@ -71,58 +70,61 @@ def segment(part: object) -> str:
 
 
 def bad_headers(issuer: Issuer, elsewhere: str) -> Iterator[Row]:
-    """Return T1 to T6; `elsewhere` is a URL that nobody may be made to ask."""
+    """Return tokens with bad headers; `elsewhere` is a URL that must not be fetched."""
     good = issuer.with_header()
     header, payload, signature = good.split(".")
     for alg in ("none", "None", "nOnE", "", None, 0, ["none"], [issuer.algorithm]):
-        yield "T1", issuer.with_header(alg=alg)
-    yield "T1", f"{segment({'alg': 'none'})}.{payload}."
+        yield "algorithm", issuer.with_header(alg=alg)
+    yield "algorithm", f"{segment({'alg': 'none'})}.{payload}."
     jwk = get_default_algorithms()[issuer.algorithm].to_jwk(issuer.key.public_key())
     for secret in (issuer.public(Encoding.PEM), issuer.public(Encoding.DER), jwk.encode()):
         text = f"{segment({'alg': 'HS256'})}.{payload}"
-        yield "T2", f"{text}.{segment(hmac.digest(secret, text.encode(), 'sha256'))}"
+        yield "confused key", f"{text}.{segment(hmac.digest(secret, text.encode(), 'sha256'))}"
     for kid in ("../../etc/passwd", "' OR 1=1 --", "a\x00b", "k" * 7000, 7, None):
-        yield "T3", issuer.with_header(kid=kid)
+        yield "key id", issuer.with_header(kid=kid)
     for fetched in ({"jku": elsewhere}, {"x5u": elsewhere}, {"x5c": ["MIIB"]}):
-        yield "T4", issuer.with_header(**fetched)
-    yield "T4", issuer.with_header(jwk=json.loads(jwk))
-    yield "T5", issuer.with_header(crit=["exp"])
-    yield "T5", issuer.with_header(b64=False, crit=["b64"])
+        yield "key in the header", issuer.with_header(**fetched)
+    yield "key in the header", issuer.with_header(jwk=json.loads(jwk))
+    yield "crit", issuer.with_header(crit=["exp"])
+    yield "crit", issuer.with_header(b64=False, crit=["b64"])
     for changes in ({"typ": "dpop+jwt"}, {"typ": 1}, {"cty": "JWT"}, {"zip": "DEF"}, {"enc": "x"}):
-        yield "T6", issuer.with_header(**changes)
-    yield "T6", f"{good}.x"
-    yield "T6", f"{good}.x.y"
-    yield "T6", json.dumps({"protected": header, "payload": payload, "signature": signature})
+        yield "another kind", issuer.with_header(**changes)
+    yield "another kind", f"{good}.x"
+    yield "another kind", f"{good}.x.y"
+    yield (
+        "another kind",
+        json.dumps({"protected": header, "payload": payload, "signature": signature}),
+    )
 
 
 def bad_payloads(issuer: Issuer, now: float) -> Iterator[Row]:
-    """Return T7 to T12, for a gateway that asks for issuer, audience and `sub`."""
+    """Return tokens with bad claims, for a gateway that checks issuer, audience and `sub`."""
     for exp in (..., None, str(now + 60), now - 60, 1e300, 10**400, True):
-        yield "T7", issuer.with_claims(exp=exp)
+        yield "times", issuer.with_claims(exp=exp)
     for name in ("nbf", "iat"):
-        yield "T7", issuer.with_claims(**{name: now + 60})
+        yield "times", issuer.with_claims(**{name: now + 60})
     audience, issued_by = issuer.claims["aud"], issuer.claims["iss"]
     for aud in (..., [audience[:-1]], audience[:-1], {audience: 1}, [], [audience, 1]):
-        yield "T8", issuer.with_claims(aud=aud)
+        yield "issuer or audience", issuer.with_claims(aud=aud)
     for iss in (..., [issued_by], issued_by[:-1], issued_by + "/"):
-        yield "T8", issuer.with_claims(iss=iss)
+        yield "issuer or audience", issuer.with_claims(iss=iss)
     for sub in (..., "", "a\nb", "\ud800", 7, ["alice"], "a" * 65):
-        yield "T9", issuer.with_claims(sub=sub)
+        yield "subject", issuer.with_claims(sub=sub)
     text = json.dumps(issuer.claims)
     twice = text.replace("{", '{"sub": "bob", ')
     for payload in (text.encode("utf-16"), JSON_BOM + text.encode(), b"\xff", twice.encode()):
-        yield "T10", issuer.with_payload(payload)
-    yield "T11", issuer.with_claims(pad="x" * 7000)
+        yield "encoding", issuer.with_payload(payload)
+    yield "length", issuer.with_claims(pad="x" * 7000)
     for nested in (b"[" * 5000, b'{"a":' * 1000):
-        yield "T12", issuer.with_payload(nested)
+        yield "nesting", issuer.with_payload(nested)
 
 
 def bad_signatures(issuer: Issuer) -> Iterator[Row]:
-    """Return T14, and a signature of another key, over another text, and cut short."""
+    """Return tokens with bad signatures: of another key, over another text, or cut short."""
     text, _, signature = issuer.with_header().rpartition(".")
     zero, one = bytes(32), bytes(31) + b"\x01"
     for forged in (zero + zero, zero + one, one + zero, one + one, zero, b"\x00" * 256):
-        yield "T14", f"{text}.{segment(forged)}"
-    yield "T14", Issuer.of(issuer.algorithm, issuer.claims).with_header()
-    yield "T14", f"{text}.{issuer.with_claims(sub='bob').rpartition('.')[2]}"
-    yield "T14", f"{text}.{signature[:-4]}"
+        yield "signature", f"{text}.{segment(forged)}"
+    yield "signature", Issuer.of(issuer.algorithm, issuer.claims).with_header()
+    yield "signature", f"{text}.{issuer.with_claims(sub='bob').rpartition('.')[2]}"
+    yield "signature", f"{text}.{signature[:-4]}"

@@ -30,7 +30,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_PATIENCE = 20
+_PATIENCE = 60
 """Seconds in which a page must have reported."""
 
 _PAGE = """<!doctype html>

@@ -32,8 +32,8 @@ from tests.live.viewers import viewer_at
 CLIENTS = 32
 WORKERS = 2
 GOOD_READS, WITHIN = 100, 5.0
-ANSWERED = 10.0
-"""Seconds after which everyone must have got an answer."""
+ANSWERED = 60.0
+"""Seconds after which everyone must have an answer, on the slowest machine."""
 
 SETTINGS = {
     **KEYS,
@@ -48,8 +48,11 @@ SETTINGS = {
 }
 
 
-async def chaos(seconds: float, seed: int) -> Outcome:
-    """Run it all for so long; the gateway is a process, upstream and clients are in this loop."""
+async def chaos(seconds: float, seed: int, within: float = WITHIN) -> Outcome:
+    """Run it all for so long; the gateway is a process, upstream and clients are in this loop.
+
+    Afterwards all must be well `within` so many seconds.
+    """
     result, chance = Outcome(), random.Random(seed)  # noqa: S311  # the same chaos again
     weather = Weather(chance)
     with tempfile.TemporaryFile() as log:
@@ -61,14 +64,14 @@ async def chaos(seconds: float, seed: int) -> Outcome:
                 for client in clients:
                     everyone.create_task(keep_visiting(client, end))
             server.script = rooms
-            result.healed = await seconds_until_well(port)
+            result.healed = await seconds_until_well(port, within)
         if process.returncode != 0:
             result.broken.append(f"the gateway ended with {process.returncode}")
         result.broken += told_by_log(log)
     if max(weather.creates.values(), default=0) > 1:
         result.broken.append("a create was sent twice")
     if result.healed is None:
-        result.broken.append(f"{GOOD_READS} of {GOOD_READS} reads were not fine in {WITHIN:g} s")
+        result.broken.append(f"{GOOD_READS} of {GOOD_READS} reads were not fine in {within:g} s")
     return result
 
 
@@ -99,11 +102,11 @@ def _command_line(process: str) -> bytes:
     return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
-async def seconds_until_well(port: int) -> float | None:
+async def seconds_until_well(port: int, within: float) -> float | None:
     """Return how long it took until all of 100 reads at once were fine; None for too long."""
     began = time.monotonic()
     with suppress(TimeoutError):
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(within):
             for attempt in itertools.count():
                 reads = (read_one(port, f"good-{attempt}-{number}") for number in range(GOOD_READS))
                 if all(await asyncio.gather(*reads)):
@@ -112,7 +115,7 @@ async def seconds_until_well(port: int) -> float | None:
 
 
 async def read_one(port: int, live_id: str) -> bool:
-    """Whether a read on a new connection gives the room."""
+    """Return True if a read on a new connection gives the room."""
     try:
         async with viewer_at(port) as viewer:
             answer = await viewer.get(f"/v1/rooms/{live_id}")

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tests.waiting import LIMIT
+
 PUSH_URL = "rtmp://push.example.test/live/1?token=canary"
 ANCHOR = {"user_id": "alice", "im_userid": 0, "nick": "", "avatar": "", "extends": None}
 ROOM: dict[str, object] = {
@@ -217,7 +219,7 @@ class Held:
 
     async def arrived(self, count: int) -> None:
         """Wait until so many more requests are here."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             for _ in range(count):
                 await self._arrived.acquire()
 

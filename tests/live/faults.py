@@ -1,4 +1,4 @@
-"""Everything an upstream can do wrong, by the rows of the threats, and what clients are told of it.
+"""Every fault of an upstream, by kind, with the problem that its clients get.
 
 Where a reply is wrong in one point only, it is otherwise a good one about the right room: nothing
 but that point may be the reason that it is refused.
@@ -18,13 +18,13 @@ ASKED = "1"
 """The room that the replies here are about."""
 
 GOOD = enveloped(room(ASKED))
-HUGE = GOOD + b" " * 50_000_000
+HUGE = GOOD + b" " * 10_000_000
 WRITES = ("create", "stop", "delete")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What the upstream does, the codes that clients are told, and how often a read is attempted.
+    """A fault of the upstream, the problems that clients get, and the attempts at a read.
 
     `writes` are those that it is a fault for: a stop or a delete ignores what comes as data.
     `wait` is the Retry-After that a reader is told.
@@ -103,7 +103,7 @@ def ending(end: Callable[[Exchange], None], data: bytes = b"") -> Script:
 
 
 LENGTH = b"Content-Length: %d\r\n\r\n" % len(GOOD)
-SLOW = {  # U1: longer than anyone waits
+SLOW = {  # longer than any timeout
     "silence": silence,
     "dripped headers": dripping(HEAD + b"X-Filler: %s\r\n\r\n" % (b"x" * 1000)),
     "endless headers": dripping(b"X: y\r\n" * 1000, HEAD),
@@ -127,16 +127,16 @@ _BEGUN = {
     "in the chunks": CHUNKED + b"%x\r\n%s\r\n" % (len(GOOD), GOOD),
     "in a chunk": CHUNKED + b"%x\r\n%s" % (len(GOOD), GOOD[:-1]),
 }
-CUT_OFF = {  # U2
+CUT_OFF = {
     f"{how} {when}": ending(end, data)
     for how, end in _ENDS.items()
     for when, data in _BEGUN.items()
 }
 BOMB = gzip.compress(HUGE, mtime=0)
-LARGE = {  # U3
-    "50 MB": answering(reply(HUGE)),
-    "50 MB in a chunk": answering(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(HUGE), HUGE)),
-    "50 MB until close": answering(HEAD + b"\r\n" + HUGE, close=True),
+LARGE = {
+    "10 MB": answering(reply(HUGE)),
+    "10 MB in a chunk": answering(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(HUGE), HUGE)),
+    "10 MB until close": answering(HEAD + b"\r\n" + HUGE, close=True),
     "endless body": repeating(b" " * 65536, HEAD + b"\r\n" + GOOD),
     "endless chunks": repeating(b"10000\r\n%s\r\n" % (b" " * 65536), CHUNKED),
     "gzip bomb": answering(reply(BOMB, headers=GZIP)),
@@ -145,7 +145,7 @@ LARGE = {  # U3
 }
 
 ZIPPED = gzip.compress(GOOD, mtime=0)
-NO_HTTP = {  # U2: broken before there is a body
+NO_HTTP = {  # broken before there is a body
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
     "a body alone": GOOD,
     "bad status": b"HTTP/1.1 abc OK\r\n" + LENGTH + GOOD,
@@ -154,12 +154,12 @@ NO_HTTP = {  # U2: broken before there is a body
     "bad chunk size": CHUNKED + b"zz\r\n%s\r\n0\r\n\r\n" % GOOD,
     "a megabyte of headers": HEAD + b"X: y\r\n" * 170_000 + LENGTH + GOOD,
 }
-NO_GZIP = {  # U4
+NO_GZIP = {
     "bad gzip": reply(GOOD, headers=GZIP),
     "truncated gzip": reply(ZIPPED[:-8], headers=GZIP),
     "gzip with a wrong checksum": reply(ZIPPED[:-8] + bytes(8), headers=GZIP),
 }
-WRONG = {  # U4
+WRONG = {
     "html": reply(b"<html><body>code 0</body></html>", headers="Content-Type: text/html"),
     "an envelope as html": reply(GOOD, headers="Content-Type: text/html; charset=utf-8"),
     "an envelope as text": reply(GOOD, headers="Content-Type: text/plain; charset=utf-8"),
@@ -191,7 +191,7 @@ NO_ROOM: dict[str, object] = {
     "no anchor": {**room(ASKED), "anchor_info": None},
     "anchor as a number": {**room(ASKED), "anchor_info": {"user_id": 7}},
 }
-OTHER_ROOM: dict[str, object] = {  # U10
+OTHER_ROOM: dict[str, object] = {
     "another room": room("2"),
     "the id in other case": room("A"),
     "a longer id": room("11"),
@@ -204,7 +204,7 @@ def busy(status: int, headers: str = "", body: bytes = b"busy") -> bytes:
     return reply(body, status, f"Content-Type: text/plain\n{headers}")
 
 
-BUSY = {  # U6
+BUSY = {
     "429": flooded(busy(429), attempts=2),
     "429 now": flooded(busy(429, "Retry-After: 0"), attempts=2),
     "429 later than anyone waits": flooded(busy(429, "Retry-After: 30"), wait=30),
@@ -229,13 +229,13 @@ REFUSED = {
 }
 
 FAULTS = {
-    **{f"U2 {name}": cut(script) for name, script in CUT_OFF.items()},
-    **{f"U2 {name}": cut(answering(data, close=True)) for name, data in NO_HTTP.items()},
-    "U2 cut off without a length": garbage(UNTOLD),
-    **{f"U3 {name}": garbage(script) for name, script in LARGE.items()},
-    **{f"U4 {name}": cut(answering(data)) for name, data in NO_GZIP.items()},
-    **{f"U4 {name}": garbage(answering(data)) for name, data in WRONG.items()},
-    **{f"U4 {name}": no_room(data) for name, data in NO_ROOM.items()},
-    **{f"U4 {name}": fault for name, fault in REFUSED.items()},
-    **{f"U6 {name}": fault for name, fault in BUSY.items()},
+    **{f"cut: {name}": cut(script) for name, script in CUT_OFF.items()},
+    **{f"no HTTP: {name}": cut(answering(data, close=True)) for name, data in NO_HTTP.items()},
+    "cut off without a length": garbage(UNTOLD),
+    **{f"large: {name}": garbage(script) for name, script in LARGE.items()},
+    **{f"no gzip: {name}": cut(answering(data)) for name, data in NO_GZIP.items()},
+    **{f"wrong: {name}": garbage(answering(data)) for name, data in WRONG.items()},
+    **{f"no room: {name}": no_room(data) for name, data in NO_ROOM.items()},
+    **{f"refused: {name}": fault for name, fault in REFUSED.items()},
+    **{f"busy: {name}": fault for name, fault in BUSY.items()},
 }

@@ -1,4 +1,4 @@
-"""The real gateway in front of a misbehaving upstream, and what its clients may be told.
+"""The real gateway in front of a misbehaving upstream, and checks of its answers.
 
 Gateway, upstream and client share one event loop, so a test sees every task that is left over.
 """
@@ -22,14 +22,11 @@ from gateway.telemetry import SharedMetrics, families
 from gateway.traces import NO_TRACES, Tracing
 from tests.live.fault_server import PUSH_URL, Server, rooms
 
-TIMEOUT = 0.5
-"""Seconds, GATEWAY_UPSTREAM_TIMEOUT of these gateways."""
+IMPATIENT = {"UPSTREAM_TIMEOUT": "0.5"}
+"""Settings of a gateway whose upstream is about to exceed the timeout."""
 
-LATEST = TIMEOUT + 0.2 + 0.2
-"""Seconds until an answer: what is promised, and a bit because the machine may be busy.
-
-A second attempt after a timeout would still be seen: it ends after twice the timeout.
-"""
+LATEST = 5.0
+"""Seconds until an answer: far more than a busy machine takes, and less than any slow upstream."""
 
 KEYS = {
     "GATEWAY_ACCESS_KEY": "canary-access-key-7d1f",
@@ -39,7 +36,7 @@ KEYS = {
 SECRETS = (*KEYS.values(), PUSH_URL)
 
 QUIET = {
-    "GATEWAY_UPSTREAM_TIMEOUT": str(TIMEOUT),
+    "GATEWAY_UPSTREAM_TIMEOUT": "30",  # no busy machine exceeds it
     "GATEWAY_RATE_LIMIT_READS": "off",
     "GATEWAY_RATE_LIMIT_WRITES": "off",
     "GATEWAY_LOG_LEVEL": "debug",
@@ -66,7 +63,7 @@ ALICE, BOB = token("alice"), token("bob")
 class Gateway:
     """A running gateway on `port` of loopback, and a client of it.
 
-    `log` is what it logged, `block` what it counted.
+    `log` has its log, `block` its metrics.
     """
 
     port: int
@@ -75,7 +72,7 @@ class Gateway:
     block: SharedMetrics = field(default_factory=lambda: SharedMetrics(families(Metrics)))
 
     async def read(self, live_id: str, bearer: str = BOB) -> httpx.Response:
-        """Read a room, as a viewer if nothing else is said."""
+        """Read a room, as a viewer by default."""
         return await self.client.get(f"/v1/rooms/{live_id}", headers=_signed_in(bearer))
 
     async def read_batch(self, *live_ids: str) -> httpx.Response:
@@ -114,7 +111,7 @@ async def gateway_at(
     async with (
         listening(application, 0) as port,
         httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30, verify=_PLAIN_HTTP
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60, verify=_PLAIN_HTTP
         ) as client,
     ):
         yield Gateway(port, client, log, block)
@@ -122,7 +119,7 @@ async def gateway_at(
 
 
 def settings_for(upstream_url: str, **environ: str) -> Settings:
-    """Return settings with a short timeout; `environ` names further ones without their prefix."""
+    """Return settings of these gateways; `environ` has further ones without their prefix."""
     changes = {f"GATEWAY_{name}": value for name, value in environ.items()}
     return load({**KEYS, **QUIET, "GATEWAY_UPSTREAM_URL": upstream_url, **changes})
 

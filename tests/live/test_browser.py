@@ -1,14 +1,12 @@
-"""H11 in headless Chromium: what pages of an allowed and of foreign origins can see and do.
+"""CORS and cookies in headless Chromium: the rights of allowed and of foreign pages.
 
 A foreign page comes from another port, which is another origin but the same site, so that every
 cookie is sent from it, and from another host, which is another site.
 """
 
-import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,12 @@ import pytest
 from tests.live.browser import BLOCKED, CHROMIUM, Requests, browsing, sites
 from tests.live.fault_server import Server, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
+from tests.waiting import until
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
-        reason="needs Chromium: apt-get install chromium",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
+    reason="needs Chromium: apt-get install chromium",
+)
 
 ROOM = "/v1/rooms/1"
 STOP = f"{ROOM}/stop"
@@ -207,12 +203,3 @@ def assert_sees_nothing(seen: Any) -> None:
 def posts(answers: Counter[tuple[str, int]]) -> int:
     """Return how many of the answers are to a POST."""
     return sum(count for (method, _), count in answers.items() if method == "POST")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something is so, for a few seconds."""
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("what was waited for did not happen")

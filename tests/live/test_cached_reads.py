@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
+from tests import clients
 from tests.conftest import go_live, running_sandbox, signed_in
+from tests.waiting import LIMIT
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[httpx.Client]:
     """A client of that sandbox."""
-    with httpx.Client(base_url=box.url, trust_env=False) as client:
+    with clients.client(box.url) as client:
         yield client
 
 
@@ -39,14 +41,14 @@ def reads(box: Sandbox, live_id: str) -> int:
 
 
 def test_headers_of_a_viewers_room(client: httpx.Client, box: Sandbox) -> None:
-    """A miss, then hits whose `max-age` counts down, with one strong ETag; 304 for it."""
+    """A viewer gets a miss, then hits with a falling `max-age`, and a 304 for the ETag."""
     room, bob = room_of(client, box), signed_in(box, "bob")
     miss = client.get(f"/v1/rooms/{room}", headers=bob)
     hit = client.get(f"/v1/rooms/{room}", headers=bob)
     assert miss.headers["Cache-Status"] == "gateway; fwd=miss"
-    assert miss.headers["Cache-Control"] == "private, max-age=60"
+    ages = [each.headers["Cache-Control"].removeprefix("private, max-age=") for each in (miss, hit)]
+    assert 60 == int(ages[0]) > int(ages[1]) > 0
     assert hit.headers["Cache-Status"] == "gateway; hit"
-    assert hit.headers["Cache-Control"] == "private, max-age=59"
     for reply in (miss, hit):
         assert reply.headers["Vary"] == "Authorization"
         assert reply.headers["ETag"] == miss.headers["ETag"]
@@ -93,7 +95,7 @@ def test_a_stop_and_a_delete_are_seen_at_once(client: httpx.Client, box: Sandbox
 
 
 def test_batch(client: httpx.Client, box: Sandbox) -> None:
-    """Order kept, duplicates folded, unknown rooms named, viewer shape even for the anchor."""
+    """A batch keeps the order without duplicates, in viewer shape, and names unknown rooms."""
     rooms = [room_of(client, box) for _ in range(12)]
     asked = [*rooms[6:], "unknown", *rooms[:6], rooms[0]]
     reply = client.get("/v1/rooms", params={"id": asked}, headers=signed_in(box, "alice"))
@@ -107,7 +109,7 @@ def test_batch(client: httpx.Client, box: Sandbox) -> None:
 
 @pytest.mark.parametrize("ids", [[], ["a"] * 51, ["a", "b c"], ["x" * 65]])
 def test_bad_batches(client: httpx.Client, box: Sandbox, ids: list[str]) -> None:
-    """None, too many or ill-formed ids are refused by name, and never reach the vendor."""
+    """A batch without ids, or with too many or bad ones, never reaches the vendor."""
     before = len(box.vendor.calls)
     reply = client.get("/v1/rooms", params={"id": ids}, headers=signed_in(box, "bob"))
     assert (reply.status_code, reply.json()["code"]) == (400, "invalid_request")
@@ -116,17 +118,17 @@ def test_bad_batches(client: httpx.Client, box: Sandbox, ids: list[str]) -> None
 
 
 def test_stale_rooms_outlive_the_upstream() -> None:
-    """C6: with the upstream gone, viewers get the last room, the anchor and others an error."""
+    """Viewers get the last room when the upstream is gone, the anchor and others an error."""
     lifetimes = {
         "GATEWAY_CACHE_TTL": "0.05",
         "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
         "GATEWAY_CACHE_STALE_IF_ERROR": "60",
     }
-    with running_sandbox(environ=lifetimes) as box, httpx.Client(base_url=box.url) as client:
+    with running_sandbox(environ=lifetimes) as box, clients.client(box.url) as client:
         room, bob = room_of(client, box), signed_in(box, "bob")
         client.get(f"/v1/rooms/{room}", headers=bob)
         box.vendor.revoke_keys(box.settings.access_key.reveal())
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LIMIT
         while True:
             seen = client.get(f"/v1/rooms/{room}", headers=bob)
             if seen.headers["Cache-Status"] != "gateway; hit" or time.monotonic() > deadline:
@@ -141,17 +143,17 @@ def test_stale_rooms_outlive_the_upstream() -> None:
 
 
 def test_polling_costs_the_vendor_one_read_a_lifetime() -> None:
-    """40 users who poll 5 rooms: no room is read more often than its lifetime allows."""
-    ttl, seconds = 0.5, 2.0
+    """Forty polling users cost each room one read a lifetime."""
+    ttl, seconds = 0.2, 0.8
     with running_sandbox(environ={"GATEWAY_CACHE_TTL": str(ttl)}) as box:
-        with httpx.Client(base_url=box.url) as client:
+        with clients.client(box.url) as client:
             rooms = [room_of(client, box) for _ in range(5)]
         started = time.monotonic()
         polls = asyncio.run(poll(box, rooms, users=40, seconds=seconds))
         allowed = int((time.monotonic() - started) / ttl) + 1
         made = {room: reads(box, room) for room in rooms}
     assert set(polls) == {200}
-    assert polls[200] > 40 * len(rooms)
+    assert polls[200] >= 40 * len(rooms)
     assert all(1 <= count <= allowed for count in made.values()), (made, allowed)
 
 
@@ -167,7 +169,6 @@ async def poll(box: Sandbox, rooms: list[str], *, users: int, seconds: float) ->
                 reply = await client.get(f"/v1/rooms/{room}", headers=headers)
                 statuses[reply.status_code] += 1
 
-    limits = httpx.Limits(max_connections=users)
-    async with httpx.AsyncClient(base_url=box.url, limits=limits, timeout=30) as client:
+    async with clients.async_client(box.url) as client:
         await asyncio.gather(*(user(client, number) for number in range(users)))
     return statuses

@@ -1,26 +1,33 @@
-"""U13, C2: clients that go away take nothing with them: no place, no task, nobody else's read."""
+"""Clients that leave take nothing with them: no connection, no task, nobody else's read."""
 
 import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import CoroutineType
 
 import pytest
 
-from tests.live.fault_server import Exchange, enveloped, reply, room, rooms, serving, silence
-from tests.live.gateways import Gateway, gateway_at
+from tests.live.fault_server import (
+    Exchange,
+    Server,
+    enveloped,
+    reply,
+    room,
+    rooms,
+    serving,
+    silence,
+)
+from tests.live.gateways import IMPATIENT, Gateway, gateway_at
 from tests.live.viewers import viewer_at
-
-pytestmark = pytest.mark.anyio
+from tests.waiting import until
 
 POOL = 8
-SETTINGS = {"UPSTREAM_CONNECTIONS": str(POOL), "UPSTREAM_TIMEOUT": "3"}
-SECONDS = 2.0
-"""How long clients come and go; `chaos` does it for longer."""
+SETTINGS = {"UPSTREAM_CONNECTIONS": str(POOL)}
+ENOUGH = 300
+"""Calls upstream while clients come and go; `chaos` makes more."""
 
 LONGEST_VISIT = 0.03
 TESTS = str(Path(__file__).parents[1])
@@ -59,10 +66,10 @@ class Together:
         await rooms(exchange)
 
 
-async def come_and_go(gateway: Gateway, name: str) -> None:
-    """Ask for one room after another, and be gone at any moment of it."""
-    number, end = 0, asyncio.get_running_loop().time() + SECONDS
-    while asyncio.get_running_loop().time() < end:
+async def come_and_go(gateway: Gateway, name: str, server: Server) -> None:
+    """Ask for one room after another, and leave at any moment of it."""
+    number = 0
+    while len(server.received) < ENOUGH:
         async with viewer_at(gateway.port) as viewer:
             viewer.ask(f"/v1/rooms/{name}-{number}")
             if number % 5 == 0:
@@ -85,17 +92,8 @@ async def assert_all_fine(gateway: Gateway) -> None:
     assert [each.json().get("live_id", each.text) for each in good] == live_ids
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds, for a few seconds."""
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("what was waited for did not happen")
-
-
 async def test_clients_that_come_and_go() -> None:
-    """U13: at twice the pool; then 100 of 100 fine, every place free and no task left over."""
+    """Clients that leave, twice as many as connections, leave every connection free and no task."""
     slow = Slow()
     async with (
         serving(slow) as server,
@@ -103,12 +101,12 @@ async def test_clients_that_come_and_go() -> None:
     ):
         assert (await gateway.read("first")).status_code == 200
         before = tasks_of_the_gateway()
-        await asyncio.gather(*(come_and_go(gateway, f"c{number}") for number in range(2 * POOL)))
-        assert len(server.received) > 100
-        assert POOL // 2 < slow.most <= POOL
+        await asyncio.gather(
+            *(come_and_go(gateway, f"c{number}", server) for number in range(2 * POOL))
+        )
+        assert 1 < slow.most <= POOL
 
-        async with asyncio.timeout(5):
-            await assert_all_fine(gateway)
+        await assert_all_fine(gateway)
 
         server.script = Together(POOL)
         both = await asyncio.gather(*(gateway.read(f"both-{number}") for number in range(POOL)))
@@ -118,7 +116,7 @@ async def test_clients_that_come_and_go() -> None:
 
 @pytest.mark.parametrize("leaving", ["the first", "all but one", "all"])
 async def test_readers_of_one_room(leaving: str) -> None:
-    """C2: whoever goes away, one call is made, the others get the room, and so does the next."""
+    """Readers of one room share one call, and whoever leaves, the others get the room."""
     everyone = asyncio.Event()
 
     async def waiting(exchange: Exchange) -> None:
@@ -150,14 +148,21 @@ async def read_once(gateway: Gateway, live_id: str) -> tuple[int, str]:
 
 
 async def test_the_first_reader_of_a_failing_room() -> None:
-    """C2, C3: it goes away and the read fails: the others share the one error, then all is well."""
-    async with serving(silence) as server, gateway_at(server.url) as gateway:
+    """The readers of a failing room share one error, even if the first of them leaves."""
+    everyone = asyncio.Event()
+
+    async def failing(exchange: Exchange) -> None:
+        await everyone.wait()
+        await exchange.write(reply(b"no", 400))
+
+    async with serving(failing) as server, gateway_at(server.url) as gateway:
         first = asyncio.create_task(read_once(gateway, "late"))
         await until(lambda: len(server.received) == 1)
         others = [asyncio.create_task(read_once(gateway, "late")) for _ in range(9)]
-        await asyncio.sleep(0.05)  # until they have joined
+        await asyncio.sleep(0.3)  # until they have joined
         first.cancel()
-        assert await asyncio.gather(*others) == [(504, "upstream_timeout")] * 9
+        everyone.set()
+        assert await asyncio.gather(*others) == [(502, "upstream_error")] * 9
         assert len(server.received) == 1
         server.script = rooms
         assert await read_once(gateway, "late") == (200, "late")
@@ -165,7 +170,7 @@ async def test_the_first_reader_of_a_failing_room() -> None:
 
 @pytest.mark.parametrize("operation", ["create", "stop", "delete"])
 async def test_a_writer_that_goes_away(operation: str) -> None:
-    """Its write is carried out once, to the end, and what was cached of the room is gone."""
+    """A write whose client leaves is sent once, carried out, and invalidates the cached room."""
     go_on = asyncio.Event()
 
     async def waiting(exchange: Exchange) -> None:
@@ -196,10 +201,10 @@ async def test_a_writer_that_goes_away(operation: str) -> None:
 
 
 async def test_a_shutdown_with_reads_under_way() -> None:
-    """A gateway that ends lets its reads land, and leaves no task behind."""
+    """A gateway that shuts down waits for its reads, and leaves no task behind."""
     before = tasks_of_the_gateway()
     async with serving(silence) as server:
-        async with gateway_at(server.url) as gateway, AsyncExitStack() as viewers:
+        async with gateway_at(server.url, **IMPATIENT) as gateway, AsyncExitStack() as viewers:
             for number in range(5):
                 viewer = await viewers.enter_async_context(viewer_at(gateway.port))
                 viewer.ask(f"/v1/rooms/late-{number}")

@@ -1,12 +1,12 @@
-"""A token in a cookie, on real sockets: who is signed in by it, and what it may do."""
+"""A token in a cookie, on real sockets: it signs in, and writes need proof of intent."""
+
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from tests.live.fault_server import rooms, serving
+from tests.live.fault_server import Server, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
-
-pytestmark = pytest.mark.anyio
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
 NAME = "__Host-session"
@@ -15,6 +15,14 @@ ALICES, BOBS = f"{NAME}={ALICE}", f"{NAME}={BOB}"
 MEANT = {"X-Gateway-CSRF": "1"}
 WRITES = [("POST", "/v1/rooms"), ("POST", "/v1/rooms/1/stop"), ("DELETE", "/v1/rooms/1")]
 FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+async def running() -> AsyncIterator[tuple[Gateway, Server]]:
+    """A gateway in cookie mode, and its upstream, for tests that leave no trace there."""
+    settings = {**COOKIE_MODE, "RATE_LIMIT_FAILED_AUTH": "off"}
+    async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
+        yield gateway, server
 
 
 async def ask(gateway: Gateway, method: str, path: str, **headers: str) -> httpx.Response:
@@ -30,7 +38,7 @@ def told(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def test_a_cookie_signs_in() -> None:
-    """Reads of every kind by the cookie alone, each in its reader's shape, known already or not."""
+    """The cookie alone is enough for every kind of read, each in its reader's shape."""
     async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
         for _ in range(2):
             mine = await ask(gateway, "GET", "/v1/rooms/1", Cookie=f"a=b; {ALICES}")
@@ -44,7 +52,7 @@ async def test_a_cookie_signs_in() -> None:
 
 
 async def test_a_cookie_is_off_by_default() -> None:
-    """Without the setting, no cookie is looked at, whatever its name."""
+    """No cookie signs in without the setting."""
     async with serving(rooms) as server, gateway_at(server.url, CORS_ORIGINS=APP) as gateway:
         for name in (NAME, "token", "Authorization", ""):
             refused = await ask(gateway, "GET", "/v1/rooms/1", Cookie=f"{name}={BOB}")
@@ -71,31 +79,36 @@ async def test_a_cookie_is_off_by_default() -> None:
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/rooms/1"), *WRITES])
 async def test_a_bad_cookie_is_no_sign_in(
-    method: str, path: str, headers: list[tuple[str, str]], code: str
+    running: tuple[Gateway, Server],
+    method: str,
+    path: str,
+    headers: list[tuple[str, str]],
+    code: str,
 ) -> None:
-    """401 before anything else, intended or not; a header that is sent hides every cookie."""
-    async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
-        await gateway.read("1", BOB)  # from here on that token is remembered
-        seen = len(server.received)
-        for intent in ([], list(MEANT.items())):
-            answer = await gateway.client.request(method, path, headers=[*headers, *intent])
-            assert told(answer) == (401, code)
-            assert answer.headers["www-authenticate"].startswith('Bearer realm="gateway"')
-        assert len(server.received) == seen
+    """A bad cookie, or any Authorization header beside one, is a 401 before anything else."""
+    gateway, server = running
+    await gateway.read("1", BOB)  # from here on that token is remembered
+    seen = len(server.received)
+    for intent in ([], list(MEANT.items())):
+        answer = await gateway.client.request(method, path, headers=[*headers, *intent])
+        assert told(answer) == (401, code)
+        assert answer.headers["www-authenticate"].startswith('Bearer realm="gateway"')
+    assert len(server.received) == seen
 
 
 @pytest.mark.parametrize("origin", [{}, {"Origin": APP}])
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_a_write_that_is_meant_is_done(
-    method: str, path: str, origin: dict[str, str]
+    running: tuple[Gateway, Server], method: str, path: str, origin: dict[str, str]
 ) -> None:
-    """The header, and no origin or the app's."""
-    async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
-        headers = {"Cookie": ALICES, **MEANT, **origin}
-        answer = await ask(gateway, method, path, **headers)
-        assert answer.status_code in {201, 204}
-        assert answer.headers.get("access-control-allow-origin") == origin.get("Origin")
-        assert method in {each.method for each in server.received}
+    """A write with the CSRF header, and no origin or the app's, is sent."""
+    gateway, server = running
+    seen = len(server.received)
+    headers = {"Cookie": ALICES, **MEANT, **origin}
+    answer = await ask(gateway, method, path, **headers)
+    assert answer.status_code in {201, 204}
+    assert answer.headers.get("access-control-allow-origin") == origin.get("Origin")
+    assert method in {each.method for each in server.received[seen:]}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +131,7 @@ async def test_a_write_that_is_meant_is_done(
 async def test_a_write_that_may_not_be_meant_is_refused(
     method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """403, and nothing goes upstream; it is not even counted as a write of the user's."""
+    """A write without proof of intent is a 403, and counts for no limit."""
     settings = {**COOKIE_MODE, "RATE_LIMIT_WRITES": "1/day"}
     async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
         for _ in range(3):
@@ -134,7 +147,7 @@ async def test_a_write_that_may_not_be_meant_is_refused(
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_without_origins_none_may_write(method: str, path: str) -> None:
-    """An origin that is sent must be listed, the gateway's own as well; an app sends none."""
+    """An Origin header must be listed, even if it is the gateway's own."""
     async with serving(rooms) as server, gateway_at(server.url, JWT_COOKIE=NAME) as gateway:
         own = str(gateway.client.base_url).rstrip("/")
         for origin in (own, APP, "null"):
@@ -146,17 +159,18 @@ async def test_without_origins_none_may_write(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-async def test_a_token_in_the_header_needs_no_intent(method: str, path: str) -> None:
-    """A browser adds no such header by itself: who sends it means it, whatever cookie is there."""
-    async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
-        headers = {"Authorization": f"Bearer {ALICE}", "Cookie": BOBS, "Origin": EVIL}
-        answer = await ask(gateway, method, path, **headers)
-        assert answer.status_code in {201, 204}
-        assert "access-control-allow-origin" not in answer.headers
+async def test_a_token_in_the_header_needs_no_intent(
+    running: tuple[Gateway, Server], method: str, path: str
+) -> None:
+    """A token in the header is proof of intent: no browser adds one by itself."""
+    headers = {"Authorization": f"Bearer {ALICE}", "Cookie": BOBS, "Origin": EVIL}
+    answer = await ask(running[0], method, path, **headers)
+    assert answer.status_code in {201, 204}
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_credentials_are_for_the_allowed_origin_only() -> None:
-    """The app may send the cookie and read the answer, whatever it is; no other page may."""
+    """Only the app's origin may send the cookie and read the answer."""
     async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
         asks = {"Access_Control_Request_Method": "POST"}
         for headers in ({"Cookie": BOBS}, {"Cookie": "x=y"}, {}):
@@ -172,7 +186,7 @@ async def test_credentials_are_for_the_allowed_origin_only() -> None:
 
 
 async def test_the_cookie_stays_here() -> None:
-    """It is neither sent upstream nor set, nor logged (which the gateway's end checks)."""
+    """The cookie is not sent upstream, set or logged; `gateway_at` checks the log."""
     async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
         answers = [
             await ask(gateway, method, path, Cookie=ALICES, **MEANT)

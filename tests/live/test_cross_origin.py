@@ -1,15 +1,16 @@
-"""H11: what pages of other origins may read, for every kind of answer, on real sockets.
+"""Pages of other origins may read what CORS allows, for every kind of answer, on real sockets.
 
-Whether a browser keeps to it is shown in test_browser.
+test_browser shows that a browser keeps to it.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from tests.live.fault_server import (
-    Exchange,
+    Held,
     Script,
     answering,
     enveloped,
@@ -18,9 +19,7 @@ from tests.live.fault_server import (
     serving,
     silence,
 )
-from tests.live.gateways import ALICE, BOB, Gateway, assert_tells_no_secret, gateway_at
-
-pytestmark = pytest.mark.anyio
+from tests.live.gateways import ALICE, BOB, IMPATIENT, Gateway, assert_tells_no_secret, gateway_at
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
 ORIGINS = f"{APP},http://localhost:5173,capacitor://localhost"
@@ -70,6 +69,14 @@ REQUESTS: list[tuple[int, str, str, dict[str, str], bytes]] = [
 """A request for each kind of answer that needs no trouble upstream."""
 
 
+@pytest.fixture(scope="module")
+async def running() -> AsyncIterator[Gateway]:
+    """A gateway that allows some origins."""
+    settings = {"CORS_ORIGINS": ORIGINS, "RATE_LIMIT_FAILED_AUTH": "off"}
+    async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
+        yield gateway
+
+
 def assert_readable(answer: httpx.Response, origin: str = APP) -> None:
     """Check that a page of `origin` may read an answer and the headers that tell it something."""
     headers = answer.headers
@@ -104,25 +111,24 @@ async def ask(
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: " ".join(map(str, each[:3])))
 async def test_every_answer_is_for_the_allowed_origins_only(
-    request_: tuple[int, str, str, dict[str, str], bytes],
+    running: Gateway, request_: tuple[int, str, str, dict[str, str], bytes]
 ) -> None:
-    """Good or bad, from the framework or before it: readable by the app, and by nobody else."""
+    """Every answer, good or bad, is readable by the app's pages, and by no others."""
     status, method, path, headers, body = request_
-    async with serving(rooms) as server, gateway_at(server.url, CORS_ORIGINS=ORIGINS) as gateway:
-        for origin in (APP, "capacitor://localhost"):
-            answer = await ask(gateway, method, path, {**headers, "Origin": origin}, body)
-            assert answer.status_code == status
-            assert_readable(answer, origin)
-        for origins in ({"Origin": EVIL}, {"Origin": "null"}, {"Origin": f"{APP}.evil"}, {}):
-            other = await ask(gateway, method, path, {**headers, **origins}, body)
-            assert other.status_code == status
-            assert_not_readable(other)
-            assert varies_by(other) == varies_by(answer) >= {"Origin"}
-            assert other.content == answer.content or "request_id" in other.text
+    for origin in (APP, "capacitor://localhost"):
+        answer = await ask(running, method, path, {**headers, "Origin": origin}, body)
+        assert answer.status_code == status
+        assert_readable(answer, origin)
+    for origins in ({"Origin": EVIL}, {"Origin": "null"}, {"Origin": f"{APP}.evil"}, {}):
+        other = await ask(running, method, path, {**headers, **origins}, body)
+        assert other.status_code == status
+        assert_not_readable(other)
+        assert varies_by(other) == varies_by(answer) >= {"Origin"}
+        assert other.content == answer.content or "request_id" in other.text
 
 
 async def test_a_room_varies_by_its_reader_and_origin() -> None:
-    """One header names all that a cache must tell apart; without the settings it is as before."""
+    """One Vary header names everything that a cache must tell apart."""
     async with serving(rooms) as server:
         for settings, names in (
             ({}, {"Authorization"}),
@@ -138,7 +144,7 @@ async def test_a_room_varies_by_its_reader_and_origin() -> None:
 
 
 async def test_two_origins_are_none() -> None:
-    """A request with several has not been made by a browser, and is granted nothing."""
+    """A request with two origins comes from no browser, and is granted nothing."""
     two = [("Origin", APP), ("Origin", APP)]
     async with serving(rooms) as server, gateway_at(server.url, CORS_ORIGINS=ORIGINS) as gateway:
         read = await gateway.client.get("/healthz", headers=two)
@@ -149,7 +155,7 @@ async def test_two_origins_are_none() -> None:
 
 @pytest.mark.parametrize("origin", [APP, EVIL, "null"])
 async def test_any_origin_may_read_where_that_is_configured(origin: str) -> None:
-    """`*` answers with `*`, and never with credentials."""
+    """GATEWAY_CORS_ORIGINS=* answers every origin with `*`, and never with credentials."""
     async with serving(rooms) as server, gateway_at(server.url, CORS_ORIGINS="*") as gateway:
         signed_in = {"Authorization": f"Bearer {BOB}", "Origin": origin}
         assert_readable(await ask(gateway, "GET", "/v1/rooms/1", signed_in), "*")
@@ -163,7 +169,7 @@ async def test_any_origin_may_read_where_that_is_configured(origin: str) -> None
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_preflight_needs_no_token(path: str) -> None:
-    """It is answered for any path, with what may be sent, and costs nobody anything."""
+    """A preflight is answered for any path without a token, and counts for no limit."""
     settings = {"CORS_ORIGINS": ORIGINS, "RATE_LIMIT_FAILED_AUTH": "1/day"}
     async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
         for _ in range(3):
@@ -196,7 +202,7 @@ async def test_a_preflight_needs_no_token(path: str) -> None:
 async def test_another_options_needs_a_token(
     settings: dict[str, str], headers: dict[str, str]
 ) -> None:
-    """Whatever is no preflight, or comes where no origins are allowed, is as it always was."""
+    """An OPTIONS that is no preflight, or without allowed origins, needs a token as before."""
     async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
         assert (await ask(gateway, "OPTIONS", "/v1/rooms", headers)).status_code == 401
         signed_in = {**headers, "Authorization": f"Bearer {BOB}"}
@@ -206,7 +212,7 @@ async def test_another_options_needs_a_token(
 
 
 async def test_a_page_learns_that_it_is_limited() -> None:
-    """429 is readable, by user and by address, with the time to wait."""
+    """A 429 is readable, by user and by address, with the time to wait."""
     limits = {"RATE_LIMIT_READS": "1/day", "RATE_LIMIT_FAILED_AUTH": "1/day"}
     async with (
         serving(rooms) as server,
@@ -232,7 +238,8 @@ async def test_a_page_learns_that_it_is_limited() -> None:
 )
 async def test_a_page_learns_what_is_wrong_upstream(script: Script, status: int) -> None:
     """Failures and refusals of the upstream are readable, and say no more than elsewhere."""
-    async with serving(script) as server, gateway_at(server.url, CORS_ORIGINS=ORIGINS) as gateway:
+    settings = {"CORS_ORIGINS": ORIGINS, **IMPATIENT}
+    async with serving(script) as server, gateway_at(server.url, **settings) as gateway:
         headers = {"Authorization": f"Bearer {BOB}", "Origin": APP}
         answer = await ask(gateway, "GET", "/v1/rooms/1", headers)
         assert answer.status_code == status
@@ -241,16 +248,12 @@ async def test_a_page_learns_what_is_wrong_upstream(script: Script, status: int)
 
 
 async def test_a_page_learns_that_there_is_too_much_to_do() -> None:
-    """503 is readable, and a preflight is still answered, so that the page gets to see it."""
-    settings = {"CORS_ORIGINS": ORIGINS, "MAX_CONCURRENCY": "1", "UPSTREAM_TIMEOUT": "0.5"}
-    asked = asyncio.Event()
-
-    async def silent(_: Exchange) -> None:
-        asked.set()
-
-    async with serving(silent) as server, gateway_at(server.url, **settings) as gateway:
-        held = asyncio.create_task(gateway.read("1"))
-        await asked.wait()
+    """A 503 is readable, and a preflight is still answered, so that the page can see it."""
+    settings = {"CORS_ORIGINS": ORIGINS, "MAX_CONCURRENCY": "1"}
+    held = Held()
+    async with serving(held) as server, gateway_at(server.url, **settings) as gateway:
+        first = asyncio.create_task(gateway.read("1"))
+        await held.arrived(1)
         headers = {"Authorization": f"Bearer {BOB}", "Origin": APP}
         refused = await ask(gateway, "GET", "/v1/rooms/2", headers)
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
@@ -258,11 +261,12 @@ async def test_a_page_learns_that_there_is_too_much_to_do() -> None:
         preflight = await ask(gateway, "OPTIONS", "/v1/rooms/2", {**PREFLIGHT, "Origin": APP})
         assert preflight.status_code == 204
         assert_readable(preflight)
-        await held
+        held.let_go.set()
+        await first
 
 
 async def test_without_the_settings_nothing_is_said_of_origins() -> None:
-    """Off by default: no permission, and no `Vary` for what does not matter."""
+    """Without the settings no answer has CORS headers, or `Vary: Origin`."""
     async with serving(rooms) as server, gateway_at(server.url) as gateway:
         for status, method, path, headers, body in REQUESTS:
             answer = await ask(gateway, method, path, {**headers, "Origin": APP}, body)

@@ -1,7 +1,7 @@
 """A request leaves nothing behind that only the garbage collector could free.
 
-Each failure that left its frames in a circle would be found by the collector thousands at a time,
-which then stops all requests for a tenth of a second.
+If each failure left its frames in a cycle, the collector would find thousands of them at a time and
+stop all requests for a tenth of a second.
 """
 
 import asyncio
@@ -16,8 +16,6 @@ import pytest
 from tests.live.fault_server import Exchange, enveloped, reply, rooms, serving
 from tests.live.gateways import BOB, Gateway, gateway_at
 from tests.live.viewers import viewer_at
-
-pytestmark = pytest.mark.anyio
 
 FORGETFUL = {
     "CACHE_TTL": "0",

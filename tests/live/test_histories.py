@@ -26,7 +26,7 @@ numbers = itertools.count()
 
 
 class Known(Struct):
-    """What the model knows of a room."""
+    """A room as the model knows it."""
 
     live_id: str
     anchor: str

@@ -1,4 +1,4 @@
-"""H1, H2, H3: messages that break the protocol or its bounds, byte by byte.
+"""Messages that break the protocol or its bounds, byte by byte.
 
 Behind each stands another request: whether the server takes the first for shorter than it is shows
 in a second answer.
@@ -40,7 +40,7 @@ class Answers(Struct):
 
     @property
     def closing(self) -> bool:
-        """Whether the first answer says that it is the last."""
+        """Return True if the first answer closes the connection."""
         return b"\r\nconnection: close\r\n" in self.raw.partition(b"\r\n\r\n")[0]
 
 
@@ -107,7 +107,7 @@ ILL_FRAMED = {
 
 @pytest.mark.parametrize("case", ILL_FRAMED)
 def test_an_illframed_request_is_refused(hostile: Sandbox, case: str) -> None:
-    """H1: the server answers 400 by itself and closes; what follows is not taken for a request."""
+    """Smuggled bytes after a broken request are a 400, and never another request."""
     answers = send(hostile, create(hostile, *ILL_FRAMED[case]) + ROOM + NEXT)
     assert answers.statuses == [400]
     assert answers.closing
@@ -127,7 +127,7 @@ BAD_CHUNKS = {
 
 @pytest.mark.parametrize("case", BAD_CHUNKS)
 def test_a_body_in_bad_chunks_is_refused(hostile: Sandbox, case: str) -> None:
-    """H1: the client is told which part is wrong; nothing of it is used."""
+    """A bad part of a request is named in a 400, and nothing of it is used."""
     head = create(hostile, b"Transfer-Encoding: chunked")
     answers = send(hostile, head + BAD_CHUNKS[case] + NEXT)
     assert answers.statuses == [400]
@@ -140,7 +140,7 @@ def test_a_body_in_bad_chunks_is_refused(hostile: Sandbox, case: str) -> None:
 def test_a_length_beside_chunks_is_ignored(
     hostile: Sandbox, length: int, *, length_first: bool
 ) -> None:
-    """H1: the server drops the length, unseen by us, goes by the chunks, and closes.
+    """The server drops the length, unseen by us, goes by the chunks, and closes.
 
     So RFC 9112 (6.3) allows; nothing can be smuggled in. Proxies refuse such requests.
     """
@@ -165,7 +165,7 @@ def padded(size: int) -> bytes:
 
 @pytest.mark.parametrize(("headers", "status"), [(61, 201), (62, 400), (97, 400), (98, 431)])
 def test_the_number_of_headers_is_bounded(hostile: Sandbox, headers: int, status: int) -> None:
-    """H2: beside the three of the head 61 more are taken; beyond 100 the server refuses."""
+    """The gateway takes 64 headers, and the server refuses more than 100."""
     more = [b"X-%d: y" % number for number in range(headers - 1)]
     answers = send(hostile, create(hostile, b"Content-Length: 13", *more) + ROOM + NEXT)
     assert answers.statuses[0] == status
@@ -175,7 +175,7 @@ def test_the_number_of_headers_is_bounded(hostile: Sandbox, headers: int, status
 
 @pytest.mark.parametrize(("size", "status"), [(15_000, 201), (17_000, 431), (1_000_000, 431)])
 def test_the_size_of_a_head_is_bounded(hostile: Sandbox, size: int, status: int) -> None:
-    """H2: 16 KiB; what is beyond is not kept, and the connection is closed."""
+    """A head over 16 KiB is refused, and the connection is closed."""
     head = create(hostile, b"Content-Length: 13", b"X-A: " + b"a" * size)
     answers = send(hostile, head, ROOM + NEXT)
     assert answers.statuses == ([201, 200] if status == 201 else [431])
@@ -183,13 +183,13 @@ def test_the_size_of_a_head_is_bounded(hostile: Sandbox, size: int, status: int)
 
 
 def test_the_size_of_a_target_is_bounded(hostile: Sandbox) -> None:
-    """H2: the request line is part of the head."""
+    """A request line over the bound of the head is refused."""
     assert send(hostile, b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n\r\n").statuses == [431]
 
 
 @pytest.mark.parametrize("declared", [LARGEST + 1, 10**6, 2**63 - 1])
 def test_a_body_declared_too_large_is_refused_at_once(hostile: Sandbox, declared: int) -> None:
-    """H3: before any of it is sent; then the connection is closed."""
+    """A body over its bound is refused before it is sent, and the connection is closed."""
     answers = send(hostile, create(hostile, b"Content-Length: %d" % declared))
     assert answers.statuses == [413]
     assert answers.problem["code"] == "body_too_large"
@@ -199,7 +199,7 @@ def test_a_body_declared_too_large_is_refused_at_once(hostile: Sandbox, declared
 @pytest.mark.parametrize("size", [LARGEST + 1, 10**6, 10**7])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_too_large_a_body_is_refused(hostile: Sandbox, size: int, *, chunked: bool) -> None:
-    """H3: with a length or in chunks, however much of it comes."""
+    """A body over its bound is refused with a length or in chunks, as it arrives."""
     body = padded(size)
     framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
     answers = send(hostile, create(hostile, framing), chunks(body) if chunked else body, NEXT)
@@ -235,7 +235,7 @@ def test_the_largest_body_is_taken(hostile: Sandbox) -> None:
 def test_a_body_that_is_not_json_is_refused(
     hostile: Sandbox, headers: list[bytes], body: bytes, status: int
 ) -> None:
-    """H3: broken text, deep nesting, another type, and anything compressed."""
+    """A body with broken text, deep nesting, another type or compression is refused."""
     length = b"Content-Length: %d" % len(body)
     answers = send(hostile, create(hostile, *headers, length, b"Connection: close"), body)
     assert answers.statuses == [status]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
+from tests import clients
 from tests.conftest import go_live, signed_in
 
 ROOM = {
@@ -53,7 +54,7 @@ def made(sandbox: Sandbox) -> int:
 
 
 def is_replay(answer: httpx.Response) -> bool:
-    """Whether an answer is marked as one that was given before."""
+    """Return True if an answer is marked as a replay."""
     mark = answer.headers.get("idempotency-replayed")
     assert mark in {None, "true"}
     return mark is not None
@@ -184,7 +185,7 @@ def test_ten_at_once_make_one_room(sandbox: Sandbox, create: Create, key: str) -
     headers = {**signed_in(sandbox, "alice"), "Idempotency-Key": key}
 
     async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        async with clients.async_client(sandbox.url) as client:
             return await asyncio.gather(
                 *(client.post("/v1/rooms", json=ROOM, headers=headers) for _ in range(10))
             )

@@ -1,4 +1,4 @@
-"""Who may see and do what with a room: the whole table, over real sockets."""
+"""The whole table of permissions on a room, over real sockets."""
 
 from typing import Any
 
@@ -145,7 +145,7 @@ FORGERIES: list[dict[str, Any]] = [
 def test_no_field_makes_another_the_anchor(
     client: httpx.Client, sandbox: Sandbox, fields: dict[str, Any]
 ) -> None:
-    """Whatever bob sends, a room he creates is his own or does not come to be."""
+    """A room that bob creates is his own, or is not created, with any extra fields."""
     body = {"title": "t", **fields}
     response = client.post("/v1/rooms", json=body, headers=signed_in(sandbox, "bob"))
     assert response.status_code in {201, 400, 403}

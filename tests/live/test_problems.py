@@ -9,6 +9,7 @@ import pytest
 
 from gateway.edge import PROBLEMS
 from gateway.sandbox import Sandbox
+from tests import clients
 from tests.conftest import running_sandbox, signed_in
 
 
@@ -29,7 +30,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> None:
 def gateway(**environ: str) -> Iterator[tuple[Sandbox, httpx.Client]]:
     """Run a sandbox of its own with further settings."""
     settings = {f"GATEWAY_{name}": value for name, value in environ.items()}
-    with running_sandbox(environ=settings) as sandbox, httpx.Client(base_url=sandbox.url) as client:
+    with running_sandbox(environ=settings) as sandbox, clients.client(sandbox.url) as client:
         yield sandbox, client
 
 

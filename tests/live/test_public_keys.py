@@ -5,12 +5,12 @@ import json
 import time
 from base64 import urlsafe_b64encode
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests import clients
 from tests.conftest import running_sandbox
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -41,7 +41,7 @@ def test_tokens_of_the_private_key_are_verified(algorithm: str) -> None:
     claims = {"sub": "alice", "exp": time.time() + 60}
     with (
         running_sandbox(environ={"GATEWAY_JWT_PUBLIC_KEY": pem.decode()}) as sandbox,
-        httpx.Client(base_url=sandbox.url) as client,
+        clients.client(sandbox.url) as client,
     ):
         rows = [
             (jwt.encode(claims, ours, algorithm=algorithm), 201),

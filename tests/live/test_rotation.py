@@ -1,4 +1,4 @@
-"""S3: keys that change under load, without a restart and without a failed request."""
+"""Keys that change under load, without a restart and without a failed request."""
 
 import asyncio
 import os
@@ -9,17 +9,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import jwt
 import pytest
 
 from gateway.sandbox import Vendor
 from gateway.serving import listening
+from tests import clients
+from tests.commands import free_port
 from tests.served import Served, served
-
-pytestmark = pytest.mark.anyio
+from tests.telemetry.samples import values
+from tests.waiting import until
 
 VISITORS = 6
+WORKERS = 2
 SECRETS = [f"a token secret of more than 32 bytes, number {number}" for number in range(4)]
 
 
@@ -32,7 +34,8 @@ class World:
         self.gateway: Served
         self.secret = SECRETS[0]
         self.outcomes = Counter[tuple[str, int]]()
-        self.moment = set[tuple[str, int]]()
+        self.visits = [0] * VISITORS
+        self.metrics = free_port()
 
     def write(self, **files: str) -> None:
         """Replace key files, one after the other."""
@@ -46,28 +49,35 @@ class World:
         claims = {"sub": "alice", "exp": time.time() + 60, "jti": os.urandom(8).hex()}
         return jwt.encode(claims, self.secret, algorithm="HS256")
 
-    async def visit(self) -> None:
+    async def visit(self, visitor: int) -> None:
         """Create and read rooms with new tokens, on new connections, until cancelled."""
         while True:
             headers = {"Authorization": f"Bearer {self.token()}"}
-            async with httpx.AsyncClient(
-                base_url=self.gateway.url, headers=headers, trust_env=False, timeout=10
-            ) as client:
+            async with clients.async_client(self.gateway.url, headers) as client:
                 created = await client.post("/v1/rooms", json={"title": "t"})
-                self.count("create", created)
+                self.outcomes["create", created.status_code] += 1
                 read = await client.get(created.headers.get("location", "/v1/rooms/x"))
-                self.count("read", read)
+                self.outcomes["read", read.status_code] += 1
+            self.visits[visitor] += 1
 
-    def count(self, kind: str, answer: httpx.Response) -> None:
-        """Note how a request ended."""
-        self.outcomes[kind, answer.status_code] += 1
-        self.moment.add((kind, answer.status_code))
+    async def assert_works(self) -> None:
+        """Wait for two new visits of each visitor; check that all visits ended well."""
+        before = [*self.visits]
+        await until(
+            lambda: all(now > was + 2 for now, was in zip(self.visits, before, strict=True))
+        )
+        assert set(self.outcomes) == FINE
 
-    async def worked(self) -> set[tuple[str, int]]:
-        """Return how the visits of the next moments end."""
-        self.moment.clear()
-        await asyncio.sleep(0.5)
-        return self.moment
+    async def until_each_worker_has_read(self, count: int, *, outcome: str = "ok") -> None:
+        """Wait until every worker has read its key files so often, with this outcome."""
+        name = "gateway_key_refreshes_total", (("outcome", outcome), ("source", "files"))
+
+        async def has_read() -> bool:
+            async with clients.async_client() as client:
+                answer = await client.get(f"http://127.0.0.1:{self.metrics}/metrics")
+            return values(answer.text).get(name) == count * WORKERS
+
+        await until(has_read)
 
 
 FINE = {("create", 201), ("read", 200)}
@@ -75,7 +85,7 @@ FINE = {("create", 201), ("read", 200)}
 
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
-    """Run it under load; whatever was asked meanwhile must have gone well."""
+    """Run it under load; every request meanwhile must have gone well."""
     vendor = Vendor("ak-0", "sk-0", anchors=["alice"])
     here = World(folder, vendor)
     here.write(ak="ak-0", sk="sk-0", jwt=SECRETS[0], previous=SECRETS[3])
@@ -85,11 +95,12 @@ async def world(folder: Path) -> AsyncIterator[World]:
         "JWT_SECRET_FILE": "jwt",
         "JWT_SECRET_PREVIOUS_FILE": "previous",
     }
-    settings = {"WORKERS": "2", "ACCESS_KEY": "", "SECRET_KEY": "", "JWT_SECRET": ""}
+    settings = {"WORKERS": str(WORKERS), "ACCESS_KEY": "", "SECRET_KEY": "", "JWT_SECRET": ""}
+    settings |= {"METRICS_PORT": str(here.metrics)}
     settings |= {name: str(folder / file) for name, file in files.items()}
     async with listening(vendor, 0) as port:
         with served(f"http://127.0.0.1:{port}", descriptors=None, **settings) as here.gateway:
-            visitors = [asyncio.create_task(here.visit()) for _ in range(VISITORS)]
+            visitors = [asyncio.create_task(here.visit(each)) for each in range(VISITORS)]
             yield here
             assert set(here.outcomes) == FINE
             assert not any(each.done() for each in visitors)
@@ -98,36 +109,39 @@ async def world(folder: Path) -> AsyncIterator[World]:
             await asyncio.gather(*visitors, return_exceptions=True)
 
 
+@pytest.mark.slow  # files are looked at once a second, and taken when they have settled
 async def test_files_that_change_are_read_again(tmp_path: Path) -> None:
-    """AK and SK, then the token secret with an overlap: the old ones can be withdrawn."""
+    """New AK, SK and token secret are read while all goes well, so the old can be withdrawn."""
     async with world(tmp_path) as here:
-        assert await here.worked() == FINE
+        await here.assert_works()
         here.vendor.issue_keys("ak-1", "sk-1")
-        here.write(ak="ak-1")
-        await asyncio.sleep(0.3)
-        here.write(sk="sk-1")
-        await asyncio.sleep(4)
+        here.write(ak="ak-1", sk="sk-1")
+        await here.until_each_worker_has_read(1)
+        await here.assert_works()  # calls that were signed before are over
         here.vendor.revoke_keys("ak-0")
-        assert await here.worked() == FINE
+        await here.assert_works()
 
         here.write(jwt=SECRETS[1], previous=SECRETS[0])
-        await asyncio.sleep(3)
-        assert await here.worked() == FINE
+        await here.until_each_worker_has_read(2)
+        await here.assert_works()
         here.secret = SECRETS[1]
-        assert await here.worked() == FINE
+        await here.assert_works()
 
 
 async def test_sighup_reads_them_at_once(tmp_path: Path) -> None:
-    """The same workers go on, with other keys; a file that is not valid changes nothing."""
+    """SIGHUP gives the same workers new keys at once, and a bad file changes nothing."""
     async with world(tmp_path) as here:
+        await here.assert_works()
         workers = here.gateway.workers()
         here.vendor.issue_keys("ak-1", "sk-1")
         here.write(ak="ak-1", sk="sk-1")
         here.gateway.process.send_signal(signal.SIGHUP)
-        await asyncio.sleep(0.3)
+        await here.until_each_worker_has_read(1)
+        await here.assert_works()  # calls that were signed before are over
         here.vendor.revoke_keys("ak-0")
-        assert await here.worked() == FINE
+        await here.assert_works()
         here.write(jwt="too short")
         here.gateway.process.send_signal(signal.SIGHUP)
-        assert await here.worked() == FINE
+        await here.until_each_worker_has_read(1, outcome="failed")
+        await here.assert_works()
         assert here.gateway.workers() == workers

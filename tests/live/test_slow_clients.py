@@ -1,4 +1,4 @@
-"""H6: clients that drip or do nothing are cut in time, and others do not notice them.
+"""Clients that drip or do nothing are cut in time, and others do not notice them.
 
 All of it happens at once in front of one gateway, because most of it is waiting.
 """
@@ -20,15 +20,18 @@ import msgspec
 import pytest
 
 from tests.commands import ROOT, environment
-from tests.live.dripping import Fate, Kind
+from tests.live.dripping import Fate, Kind, Report
 from tests.live.fault_server import rooms, serving
 from tests.served import Served, served, token
+from tests.waiting import LIMIT
+
+pytestmark = pytest.mark.slow  # for the fixed times of the server
 
 CROWD = 2000
 """Clients that drip heads, and as many that drip bodies."""
 
 NOISE = 0.1
-"""Seconds of a good client's p99 that a busy machine may be the reason of."""
+"""Seconds by which a good client's p99 may differ without a cause."""
 
 HEAD = "POST /v1/rooms HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 """Of a create that nobody is signed in for; more headers may follow."""
@@ -62,10 +65,14 @@ def slow_clients() -> list[Kind]:
 
 @dataclass
 class Storm:
-    """What came of each kind of slow client, and of good clients before and during it."""
+    """The fates of all slow clients, and the latencies of a good client before and with them.
+
+    `late` are the seconds by which this machine is late in each tenth of a second.
+    """
 
     connected: int
     fates: dict[str, list[Fate]]
+    late: list[float]
     before: list[float]
     during: list[float]
     unread: bytes
@@ -100,12 +107,11 @@ def _storm(upstream_url: str) -> Storm:
                 kinds.write(msgspec.json.encode(slow_clients()))
             connected = int(program.stdout.readline())
             during = latencies(gateway, 4)
-            fates = msgspec.json.decode(program.stdout.read(), type=dict[str, list[Fate]])
+            report = msgspec.json.decode(program.stdout.read(), type=Report)
         unread = b"".join(iter(lambda: deaf.recv(1 << 20), b""))
         same_worker = gateway.workers() == workers
-        gateway.process.terminate()
-        _, log = gateway.ended(within=10)
-    return Storm(connected, fates, before, during, unread, same_worker, log)
+        log = gateway.stop()
+    return Storm(connected, report.fates, report.late, before, during, unread, same_worker, log)
 
 
 def _dripping(gateway: Served) -> subprocess.Popen[bytes]:
@@ -120,13 +126,13 @@ def _dripping(gateway: Served) -> subprocess.Popen[bytes]:
 
 def latencies(gateway: Served, seconds: float) -> list[float]:
     """Read a room over and over, on a kept connection and on new ones; return the seconds taken."""
-    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=LIMIT)
     headers = {"Authorization": f"Bearer {token('bob')}"}
     taken: list[float] = []
     end = time.monotonic() + seconds
     with closing(kept):
         while (begun := time.monotonic()) < end:
-            new = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+            new = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=LIMIT)
             with closing(new):
                 connection = new if len(taken) % 10 == 0 else kept
                 connection.request("GET", "/v1/rooms/1", headers=headers)
@@ -150,46 +156,49 @@ def problem(fate: Fate) -> Any:
     return json.loads(body)
 
 
+def is_cut(storm: Storm, fate: Fate, earliest: float, latest: float) -> bool:
+    """Return True if a client was cut between these seconds, or as late as this machine is."""
+    return fate.cut and earliest < fate.seconds < latest + sum(storm.late)
+
+
 def test_all_of_them_are_there_at_once(storm: Storm) -> None:
-    """The crowd is connected while the good client is measured; two are answered before that."""
+    """All slow clients but two are still connected when the good client is measured."""
     assert storm.connected >= 2 * CROWD + 6
 
 
 def test_dripped_heads_are_cut_within_10_seconds(storm: Storm) -> None:
-    """Without an answer; but not before time enough for a slow network."""
+    """Dripped heads are cut within 10 s without an answer, but not before 5 s."""
     for fate in storm.fates["heads"]:
-        assert (fate.cut, fate.reply) == (True, "")
-        assert 5 < fate.seconds < 10
+        assert fate.reply == ""
+        assert is_cut(storm, fate, 5, 10)
 
 
 def test_dripped_bodies_are_cut_within_15_seconds(storm: Storm) -> None:
-    """Each is told why."""
+    """Dripped bodies are cut within 15 s, with the reason."""
     for fate in storm.fates["bodies"]:
-        assert fate.cut
-        assert 9.5 < fate.seconds < 15
+        assert is_cut(storm, fate, 9.5, 15)
         told = problem(fate)
         assert (told["status"], told["code"]) == (400, "invalid_request")
         assert told["errors"] == [{"field": "body", "message": "did not arrive within 10 s"}]
 
 
 def test_a_good_client_does_not_notice(storm: Storm) -> None:
-    """Each of its requests is answered, and its p99 at most doubles."""
-    assert min(len(storm.before), len(storm.during)) > 200
-    assert p99(storm.during) < max(2 * p99(storm.before), NOISE)
+    """Every request of a good client is answered, and its p99 at most doubles."""
+    assert min(len(storm.before), len(storm.during)) > 20
+    assert p99(storm.during) < 2 * p99(storm.before) + NOISE + 2 * max(storm.late)
 
 
 def test_nothing_else_suffers(storm: Storm) -> None:
-    """The same worker is there, and has nothing to say."""
+    """The worker of the start is still there, and has logged nothing."""
     assert storm.same_worker
     assert len(storm.log.splitlines()) == 1, storm.log
 
 
 @pytest.mark.parametrize("kind", ["chunks", "crumbs", "stalled body", "expected body"])
 def test_any_slow_body_is_cut(storm: Storm, kind: str) -> None:
-    """Chunked or with a length, dripped or not coming at all, or at once in 60,000 pieces."""
+    """A slow body is cut in every form: chunked, stalled, or in 60,000 pieces at once."""
     (fate,) = storm.fates[kind]
-    assert fate.cut
-    assert 9.5 < fate.seconds < 15
+    assert is_cut(storm, fate, 9.5, 15)
     assert problem(fate)["errors"][0]["field"] == "body"
 
 
@@ -197,25 +206,23 @@ def test_any_slow_body_is_cut(storm: Storm, kind: str) -> None:
     ("kind", "status"), [("body of nobody", "401 Unauthorized"), ("unwanted body", "200 OK")]
 )
 def test_a_body_that_nobody_reads_is_not_waited_for(storm: Storm, kind: str, status: str) -> None:
-    """The answer comes at once, and ends the connection."""
+    """The answer to a request whose body is not read comes at once and closes the connection."""
     (fate,) = storm.fates[kind]
     assert fate.reply.startswith(f"HTTP/1.1 {status}\r\n")
-    assert fate.cut
-    assert fate.seconds < 5
+    assert is_cut(storm, fate, 0, 5)
 
 
 @pytest.mark.parametrize(
     ("kind", "reply"), [("nothing", ""), ("stalled head", ""), ("one request", "HTTP/1.1 200 OK")]
 )
 def test_idle_connections_are_closed(storm: Storm, kind: str, reply: str) -> None:
-    """Before the first request, in one, and after one: granian has the same time for all."""
+    """Idle connections are closed before the first request, within one, and after one."""
     (fate,) = storm.fates[kind]
     assert fate.reply.partition("\r\n")[0] == reply
-    assert fate.cut
-    assert 5 < fate.seconds < 12
+    assert is_cut(storm, fate, 5, 12)
 
 
 def test_a_client_that_does_not_read_is_waited_for(storm: Storm) -> None:
-    """The server has no deadline for its writes: a proxy in front must take the answers off it."""
+    """A client that does not read is waited for: a proxy in front must take the answers."""
     assert storm.unread.count(b"HTTP/1.1 200 OK\r\n") == UNREAD
     assert len(storm.unread) > UNREAD * 1_000_000

@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from gateway.sandbox import Sandbox
+from tests import clients
 from tests.conftest import running_sandbox, signed_in
 
 REQUESTS = [
@@ -127,7 +128,7 @@ def test_the_configured_claims_are_asked_for() -> None:
         ({"aud": ["x", "rooms"]}, 404),
         ({"uid": None}, 401),
     ]
-    with running_sandbox(environ=environ) as sandbox, httpx.Client(base_url=sandbox.url) as client:
+    with running_sandbox(environ=environ) as sandbox, clients.client(sandbox.url) as client:
         good = {"uid": "alice", "iss": environ["GATEWAY_JWT_ISSUER"], "aud": "rooms"}
         for changes, status in rows:
             headers = {"Authorization": f"Bearer {signed(sandbox, **(good | changes))}"}
@@ -139,7 +140,7 @@ def test_a_previous_secret_is_still_accepted() -> None:
     previous = "previous-secret-of-more-than-32-bytes"
     with (
         running_sandbox(environ={"GATEWAY_JWT_SECRET_PREVIOUS": previous}) as sandbox,
-        httpx.Client(base_url=sandbox.url) as client,
+        clients.client(sandbox.url) as client,
     ):
         claims = {"sub": "alice", "exp": time.time() + 60}
         for secret, status in ((secret_of(sandbox), 404), (previous, 404), ("x" * 40, 401)):

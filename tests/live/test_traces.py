@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,13 +20,12 @@ from tests.live.fault_server import (
     serving,
     silence,
 )
-from tests.live.gateways import BOB, Gateway, gateway_at
+from tests.live.gateways import BOB, IMPATIENT, Gateway, gateway_at
 from tests.live.test_garbage import FORGETFUL, ODD, ask, collected, misbehave
 from tests.live.viewers import viewer_at
 from tests.traces.collector import Collector, Span, collecting, exporting_to
 from tests.traces.recording import NOT_SAMPLED, PARENT, TRACE, TRACEPARENT
-
-pytestmark = pytest.mark.anyio
+from tests.waiting import until
 
 RESULT = "gateway.cache.result"
 BEARER = {"Authorization": f"Bearer {BOB}"}
@@ -39,7 +37,7 @@ EXPORTERS = {"OtelBatchSpanRecordProcessor", "last-spans"}
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """The threads of an exporter end with the test."""
+    """Wait for the threads of an exporter."""
     yield
     for thread in threading.enumerate():
         if thread.name in EXPORTERS:
@@ -67,7 +65,7 @@ def chain(spans: Sequence[Span], span: Span) -> list[str]:
 
 
 async def test_a_read_is_one_trace() -> None:
-    """From the client's span over ours to the attempt upstream; the next read ends in memory."""
+    """A read is one trace from the client's span to the attempt upstream, or to the cache."""
     headers = {**BEARER, "traceparent": TRACEPARENT, "tracestate": "a=1", "baggage": "b=2"}
     async with (
         collecting() as collector,
@@ -90,7 +88,7 @@ async def test_a_read_is_one_trace() -> None:
 
 
 async def test_the_vendor_sees_nothing_of_it() -> None:
-    """What it gets is, byte for byte, what it gets without traces, but for ids and signature."""
+    """The vendor gets the same headers with traces and without."""
     headers = {**BEARER, "traceparent": TRACEPARENT, "tracestate": "a=1", "baggage": "b=2"}
     names: list[list[bytes]] = []
     async with (
@@ -114,7 +112,7 @@ async def test_the_vendor_sees_nothing_of_it() -> None:
 
 
 async def test_a_second_attempt_has_a_span_of_its_own() -> None:
-    """Both within one lookup, which did well in the end."""
+    """A second attempt has a span of its own, in a lookup without an error."""
 
     async def once(exchange: Exchange) -> None:
         if len(server.received) == 1:
@@ -138,16 +136,16 @@ async def test_a_second_attempt_has_a_span_of_its_own() -> None:
 
 
 async def test_one_read_for_many_is_in_the_trace_of_the_first() -> None:
-    """The others say that they shared it; each has a trace of its own."""
+    """A shared read is in the trace of its first reader, and the others are marked."""
     held = Held()
     async with (
         collecting() as collector,
         serving(held) as server,
-        traced(collector, server.url, UPSTREAM_TIMEOUT="5") as gateway,
+        traced(collector, server.url) as gateway,
     ):
         reads = [asyncio.create_task(gateway.read("1")) for _ in range(20)]
         await held.arrived(1)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)  # until all have joined
         held.let_go.set()
         assert {(await read).status_code for read in reads} == {200}
     (upstream,) = collector.of("client")
@@ -159,7 +157,7 @@ async def test_one_read_for_many_is_in_the_trace_of_the_first() -> None:
 
 
 async def test_a_refresh_in_the_background_is_in_the_trace_that_began_it() -> None:
-    """The request itself was answered before."""
+    """A refresh in the background is in the trace of the request that began it."""
     async with (
         collecting() as collector,
         serving(rooms) as server,
@@ -167,7 +165,7 @@ async def test_a_refresh_in_the_background_is_in_the_trace_that_began_it() -> No
     ):
         await gateway.read("1")
         assert (await gateway.read("1")).status_code == 200
-        await asyncio.sleep(0.1)
+        await until(lambda: len(server.received) == 2)
     request = collector.of("server")[-1]
     refresh = collector.of("client")[-1]
     assert request.attributes[RESULT] == "stale"
@@ -175,11 +173,11 @@ async def test_a_refresh_in_the_background_is_in_the_trace_that_began_it() -> No
 
 
 async def test_an_upstream_that_says_nothing() -> None:
-    """Each span tells its part of what happened, by words and not by texts."""
+    """Every span of a timeout has a fixed word as its error."""
     async with (
         collecting() as collector,
         serving(silence) as server,
-        traced(collector, server.url) as gateway,
+        traced(collector, server.url, **IMPATIENT) as gateway,
     ):
         answer = await gateway.read("1")
         assert answer.status_code == 504
@@ -209,7 +207,7 @@ async def test_a_stale_room_in_an_outage() -> None:
 
 
 async def test_a_client_that_leaves() -> None:
-    """Its request has no status, and is no error of ours."""
+    """The span of a client that leaves has no status and no error."""
     held = Held()
     async with (
         collecting() as collector,
@@ -219,7 +217,7 @@ async def test_a_client_that_leaves() -> None:
         async with viewer_at(gateway.port) as viewer:
             viewer.ask("/v1/rooms/1")
             await held.arrived(1)
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(collector.of("server")))
         held.let_go.set()
     (request,) = collector.of("server")
     assert "http.response.status_code" not in request.attributes
@@ -227,7 +225,7 @@ async def test_a_client_that_leaves() -> None:
 
 
 async def test_requests_on_many_connections_do_not_mix() -> None:
-    """Each is in the trace of its own client, whoever else is served meanwhile."""
+    """Requests at the same time stay in the traces of their own clients."""
     async with (
         collecting() as collector,
         serving(rooms) as server,
@@ -248,7 +246,7 @@ async def test_requests_on_many_connections_do_not_mix() -> None:
 
 
 async def test_what_a_client_does_not_sample_is_not_exported() -> None:
-    """Nothing of it, down to the upstream; yet the log tells its trace."""
+    """A trace that its client does not sample is not exported, but logged."""
     async with (
         collecting() as collector,
         serving(rooms) as server,
@@ -261,7 +259,7 @@ async def test_what_a_client_does_not_sample_is_not_exported() -> None:
 
 
 async def test_the_log_tells_the_trace() -> None:
-    """The access line, and what is logged on the way; health checks have none."""
+    """Every line of a request has its trace, and health checks have none."""
     headers = {**BEARER, "traceparent": TRACEPARENT}
     async with (
         collecting() as collector,
@@ -283,20 +281,14 @@ async def test_the_log_tells_the_trace() -> None:
     ids=["hangs", "fails", "is busy", "is not there"],
 )
 async def test_a_collector_in_trouble_is_in_nobody_s_way(script: Script | None) -> None:
-    """All is answered as fast as ever, with a full queue; the end comes soon; one line says so."""
-    slowest = 0.0
+    """A collector in trouble fails no request, nor the shutdown, and is logged once."""
     async with collecting(script) as collector, serving(rooms) as server:
         if script is None:
             collector.server.url = "http://127.0.0.1:9"
-        async with traced(collector, server.url, 8) as gateway:
+        tracing = exporting_to(collector.endpoint, 8, timeout=0.2)
+        async with gateway_at(server.url, tracing) as gateway:
             for number in range(50):
-                answer = await gateway.read(str(number))
-                assert answer.status_code == 200
-                slowest = max(slowest, answer.elapsed.total_seconds())
-            began = time.monotonic()
-        took = time.monotonic() - began
-    assert slowest < 1
-    assert took < 3.5
+                assert (await gateway.read(str(number))).status_code == 200
     events = [json.loads(line)["event"] for line in gateway.log.getvalue().splitlines()]
     assert events.count("traces_not_exported") == 1
 

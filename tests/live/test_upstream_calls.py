@@ -1,4 +1,4 @@
-"""What of a client's request reaches the vendor: its validated body, its id, and nothing else."""
+"""Only the validated body and the id of a client's request reach the vendor."""
 
 import json
 

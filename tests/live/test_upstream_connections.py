@@ -1,4 +1,4 @@
-"""U11: no connection, or one that cannot be trusted: nothing is sent."""
+"""No connection, or one that cannot be trusted: nothing is sent."""
 
 import asyncio
 import contextlib
@@ -14,9 +14,14 @@ import trustme
 
 from tests.live.fault_server import free_socket, rooms, serving, url_of
 from tests.live.faults import ASKED
-from tests.live.gateways import OPERATIONS, Gateway, assert_serves, assert_told, gateway_at
-
-pytestmark = pytest.mark.anyio
+from tests.live.gateways import (
+    IMPATIENT,
+    OPERATIONS,
+    Gateway,
+    assert_serves,
+    assert_told,
+    gateway_at,
+)
 
 
 async def assert_nothing_works(gateway: Gateway, code: str = "upstream_error") -> None:
@@ -26,7 +31,7 @@ async def assert_nothing_works(gateway: Gateway, code: str = "upstream_error") -
 
 
 async def test_a_refused_connection() -> None:
-    """502 for a read and for each write, none of which was sent; then it listens and all is well.
+    """A refused connection is a 502 for reads and writes, until there is a listener.
 
     A stop and a delete fail at the read that says whose room it is.
     """
@@ -40,19 +45,19 @@ async def test_a_refused_connection() -> None:
 
 
 async def test_a_name_that_does_not_resolve() -> None:
-    """502, and the gateway goes on."""
+    """A name that does not resolve is a 502, and the gateway goes on."""
     async with gateway_at("http://nowhere.invalid") as gateway:
         await assert_nothing_works(gateway)
         assert (await gateway.client.get("/healthz")).status_code == 200
 
 
 async def test_a_connection_that_is_never_accepted() -> None:
-    """504 in time: whether a create got through is not known."""
+    """A connection that is never accepted is a 504, and a create's outcome is unknown."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         with socket.create_connection(full.getsockname()):
-            async with gateway_at(url_of(full)) as gateway:
+            async with gateway_at(url_of(full), **IMPATIENT) as gateway:
                 assert_told(await gateway.read(ASKED), "upstream_timeout")
                 assert_told(await gateway.write("create"), "outcome_unknown")
 
@@ -79,7 +84,7 @@ def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 @pytest.mark.usefixtures("_system_trusts")
 async def test_a_good_certificate(trusted: trustme.CA) -> None:
-    """Over https everything works: what fails below fails for its certificate."""
+    """A trusted certificate lets all calls pass, as a control for the tests below."""
     tls = presenting(trusted.issue_cert("localhost"))
     async with serving(rooms, tls=tls) as server, gateway_at(server.url) as gateway:
         await assert_serves(gateway, server)
@@ -111,7 +116,7 @@ BAD_CERTIFICATES = ("of an unknown authority", "for another host", "expired", "n
 @pytest.mark.usefixtures("_system_trusts")
 @pytest.mark.parametrize("case", BAD_CERTIFICATES)
 async def test_a_bad_certificate(case: str, trusted: trustme.CA) -> None:
-    """502, and not a byte of a request is sent; the fault does not outlive the certificate."""
+    """A bad certificate is a 502 before any byte is sent, and a good one mends it."""
     tls = presenting(bad_certificate(case, trusted))
     async with serving(rooms, tls=tls) as server, gateway_at(server.url) as gateway:
         await assert_nothing_works(gateway)
@@ -168,7 +173,8 @@ async def no_tls(*, answer: bytes = b"") -> AsyncIterator[tuple[str, bytearray]]
 )
 async def test_no_tls_at_all(answer: bytes, read: str, write: str) -> None:
     """A port without TLS gets no part of a request, signature or key included."""
-    async with no_tls(answer=answer) as (url, got), gateway_at(url) as gateway:
+    settings = {} if answer else IMPATIENT
+    async with no_tls(answer=answer) as (url, got), gateway_at(url, **settings) as gateway:
         assert_told(await gateway.read(ASKED), read)
         assert_told(await gateway.write("create"), write)
     assert got

@@ -1,4 +1,4 @@
-"""U5, U16: every row of the vendor's table, through the gateway's routes."""
+"""Every row of the vendor's table, through the gateway's routes."""
 
 import time
 
@@ -12,8 +12,6 @@ from tests.live.fault_server import Exchange, Script, enveloped, reply, room, ro
 from tests.live.faults import ASKED
 from tests.live.gateways import OPERATIONS, Gateway, assert_told, gateway_at
 from tests.upstream.dialect_table import BESIDES, DOCUMENTED, LEGACY
-
-pytestmark = pytest.mark.anyio
 
 TABLES = {"documented": DOCUMENTED, "legacy": LEGACY, "besides": BESIDES}
 DONE = {"read": 200, "create": 201, "stop": 204, "delete": 204}
@@ -86,7 +84,7 @@ UNKNOWN_TO_WRITES = {
 
 @pytest.mark.parametrize("dialect", UNKNOWN)
 async def test_unknown_rooms_never_open_the_breaker(dialect: DialectName) -> None:
-    """U16: a hundred reads of unknown rooms and fifty writes all reach it and are all 404.
+    """A hundred reads of unknown rooms and fifty writes all reach it and are all 404.
 
     With `legacy` the database is looked at as well, once a second.
     """
@@ -117,7 +115,7 @@ async def test_unknown_rooms_never_open_the_breaker(dialect: DialectName) -> Non
 
 
 async def test_refusals_never_open_the_breaker() -> None:
-    """U16: anchors nobody knows and rooms that are not living are refusals like any other."""
+    """Unknown anchors and rooms that are not live never open the breaker."""
 
     async def refusing(exchange: Exchange) -> None:
         if exchange.method == "GET":

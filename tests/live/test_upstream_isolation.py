@@ -1,4 +1,4 @@
-"""U7, U8, U9, U10, U12: nothing of one call gets into another, nor in from the environment."""
+"""Nothing of one upstream call gets into another, nor in from the environment."""
 
 import asyncio
 import itertools
@@ -31,14 +31,12 @@ from tests.live.gateways import (
 )
 from tests.live.viewers import Answer, viewer_at
 
-pytestmark = pytest.mark.anyio
-
 READERS = 16
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
-    """U7: 502 after one attempt, and its target sees no connection, whatever was asked."""
+    """A redirect is a 502 after one attempt, and its target sees no connection."""
     async with serving(rooms) as elsewhere:
         location = f"Location: {elsewhere.url}/server/live/{ASKED}"
         redirect = answering(reply(enveloped(room(ASKED)), status, location))
@@ -53,7 +51,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 
 @pytest.mark.parametrize("status", [200, 500])
 async def test_cookies_are_never_sent_again(status: int) -> None:
-    """U8: the upstream's cookies reach neither its next request nor a client."""
+    """The upstream's cookies reach neither its next request nor a client."""
     crumbs = "Set-Cookie: session=crumb; Path=/\nSet-Cookie: other=crumb; Max-Age=600"
 
     async def baking(exchange: Exchange) -> None:
@@ -92,7 +90,7 @@ def followed_by_another(pauses: tuple[float | None, ...]) -> Script:
 
 
 async def test_bytes_after_a_reply_confirm_no_write() -> None:
-    """U9: a delete that the upstream refuses never takes what was left over for its reply."""
+    """A delete that the upstream refuses never takes left-over bytes for its reply."""
 
     async def answer(exchange: Exchange) -> None:
         if exchange.method != "GET":
@@ -108,7 +106,7 @@ async def test_bytes_after_a_reply_confirm_no_write() -> None:
 
 
 def is_of(live_id: str, answer: Answer) -> bool:
-    """Whether an answer is this room and has nothing of another one."""
+    """Return True if an answer is this room and has nothing of another one."""
     seen, whole = json.loads(answer.body), room(live_id)
     return all(seen[name] == whole[name] for name in ("live_id", "title", "extends", "hls_url"))
 
@@ -122,13 +120,13 @@ async def test_bytes_after_a_reply_are_nobodys(
     pauses: tuple[float | None, ...],
     refused: bool,  # noqa: FBT001  # a case
 ) -> None:
-    """U9: 5,000 reads beside each other, and whoever gets a room gets the one asked for.
+    """No read of 1,500 at the same time gets another room than the one asked for.
 
-    What comes when the next request is on its way already cannot be told from that one's reply,
-    except by the id in it: such a read is refused.
+    Only its id tells a reply from bytes that come late, after the next request: such a read is
+    refused.
     """
     outcomes = Counter[str]()
-    numbers = iter(range(5_000))
+    numbers = iter(range(1_500))
 
     async def read_some(port: int) -> None:
         async with viewer_at(port) as viewer:
@@ -141,20 +139,19 @@ async def test_bytes_after_a_reply_are_nobodys(
 
     async with (
         serving(followed_by_another(pauses)) as server,
-        gateway_at(server.url, UPSTREAM_TIMEOUT="10") as gateway,
-        asyncio.timeout(60),
+        gateway_at(server.url) as gateway,
     ):
         await asyncio.gather(*(read_some(gateway.port) for _ in range(READERS)))
         await asyncio.sleep(0.05)  # the last extra bytes are still to come
         await assert_serves(gateway, server)
-    assert outcomes.total() == 5_000
+    assert outcomes.total() == 1_500
     assert set(outcomes) <= ({"own", "upstream_error"} if refused else {"own"})
-    assert outcomes["own"] > 1_000
+    assert outcomes["own"] > 300
 
 
 @pytest.mark.parametrize("case", OTHER_ROOM)
 async def test_another_room_is_refused_and_not_kept(case: str) -> None:
-    """U10: 502 for viewer and anchor after one attempt; neither room is remembered by it."""
+    """A reply about another room is a 502 after one attempt, and nothing of it is cached."""
     other = OTHER_ROOM[case]
     async with (
         serving(answering(reply(enveloped(other)))) as server,
@@ -175,7 +172,7 @@ async def test_another_room_is_refused_and_not_kept(case: str) -> None:
 async def test_proxy_variables_and_netrc_are_ignored(
     case: type[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """U12: the environment neither reroutes a call nor puts credentials of its own on it."""
+    """The environment neither reroutes a call nor puts credentials of its own on it."""
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login planted password planted\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))

@@ -1,6 +1,7 @@
-"""U6, U15: second attempts, and a breaker that spares an upstream which is down."""
+"""Second attempts, and a circuit breaker that spares an upstream in an outage."""
 
 import asyncio
+import itertools
 import socket
 import time
 
@@ -21,9 +22,8 @@ from tests.live.fault_server import (
     url_of,
 )
 from tests.live.faults import CLOSE, HALF_CLOSE, RESET, busy, ending
-from tests.live.gateways import ALICE, Gateway, assert_told, gateway_at
-
-pytestmark = pytest.mark.anyio
+from tests.live.gateways import ALICE, IMPATIENT, Gateway, assert_told, gateway_at
+from tests.waiting import until
 
 OUTAGES: dict[str, Script] = {
     "reset": ending(RESET),
@@ -37,6 +37,9 @@ OUTAGES: dict[str, Script] = {
 PAUSE = 1.0
 """Seconds, about, that an open breaker waits."""
 
+FORGETFUL = {"CACHE_TTL": "0", "CACHE_STALE_WHILE_REVALIDATE": "0"}
+"""Settings of a gateway that reads each room again."""
+
 
 def but_for(script: Script, *live_ids: str) -> Script:
     """Return a healthy vendor whose reads of a few rooms end in `script`."""
@@ -49,7 +52,7 @@ def but_for(script: Script, *live_ids: str) -> Script:
 
 
 def assert_unavailable(answer: httpx.Response) -> None:
-    """Check that an answer says that the upstream was not asked, and when to come back."""
+    """Check that an answer refuses a call without asking the upstream, with Retry-After."""
     assert_told(answer, "upstream_unavailable")
     assert 1 <= int(answer.headers["retry-after"]) <= 2
 
@@ -65,28 +68,28 @@ async def open_breaker(gateway: Gateway, server: Server) -> None:
 
 async def until_half_open(gateway: Gateway) -> None:
     """Wait until the pause is over, without a call upstream."""
-    for _ in range(150):
-        if await gateway.breaker() != "open":
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("the breaker stays open")
+
+    async def half_open() -> bool:
+        return await gateway.breaker() != "open"
+
+    await until(half_open)
 
 
 async def until_served(gateway: Gateway) -> None:
-    """Read until it goes well, for as long as a few pauses take."""
-    for _ in range(60):
-        if (await gateway.read("again")).status_code == 200:
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("nothing goes well any more")
+    """Read until it goes well."""
+
+    async def served() -> bool:
+        return (await gateway.read("again")).status_code == 200
+
+    await until(served)
 
 
 @pytest.mark.parametrize("case", OUTAGES)
 async def test_an_outage_is_noticed_soon(case: str) -> None:
-    """At most five attempts reach the upstream; then reads and writes are refused at once."""
+    """At most five attempts reach an upstream in an outage before every call is refused."""
     async with (
         serving(OUTAGES[case]) as server,
-        gateway_at(server.url, UPSTREAM_TIMEOUT="0.2") as gateway,
+        gateway_at(server.url, UPSTREAM_TIMEOUT="0.2" if case == "silence" else "30") as gateway,
     ):
         for number in range(5):
             await gateway.read(f"first-{number}")
@@ -105,19 +108,21 @@ async def test_an_outage_is_noticed_soon(case: str) -> None:
         assert len(server.received) == attempts
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 @pytest.mark.parametrize("case", ["reset", "503"])
 async def test_attempts_in_an_outage(case: str) -> None:
-    """Of 150 requests in more than a second few reach the upstream: far from 1.2 attempts each."""
+    """In an outage the upstream gets five attempts, and then one after each pause."""
     async with serving(OUTAGES[case]) as server, gateway_at(server.url) as gateway:
-        for wave in range(15):
+        began, waves = time.monotonic(), itertools.count()
+        while (pauses := (time.monotonic() - began) / PAUSE) < 1.5:
+            wave = next(waves)
             await asyncio.gather(*(gateway.read(f"{wave}-{number}") for number in range(10)))
-            await asyncio.sleep(0.1)
-        assert 5 <= len(server.received) <= 15
+        assert 5 < len(server.received) <= 15 + pauses
 
 
 async def test_attempts_at_the_start_of_an_outage() -> None:
-    """Fifty reads that are under way when it begins have at most ten second attempts."""
-    async with serving(rooms) as server, gateway_at(server.url, UPSTREAM_TIMEOUT="5") as gateway:
+    """Fifty reads under way at the start of an outage have at most ten second attempts."""
+    async with serving(rooms) as server, gateway_at(server.url) as gateway:
         for number in range(100):
             await gateway.read(f"good-{number}")
         everyone = asyncio.Event()
@@ -135,7 +140,7 @@ async def test_attempts_at_the_start_of_an_outage() -> None:
 
 
 async def test_one_probe_at_a_time() -> None:
-    """After the pause one call goes through and the rest is refused; its success closes it."""
+    """A half-open breaker lets one call through, and its success closes it."""
     answered = asyncio.Event()
 
     async def held(exchange: Exchange) -> None:
@@ -163,15 +168,15 @@ async def test_one_probe_at_a_time() -> None:
         assert [each.status_code for each in good] == [200] * 20
 
 
+@pytest.mark.slow  # for two pauses of an open breaker
 async def test_a_failed_probe_opens_it_again() -> None:
-    """One attempt, no second one, and another pause; then a good probe ends the outage."""
+    """A failed probe is one attempt and another pause; then a good one ends the outage."""
     async with serving(rooms) as server, gateway_at(server.url) as gateway:
         await open_breaker(gateway, server)
         await until_half_open(gateway)
         before, began = len(server.received), time.monotonic()
         assert_told(await gateway.read("probe"), "upstream_error")
-        for number in range(5):
-            assert_unavailable(await gateway.read(f"after-{number}"))
+        assert_unavailable(await gateway.read("after"))
         assert len(server.received) - before == 1
         server.script = rooms
         await until_half_open(gateway)
@@ -180,22 +185,23 @@ async def test_a_failed_probe_opens_it_again() -> None:
         assert await gateway.breaker() == "closed"
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 async def test_a_probe_whose_client_has_gone() -> None:
-    """A probe that nobody waits for still decides, and does not keep the breaker half-open."""
-    async with serving(rooms) as server, gateway_at(server.url) as gateway:
+    """A probe whose client has left does not keep the breaker half-open."""
+    async with serving(rooms) as server, gateway_at(server.url, **IMPATIENT) as gateway:
         await open_breaker(gateway, server)
         await until_half_open(gateway)
         server.script = silence
         probe = asyncio.create_task(gateway.read("probe"))
-        await asyncio.wait([probe], timeout=0.2)
-        assert server.targets()[-1].endswith("/probe")
+        await until(lambda: server.targets()[-1].endswith("/probe"))
         probe.cancel()
         server.script = rooms
         await until_served(gateway)
 
 
+@pytest.mark.slow  # for the pause of an open breaker
 async def test_an_upstream_that_is_gone() -> None:
-    """Refused connections open it as well, and it notices soon that there is a listener again."""
+    """Refused connections open the breaker, and a new listener closes it."""
     held = free_socket()
     async with gateway_at(url_of(held)) as gateway:
         for number in range(5):
@@ -206,11 +212,9 @@ async def test_an_upstream_that_is_gone() -> None:
 
 
 async def test_viewers_get_stale_rooms_meanwhile() -> None:
-    """While it is open known rooms are served without a call; their anchor and others are told."""
-    lifetimes = {"CACHE_TTL": "0.05", "CACHE_STALE_WHILE_REVALIDATE": "0"}
-    async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
+    """An open breaker leaves known rooms to viewers, and refuses their anchor and other rooms."""
+    async with serving(rooms) as server, gateway_at(server.url, **FORGETFUL) as gateway:
         assert (await gateway.read("kept")).status_code == 200
-        await asyncio.sleep(0.1)
         await open_breaker(gateway, server)
         attempts = len(server.received)
         seen = await gateway.read("kept")
@@ -224,11 +228,10 @@ async def test_viewers_get_stale_rooms_meanwhile() -> None:
 
 
 async def test_viewers_get_stale_rooms_from_the_first_failure() -> None:
-    """Before it opens, the failing read of a known room is answered from memory as well."""
-    lifetimes = {"CACHE_TTL": "0.05", "CACHE_STALE_WHILE_REVALIDATE": "0"}
-    async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
+    """Viewers get a known room from memory when the first read of it fails."""
+    settings = {**FORGETFUL, **IMPATIENT}
+    async with serving(rooms) as server, gateway_at(server.url, **settings) as gateway:
         await gateway.read("kept")
-        await asyncio.sleep(0.1)
         for script in (silence, ending(RESET), answering(busy(503))):
             server.script = script
             seen = await gateway.read("kept")
@@ -247,7 +250,7 @@ def failing_once(script: Script) -> Script:
 
 @pytest.mark.parametrize("case", ["reset", "closed", "half closed", "429", "500", "503"])
 async def test_a_second_attempt_mends_a_read(case: str) -> None:
-    """U6: the client sees nothing of a failure that is over by then."""
+    """A second attempt at a read hides a failure that is over by then."""
     async with (
         serving(failing_once(OUTAGES[case])) as server,
         gateway_at(server.url) as gateway,
@@ -257,16 +260,17 @@ async def test_a_second_attempt_mends_a_read(case: str) -> None:
         assert server.targets() == ["/server/live/1"] * 2
 
 
+@pytest.mark.slow  # Retry-After has whole seconds
 async def test_retry_after_is_respected() -> None:
-    """U6: the second attempt comes when the upstream asked for it, if the time allows."""
+    """A second attempt waits for as long as Retry-After says, if the timeout allows it."""
     flooded = failing_once(answering(busy(429, "Retry-After: 1")))
     async with (
         serving(flooded) as server,
-        gateway_at(server.url, UPSTREAM_TIMEOUT="3") as gateway,
+        gateway_at(server.url) as gateway,
     ):
         answer = await gateway.read("1")
         assert answer.status_code == 200
-        assert 1 <= answer.elapsed.total_seconds() < 1.5
+        assert answer.elapsed.total_seconds() >= 1
         assert len(server.received) == 2
 
 

@@ -1,4 +1,4 @@
-"""H8, H9: workers that die are replaced, and one that is out of descriptors recovers."""
+"""Workers that die are replaced, and one that is out of descriptors recovers."""
 
 import asyncio
 import os
@@ -12,13 +12,12 @@ from pathlib import Path
 
 import httpx
 import jwt
-import pytest
 
+from tests import clients
 from tests.commands import SECRET, environment, free_port
 from tests.live.fault_server import rooms, serving
-from tests.served import Served, eventually, served, token
-
-pytestmark = pytest.mark.anyio
+from tests.served import Served, served, token
+from tests.waiting import eventually
 
 
 def descriptors(worker: int) -> int:
@@ -35,20 +34,17 @@ def processor_time(worker: int) -> float:
 async def read(gateway: Served, live_id: str) -> httpx.Response:
     """Read a room as bob, on a new connection."""
     headers = {"Authorization": f"Bearer {token('bob')}"}
-    async with httpx.AsyncClient(headers=headers, timeout=20, trust_env=False) as client:
+    async with clients.async_client(headers=headers) as client:
         return await client.get(f"{gateway.url}/v1/rooms/{live_id}")
 
 
 def has_new_workers(gateway: Served, before: list[int], count: int) -> bool:
-    """Whether so many workers are not those of before."""
+    """Return True if so many workers are new."""
     return len(set(gateway.workers()) - set(before)) == count
 
 
 def test_killed_workers_are_replaced() -> None:
-    """One, again at once, then both: each time there are two that serve.
-
-    That the last replacement was a moment ago says nothing about the next worker.
-    """
+    """Killed workers are replaced: one, at once the next, then both."""
     with served(WORKERS="2") as gateway:
         for count in (1, 1, 2):
             before = gateway.workers()
@@ -57,14 +53,13 @@ def test_killed_workers_are_replaced() -> None:
             eventually(partial(has_new_workers, gateway, before, count))
             eventually(lambda: gateway.listeners() == 2)
             assert gateway.readiness() == (200, "ready")
-        gateway.process.terminate()
-        code, _ = gateway.ended(within=5)
-        assert code == 0
+        gateway.stop()
 
 
 def test_a_worker_told_to_stop_is_replaced() -> None:
-    """SIGTERM to a worker alone is not the end of the gateway."""
+    """A worker that gets SIGTERM alone is replaced."""
     with served(SHUTDOWN_GRACE="1") as gateway:
+        assert gateway.readiness() == (200, "ready")
         before = gateway.workers()
         os.kill(before[0], signal.SIGTERM)
         eventually(lambda: gateway.workers() not in ([], before))
@@ -83,13 +78,13 @@ serving.serve(load, "127.0.0.1", int(sys.argv[1]), workers=1, grace=1)
 
 
 def test_workers_that_cannot_start_are_given_up() -> None:
-    """The third that ends as it starts is the last; it ends with 1, and what they said is there."""
+    """A gateway whose workers fail three times as they start ends with 1 and their reasons."""
     done = subprocess.run(  # noqa: S603  # our own command
         [sys.executable, "-c", CANNOT_START, str(free_port())],
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 1
@@ -97,24 +92,22 @@ def test_workers_that_cannot_start_are_given_up() -> None:
     assert done.stderr.count("no worker can be made of this") == 3
 
 
-@pytest.mark.parametrize("spoilt", ["", "two\nlines", "x" * 31])
-def test_a_worker_is_replaced_while_a_key_file_is_bad(tmp_path: Path, spoilt: str) -> None:
-    """It goes on with the keys from the start, and takes the good ones when they are there."""
+def test_a_worker_is_replaced_while_a_key_file_is_bad(tmp_path: Path) -> None:
+    """A worker that starts while a key file is bad has the keys from the gateway's start."""
     file = tmp_path / "jwt"
     file.write_text(SECRET)
     with served(JWT_SECRET="", JWT_SECRET_FILE=str(file), WORKERS="2") as gateway:
         before = gateway.workers()
-        file.write_text(spoilt)
+        file.write_text("two\nlines")
         os.kill(before[0], signal.SIGKILL)
         eventually(lambda: gateway.workers() not in ([before[1]], before))
         eventually(lambda: gateway.listeners() == 2)
         for _ in range(10):
             assert signed_in(gateway, SECRET) in {502, 503}  # the upstream is nowhere
         file.write_text("another-secret-of-more-than-32-bytes")
+        gateway.process.send_signal(signal.SIGHUP)
         eventually(lambda: signed_in(gateway, SECRET) == 401)
-        gateway.process.terminate()
-        code, output = gateway.ended(within=10)
-    assert code == 0
+        output = gateway.stop()
     assert '"event":"key_reload_failed"' in output
 
 
@@ -122,11 +115,12 @@ def signed_in(gateway: Served, secret: str) -> int:
     """Return the status of a read with a token made with `secret`."""
     token = jwt.encode({"sub": "bob", "exp": time.time() + 600}, secret, algorithm="HS256")
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{gateway.url}/v1/rooms/1", headers=headers, trust_env=False).status_code
+    url = f"{gateway.url}/v1/rooms/1"
+    return clients.get(url, headers).status_code
 
 
 async def test_out_of_descriptors_it_recovers() -> None:
-    """H9: clients that are in go on being served; as soon as others leave, new ones are."""
+    """A worker out of descriptors serves its clients, and new ones once others leave."""
     with served() as gateway:
         (worker,) = gateway.workers()
         most = descriptors(worker) + 20
@@ -137,15 +131,13 @@ async def test_out_of_descriptors_it_recovers() -> None:
         assert clients[0].recv(1000).startswith(b"HTTP/1.1 200 OK")
         for client in clients:
             client.close()
-        begun = time.monotonic()
         assert gateway.readiness() == (200, "ready")
-        assert time.monotonic() - begun < 2
         assert gateway.workers() == [worker]
         eventually(lambda: descriptors(worker) < most - 10)
 
 
 async def test_clients_cannot_take_the_last_descriptor() -> None:
-    """Beyond a bound they wait to be accepted, at no cost; the upstream can still be reached."""
+    """Clients beyond a bound wait at no cost, and leave descriptors for the upstream."""
     async with serving(rooms) as upstream:
         with served(upstream.url, descriptors=200) as gateway:
             (worker,) = gateway.workers()

@@ -1,12 +1,12 @@
 """Prometheus' own tool, which checks rules and expressions as the server would."""
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 _LIMIT = 60.0
 
@@ -24,6 +24,7 @@ def promtool(*arguments: str | Path, given: str = "") -> str:
         pytest.skip(missing)
     done = subprocess.run(  # noqa: S603  # the promtool on PATH
         [found, *map(str, arguments)],
+        env={**os.environ, "GOGC": "off"},  # it ends before collecting garbage pays
         input=given,
         capture_output=True,
         text=True,
@@ -37,6 +38,6 @@ def promtool(*arguments: str | Path, given: str = "") -> str:
 
 
 def written(path: Path, content: object) -> Path:
-    """Write `content` as YAML."""
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    """Write `content` as JSON, which is YAML too and faster to write."""
+    path.write_text(json.dumps(content), encoding="utf-8")
     return path

@@ -15,7 +15,8 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from gateway.traces.sdk import OpenTelemetry, resource
+from gateway.traces import Tracing
+from gateway.traces.sdk import open_telemetry, resource
 from tests.live.fault_server import Exchange, Script, Server, reply, serving
 
 Value = str | int | float | bool
@@ -79,16 +80,16 @@ def decoded(body: bytes) -> list[Span]:
     ]
 
 
-def exporting_to(endpoint: str, queue: int = 2048) -> OpenTelemetry:
+def exporting_to(endpoint: str, queue: int = 2048, *, timeout: float = 3) -> Tracing:
     """Return the gateway's own tracing, to this endpoint at once; `queue` spans may wait."""
 
     def begin() -> BatchSpanProcessor:
-        exporter = OTLPSpanExporter(endpoint, timeout=3)
+        exporter = OTLPSpanExporter(endpoint, timeout=timeout)
         return BatchSpanProcessor(
             exporter, queue, schedule_delay_millis=20, max_export_batch_size=min(queue, 512)
         )
 
-    return OpenTelemetry(TracerProvider(resource=resource(), shutdown_on_exit=False), begin)
+    return open_telemetry(TracerProvider(resource=resource(), shutdown_on_exit=False), begin)
 
 
 def _span(span: trace_pb2.Span, of: Mapping[str, Value]) -> Span:

@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from gateway.telemetry import build_logger
-from gateway.traces.export import Exporting
+from gateway.traces.export import exporting
 from gateway.traces.reports import Reports, silence_libraries
 
 
@@ -48,7 +48,7 @@ def lived(processor: SpanProcessor, log: io.BytesIO, work: Callable[[], None]) -
         provider = TracerProvider(shutdown_on_exit=False)
         reports = Reports(build_logger("debug", "json", log), time.monotonic)
         scope: Any = {"type": "lifespan"}
-        await Exporting(app, provider, lambda: processor, reports)(scope, nothing, hear)
+        await exporting(app, provider, lambda: processor, reports)(scope, nothing, hear)
 
     asyncio.run(live())
     return said
@@ -62,11 +62,12 @@ def test_the_last_spans_are_waited_for() -> None:
     assert processor.ended
 
 
+@pytest.mark.slow  # for the seconds that the last spans have
 def test_but_not_for_ever() -> None:
     """The wait for the last spans ends after two seconds."""
     processor, began = Slow(4), time.monotonic()
     assert lived(processor, io.BytesIO(), lambda: None)[-1] == "lifespan.shutdown.complete"
-    assert 1.9 < time.monotonic() - began < 3.5
+    assert time.monotonic() - began > 1.9
     assert not processor.ended
 
 

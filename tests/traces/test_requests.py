@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, get_current_span
 
-from gateway.traces.requests import RequestSpans
+from gateway.traces.requests import with_request_spans
 from tests.traces.recording import (
     NOT_SAMPLED,
     PARENT,
@@ -64,8 +64,12 @@ def ask(
         "client": ("192.0.2.7", "1"),
         "headers": [HOST] if headers is None else headers,
     }
-    spans = RequestSpans(app, recorder.tracer, continued=continued)
-    asyncio.run(spans(scope, nothing, nothing))
+    spans = with_request_spans(app, recorder.tracer, continued=continued)
+
+    async def serve() -> None:
+        await spans(scope, nothing, nothing)
+
+    asyncio.run(serve())
 
 
 def test_it_has_what_the_conventions_name() -> None:
@@ -270,7 +274,7 @@ def test_requests_at_the_same_time_have_spans_of_their_own() -> None:
         seen.append((before, get_current_span().get_span_context().span_id))
 
     async def both() -> int:
-        spans = RequestSpans(app, recorder.tracer, continued=True)
+        spans = with_request_spans(app, recorder.tracer, continued=True)
         scopes: list[Any] = [
             {
                 "type": "http",

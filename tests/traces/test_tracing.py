@@ -16,7 +16,7 @@ from gateway import __version__, app
 from gateway.metrics import Metrics
 from gateway.telemetry import build_logger
 from gateway.traces import NO_TRACES, tracing_for
-from gateway.traces.sdk import OpenTelemetry, resource
+from gateway.traces.sdk import open_telemetry, resource
 from tests.commands import environment
 from tests.live.gateways import settings_for
 
@@ -119,7 +119,7 @@ def test_events_are_told_which_trace_they_belong_to() -> None:
     """Log events in a span have its trace id, others have none."""
     exporter, written = InMemorySpanExporter(), io.BytesIO()
     provider = TracerProvider(shutdown_on_exit=False)
-    tracing = OpenTelemetry(provider, lambda: SimpleSpanProcessor(exporter))
+    tracing = open_telemetry(provider, lambda: SimpleSpanProcessor(exporter))
     log = build_logger("debug", "json", written, *tracing.processors)
     log.info("before")
     with provider.get_tracer("test").start_as_current_span("a") as span:
