@@ -14,7 +14,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -92,12 +92,13 @@ def build(
     draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
-    are read again when they change. `tracing` wraps the traced parts. Raises SettingsError for an
-    unusable key.
+    are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
+    look at a doubtful write. Raises SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -131,7 +132,7 @@ def build(
         duration=metrics.upstream_duration,
         repeats=metrics.push_url_repeats,
     )
-    patience = Patience(settings.upstream_timeout, clock=time.monotonic)
+    patience = Patience(settings.upstream_timeout, clock=time.monotonic, sleep=sleep)
     recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)
     upstream = LagTolerantUpstream(client, recent, patience)
     cache = LocalRoomCache(

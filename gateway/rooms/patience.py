@@ -30,12 +30,13 @@ class Deadline:
     ) -> T | None:
         """Pause and look, again and again, until `look` returns something.
 
-        Each pause is longer than the one before. Returns None if the time, or `at_most` looks, did
-        not suffice. A look that is under way at the end is cancelled.
+        Each pause is longer than the one before, and all together fit the time. Returns None if the
+        time, or `at_most` looks, did not suffice. A look that is under way at the end is cancelled.
         """
-        pause, looks = _FIRST_PAUSE, 0
-        while pause < self.left() and looks != at_most:
+        pause, looks, pauses = _FIRST_PAUSE, 0, self.left()
+        while pause < min(pauses, self.left()) and looks != at_most:
             await self._sleep(pause)
+            pauses -= pause
             pause *= _GROWTH
             looks += 1
             with suppress(TimeoutError):

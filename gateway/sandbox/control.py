@@ -13,11 +13,11 @@ Each answers with the state it leaves behind: the switches, or the room's row. R
 
 from msgspec import Struct
 
+from .accounts import Users
 from .database import Rooms
 from .request import Call
 from .room_calls import RoomCalls
 from .switches import DatabaseError, Faults
-from .users import Users
 from .wording import DialectName
 
 

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from .accounts import User
 from .switches import DatabaseError, Faults
-from .users import User
 
 CREATED, LIVING, ENDED = 0, 1, 2
 GO_ZERO_TIME = -62135596800

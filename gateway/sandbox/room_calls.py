@@ -10,13 +10,13 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from .accounts import User, Users
 from .callbacks import send_callback
 from .create import Create, epoch_seconds, parse_create
 from .database import CREATED, ENDED, GO_ZERO_TIME, LIVING, Rooms, Row
 from .request import Call
 from .switches import DatabaseError, Faults, Part
 from .urls import play_urls, push_url
-from .users import User, Users
 from .wording import Dialect, Outcome
 
 _PUSH_LIFETIME = 3600

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
+from .accounts import Users, parse_registration
 from .switches import DatabaseError, Faults
-from .users import Users, parse_registration
 from .wording import Dialect, Outcome
 
 _USERS_AT_ONCE = 200

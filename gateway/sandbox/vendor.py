@@ -22,6 +22,7 @@ from urllib.parse import unquote
 
 from msgspec import UNSET, Struct
 
+from .accounts import Users
 from .control import Control
 from .database import Rooms
 from .go_json import go_json
@@ -30,7 +31,6 @@ from .request import Call
 from .room_calls import RoomCalls
 from .switches import Faults
 from .user_calls import UserCalls
-from .users import Users
 from .verification import is_authentic
 from .wording import DIALECTS, JSON, DialectName, Outcome, Wording
 

@@ -136,7 +136,7 @@ async def too_much(scene: Scene) -> None:
 
 async def an_outage(scene: Scene) -> None:
     """Serve stale rooms and open the breaker."""
-    async with serving(telltale) as server:
+    async with serving(telltale, scripts_users=True) as server:
         windows = {"CACHE_TTL": "0", "CACHE_STALE_WHILE_REVALIDATE": "0"}
         async with scene.gateway(server.url, transport=None, **windows) as client:
             await client.ask("bob", "GET", "/v1/rooms/alice_ok_1")
@@ -169,7 +169,10 @@ async def an_issuer_in_trouble(scene: Scene) -> None:
         reply(msgspec.json.encode({"keys": wrong})),
     ]
     settings = {"JWT_SECRET": "", "JWT_SECRET_PREVIOUS": "", "JWT_JWKS_REFRESH": "1"}
-    async with serving(telltale) as server, serving(answering(answers[0])) as issuer:
+    async with (
+        serving(telltale, scripts_users=True) as server,
+        serving(answering(answers[0])) as issuer,
+    ):
         settings["JWT_JWKS_URL"] = f"{issuer.url}/keys"
         async with scene.gateway(server.url, transport=None, **settings) as client:
             for script in (*map(answering, answers), publishing(key)):

@@ -30,8 +30,9 @@ def signature_in(exchange: Exchange) -> str:
 
 async def telltale(exchange: Exchange) -> None:
     """Answer a call, and tell."""
-    if exchange.target.startswith("/server/user/infos?"):
-        await exchange.write(fine(told_by(exchange), []))
+    if exchange.user_ids:
+        users = [{**ANCHOR, "user_id": each} for each in exchange.user_ids]
+        await exchange.write(fine(told_by(exchange), users))
         return
     subject, anchor = _subject(exchange)
     kind, name = subject.split("_")[1:3] if "_" in subject else ("ok", "")

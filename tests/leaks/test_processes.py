@@ -123,7 +123,7 @@ async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     environ = {name.removeprefix("GATEWAY_"): text for name, text in KEYS.items()}
     environ |= {"LOG_LEVEL": "debug", "ACCESS_LOG": "on"}
-    async with serving(telltale) as server:
+    async with serving(telltale, scripts_users=True) as server:
         with served(server.url, descriptors=None, **environ) as gateway:
             for user in ("alice", "carol", "forged"):
                 headers = {"Authorization": f"Bearer {TOKENS[user]}"}

@@ -34,7 +34,12 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SECRETS = st.text(
-    st.characters(min_codepoint=0x21, max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc", "Zs"]),
+    st.characters(
+        min_codepoint=0x21,
+        max_codepoint=0xFFFF,
+        exclude_categories=["Cs", "Cc", "Zs"],
+        exclude_characters="'",  # repr escapes it, but only beside a double quote
+    ),
     min_size=PART,
     max_size=40,
 )

@@ -211,7 +211,7 @@ class Scene:
     @asynccontextmanager
     async def world(self, **environ: str) -> AsyncIterator[Client]:
         """Run a gateway in front of the upstream that tells everything."""
-        async with serving(telltale) as server:
+        async with serving(telltale, scripts_users=True) as server:
             async with self.gateway(server.url, transport=None, **environ) as client:
                 yield client
             self.heard.upstream(server)

@@ -12,6 +12,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -69,6 +70,12 @@ class Exchange:
         """Return the id that a read is about."""
         return self.target.rpartition("/")[2]
 
+    @property
+    def user_ids(self) -> list[str]:
+        """Return the ids in a look-up of users; none for another request."""
+        path, _, query = self.target.partition("?")
+        return parse_qs(query)["user_ids"] if path == "/server/user/infos" else []
+
     async def write(self, data: bytes) -> None:
         """Send `data` as it is."""
         self.writer.write(data)
@@ -103,11 +110,13 @@ class Server:
     """A running server: its base URL, the requests it got and how many connections.
 
     `script` may be changed while it runs. `greeting` runs as soon as there is a connection, with
-    an empty request. A connection that no request came on counts as well.
+    an empty request. A connection that no request came on counts as well. Look-ups of users are
+    answered here, as of a vendor who knows everybody, and not kept, unless `scripts_users`.
     """
 
     script: Script
     greeting: Script | None = None
+    scripts_users: bool = False
     url: str = ""
     received: list[Exchange] = field(default_factory=list)
     connections: int = 0
@@ -131,6 +140,9 @@ class Server:
                 await self.greeting(Exchange(b"", connection, writer))
             while not writer.is_closing():
                 exchange = Exchange(await _read_request(reader), connection, writer)
+                if exchange.user_ids and not self.scripts_users:
+                    await knows_everybody(exchange)
+                    continue
                 self.received.append(exchange)
                 await self.script(exchange)
         writer.close()
@@ -152,13 +164,17 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    script: Script, *, tls: ssl.SSLContext | None = None, held: socket.socket | None = None
+    script: Script,
+    *,
+    tls: ssl.SSLContext | None = None,
+    held: socket.socket | None = None,
+    scripts_users: bool = False,
 ) -> AsyncIterator[Server]:
     """Run a server with this script on a free port, or on a socket that is `held` already.
 
     With `tls` it goes by the name of `localhost`.
     """
-    server = Server(script)
+    server = Server(script, scripts_users=scripts_users)
     server.listener = await asyncio.start_server(
         server.accept, sock=held or free_socket(), ssl=tls, limit=_LONGEST_REQUEST
     )
@@ -202,6 +218,12 @@ async def rooms(exchange: Exchange) -> None:
     """Answer like a healthy vendor: every room exists and is alice's, every write succeeds."""
     live_id = exchange.live_id if exchange.method == "GET" else CREATED
     await exchange.write(reply(enveloped(room(live_id))))
+
+
+async def knows_everybody(exchange: Exchange) -> None:
+    """Answer a look-up of users with all of them."""
+    known = [{**ANCHOR, "user_id": each} for each in exchange.user_ids]
+    await exchange.write(reply(enveloped(known)))
 
 
 class Held:

@@ -79,7 +79,7 @@ async def test_writes_have_a_limit_of_their_own() -> None:
             assert_limited(await gateway.write(operation), retry_after=1200)
         assert len(server.received) == seen
         assert limits(await gateway.read("1", ALICE)) is None
-        bobs = await as_bob(gateway, "POST", "/v1/rooms/1/stop")
+        bobs = await as_bob(gateway, "POST", "/v1/rooms/2/stop")
         assert (bobs.status_code, limits(bobs)) == (403, (3, 2, 1200))
         assert nonzero(gateway.block, Metrics.rate_limited) == {("writes",): 3}
 

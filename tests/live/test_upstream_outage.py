@@ -334,8 +334,7 @@ def without_database(dialect: str) -> Script:
     """Return a vendor whose database is down."""
 
     async def answer(exchange: Exchange) -> None:
-        about_users = exchange.target.startswith("/server/user/infos?user_ids=")
-        status, code, message = (LOOK_UP_DOWN if about_users else DOWN)[dialect]
+        status, code, message = (LOOK_UP_DOWN if exchange.user_ids else DOWN)[dialect]
         await exchange.write(reply(enveloped(code=code, message=message), status))
 
     return answer
@@ -348,7 +347,7 @@ async def test_a_dead_database_is_an_outage(dialect: str) -> None:
     async with serving(rooms) as server, gateway_at(server.url, **lifetimes) as gateway:
         assert (await gateway.read("kept")).status_code == 200
         await asyncio.sleep(0.1)
-        server.script = without_database(dialect)
+        server.script, server.scripts_users = without_database(dialect), True
         assert (await gateway.read("kept")).headers["cache-status"].endswith("detail=stale")
         for operation in ("stop", "delete"):
             assert_told(await gateway.write(operation, "kept"), "upstream_error")
@@ -361,6 +360,6 @@ async def test_a_dead_database_is_an_outage(dialect: str) -> None:
         }
         assert_unavailable(await gateway.read("lost"))
         assert (await gateway.read("kept")).headers["cache-status"].endswith("detail=stale")
-        server.script = rooms
+        server.script, server.scripts_users = rooms, False
         await until_served(gateway)
         assert await gateway.breaker() == "closed"

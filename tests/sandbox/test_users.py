@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sandbox.users import folded
+from gateway.sandbox.accounts import folded
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Client
