@@ -28,7 +28,7 @@ class World:
 async def test_connections_are_kept_for_five_minutes() -> None:
     """Reads share a connection until it is old, and then the next one."""
     world = World()
-    async with serving(ANSWER) as server, world.transport:
+    async with serving(ANSWER, scripts_users=True) as server, world.transport:
         send = sender(world.transport, server.url)
         for later in (0, FIVE_MINUTES, 1, FIVE_MINUTES):
             world.now += later
@@ -61,6 +61,6 @@ async def test_a_renewed_transport_leaves_calls_in_flight_alone() -> None:
 @pytest.mark.parametrize("user_id", ["a'b\"c<>`{}|^\\", "王 é", "~._-", "a&b=c#d?e/f%25+"])
 async def test_a_look_up_is_sent_as_it_was_signed(user_id: str) -> None:
     """No part of the client rewrites the query, whatever the id has in it."""
-    async with serving(ANSWER) as server, sending(server.url) as send:
+    async with serving(ANSWER, scripts_users=True) as server, sending(server.url) as send:
         await send(call(path=look_up(user_id)))
         assert server.targets() == [look_up(user_id)]
