@@ -40,6 +40,7 @@ from gateway.upstream import Transport
 from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
 from tests.live.fault_server import Server, serving
+from tests.live.gateways import no_pause
 
 APP = "https://app.example.com"
 COOKIE = "session"
@@ -159,7 +160,14 @@ class Scene:
         metrics = Metrics()
         with self.log() as log, self.telemetry(settings, log, metrics) as telemetry:
             application = self.around(
-                app.build(settings, telemetry, metrics, transport=transport, tracing=self.tracing())
+                app.build(
+                    settings,
+                    telemetry,
+                    metrics,
+                    transport=transport,
+                    tracing=self.tracing(),
+                    sleep=no_pause,
+                )
             )
             async with (
                 listening(application, 0) as port,

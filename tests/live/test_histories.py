@@ -193,7 +193,7 @@ def machine(sandbox: Sandbox, client: httpx.Client) -> type[Histories]:
 def test_push_url_reaches_its_anchor_only(machine: type[Histories]) -> None:
     """In any order of actions everyone is answered as the contract says."""
     bounds = settings(
-        max_examples=40,
+        max_examples=20,
         stateful_step_count=25,
         deadline=None,
         derandomize=True,

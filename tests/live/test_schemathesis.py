@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import running_sandbox, signed_in
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "gateway.json"
@@ -32,6 +34,7 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
+@pytest.mark.slow
 def test_it_finds_nothing(tmp_path: Path) -> None:
     """Examples, boundary values, fuzzing and sequences of calls by alice must find no fault."""
     config = tmp_path / "schemathesis.toml"
