@@ -32,7 +32,7 @@ class ByCookie(Histories):
 def test_push_url_reaches_its_anchor_only(dialect: Any) -> None:
     """Creates, repeated ones, reads, batches, stops and deletes, all by cookie."""
     bounds = settings(
-        max_examples=15,
+        max_examples=10,
         stateful_step_count=20,
         deadline=None,
         derandomize=True,

@@ -142,6 +142,7 @@ def test_stale_rooms_outlive_the_upstream() -> None:
         assert (own.status_code, own.json()["code"]) == (502, "upstream_error")
 
 
+@pytest.mark.slow
 def test_polling_costs_the_vendor_one_read_a_lifetime() -> None:
     """Forty polling users cost each room one read a lifetime."""
     ttl, seconds = 0.2, 0.8

@@ -92,6 +92,7 @@ async def assert_all_fine(gateway: Gateway) -> None:
     assert [each.json().get("live_id", each.text) for each in good] == live_ids
 
 
+@pytest.mark.slow
 async def test_clients_that_come_and_go() -> None:
     """Clients that leave, twice as many as connections, leave every connection free and no task."""
     slow = Slow()

@@ -81,6 +81,7 @@ async def flood(gateway: Gateway, path: str) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["good", "reset", "html", "down", "gone", "batch", "bad token", "client left", "large body"],

@@ -133,6 +133,7 @@ TROUBLE: dict[str, Script] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [

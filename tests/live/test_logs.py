@@ -47,6 +47,7 @@ def lines(gateway: Gateway, event: str) -> list[Any]:
     return [each for each in told if each["event"] == event]
 
 
+@pytest.mark.slow
 def test_a_reader_that_reads_nothing(sandbox: Sandbox) -> None:
     """Requests go on while nobody reads standard output, and each has its line in the end."""
     environ = {**settings(sandbox), "ACCESS_LOG": "on", "WORKERS": "2"}

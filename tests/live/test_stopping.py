@@ -41,6 +41,7 @@ async def ended(gateway: Served) -> str:
     return output
 
 
+@pytest.mark.slow
 async def test_it_is_unready_first_and_serves_on() -> None:
     """After SIGTERM a gateway is unready, answers for a while, and closes each connection."""
     async with serving(rooms) as upstream:
@@ -56,6 +57,7 @@ async def test_it_is_unready_first_and_serves_on() -> None:
                 assert gateway.readiness() == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_group", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_all_that_was_accepted_is_answered(*, to_group: bool) -> None:
     """No read or create that was sent before the end of the lead time is lost.
@@ -116,6 +118,7 @@ async def _asking(gateway: Served) -> int:
     return answered
 
 
+@pytest.mark.slow
 async def test_a_hung_request_is_cut_when_the_grace_is_over() -> None:
     """A request that hangs is cut at the end of the grace, and the gateway ends with 0."""
     async with serving(silence) as upstream:
@@ -180,6 +183,7 @@ async def test_a_signal_as_a_worker_begins_to_serve_is_not_lost() -> None:
         assert "grace" not in gateway.stop()
 
 
+@pytest.mark.slow
 async def test_a_worker_does_not_outlive_its_supervisor() -> None:
     """A worker whose supervisor is killed answers open requests and stops."""
     held = Held()

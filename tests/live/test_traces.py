@@ -293,6 +293,7 @@ async def test_a_collector_in_trouble_is_in_nobody_s_way(script: Script | None) 
     assert events.count("traces_not_exported") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["good", "reset", "html", "gone"])
 async def test_nothing_is_left_in_circles(kind: str) -> None:
     """Traces leave no more for the garbage collector than a gateway without them."""

@@ -51,6 +51,7 @@ async def test_a_name_that_does_not_resolve() -> None:
         assert (await gateway.client.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_connection_that_is_never_accepted() -> None:
     """A connection that is never accepted is a 504, for a create at the look-up of its anchor."""
     with socket.socket() as full:

@@ -25,6 +25,8 @@ from tests.live.faults import CLOSE, HALF_CLOSE, RESET, busy, ending
 from tests.live.gateways import ALICE, IMPATIENT, Gateway, assert_told, gateway_at
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow  # the breaker pauses for a second
+
 OUTAGES: dict[str, Script] = {
     "reset": ending(RESET),
     "closed": ending(CLOSE),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import jwt
+import pytest
 
 from tests import clients
 from tests.commands import SECRET, environment, free_port
@@ -43,6 +44,7 @@ def has_new_workers(gateway: Served, before: list[int], count: int) -> bool:
     return len(set(gateway.workers()) - set(before)) == count
 
 
+@pytest.mark.slow
 def test_killed_workers_are_replaced() -> None:
     """Killed workers are replaced: one, at once the next, then both."""
     with served(WORKERS="2") as gateway:
@@ -56,6 +58,7 @@ def test_killed_workers_are_replaced() -> None:
         gateway.stop()
 
 
+@pytest.mark.slow
 def test_a_worker_told_to_stop_is_replaced() -> None:
     """A worker that gets SIGTERM alone is replaced."""
     with served(SHUTDOWN_GRACE="1") as gateway:
@@ -92,6 +95,7 @@ def test_workers_that_cannot_start_are_given_up() -> None:
     assert done.stderr.count("no worker can be made of this") == 3
 
 
+@pytest.mark.slow
 def test_a_worker_is_replaced_while_a_key_file_is_bad(tmp_path: Path) -> None:
     """A worker that starts while a key file is bad has the keys from the gateway's start."""
     file = tmp_path / "jwt"
@@ -136,6 +140,7 @@ async def test_out_of_descriptors_it_recovers() -> None:
         eventually(lambda: descriptors(worker) < most - 10)
 
 
+@pytest.mark.slow
 async def test_clients_cannot_take_the_last_descriptor() -> None:
     """Clients beyond a bound wait at no cost, and leave descriptors for the upstream."""
     async with serving(rooms) as upstream:

@@ -118,6 +118,7 @@ async def test_a_write_has_a_connection_of_its_own(method: str) -> None:
         assert len({*reads, *writes}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "overdue"])
 @pytest.mark.parametrize("path", ["silent", "half"])
 async def test_unfinished_calls_give_their_connections_back(
