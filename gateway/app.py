@@ -1,11 +1,8 @@
 """The composition root: the one place that constructs and connects.
 
-request → Front (id, headers, body cap, access line)
-        → FastPath, for room reads by callers known already; for all else
-          Litestar (route → authentication → handler)
-        → RoomService (policy, shapes) → LocalRoomCache (single flight) → LagTolerantUpstream
-        → QliveClient → retry → breaker → database check → connection limiter → sign → transport
-        → upstream
+The way of a request, see CONTRIBUTING:
+Front → FastPath or Litestar → RoomService → LocalRoomCache → LagTolerantUpstream → QliveClient
+→ the pipeline → transport.
 """
 
 import asyncio

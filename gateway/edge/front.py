@@ -9,8 +9,8 @@ becomes a problem. HEAD is answered as GET; the server drops the body.
   it may have happened.
 - With too many requests in flight, another is refused at once. The health routes never are: a
   probe that failed would end a gateway that is merely busy.
-- A stream leaves the requests in flight with its head. A handler that streams ends on the event
-  `draining`, a dependency; nothing here cuts it.
+- A stream leaves the requests in flight with its head. A handler that streams is given
+  the event `draining` and ends by itself; nothing here cuts it.
 """
 
 import time

@@ -74,7 +74,7 @@ class Row(Struct, frozen=True, kw_only=True):
             "extends": msgspec.json.decode(self.extends),
             "anchor_info": anchor,
             anchor_status: 0,
-            "room_token": "",
+            "room_token": "",  # the server API sends none
             "pk_id": self.pk_id,
             "online_count": self.online_count,
             "start_time": unset_start if self.start_at is None else self.start_at,
