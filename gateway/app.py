@@ -40,6 +40,7 @@ from gateway.rooms import (
     LagTolerantRoomCache,
     LagTolerantUpstream,
     Patience,
+    RateLimiter,
     RecentWrites,
     RoomService,
     Scopes,
@@ -261,7 +262,7 @@ def _no_user(_: str) -> None:
 
 
 def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
-    def limiter(limit: RateLimit | None) -> LocalRateLimiter | None:
+    def limiter(limit: RateLimit | None) -> RateLimiter | None:
         return LocalRateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
 
     return RateLimits(

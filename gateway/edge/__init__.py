@@ -7,7 +7,8 @@ from .cookie import TokenCookie
 from .cors import Cors
 from .in_flight import InFlight
 from .openapi import openapi_json
-from .paths import PROBES, ROUTES
+from .paths import PROBES
 from .problems import PROBLEMS
 from .rate_limits import RateLimits
 from .recorder import Recorder
+from .routes import ROUTES

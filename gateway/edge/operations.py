@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from gateway.rooms import GatewayError
 
-from .answers import Answer
 from .paths import as_route
+
+Handler = Callable[..., Awaitable[object]]
+"""A method that returns an `Answer`, or a response of Litestar's to stream."""
 
 
 class Example(Struct, frozen=True):
@@ -58,7 +60,7 @@ class Route(Struct, frozen=True):
 
     method: Method
     path: str
-    handler: Callable[..., Awaitable[Answer]]
+    handler: Handler
     operation: str = ""
     summary: str = ""
     replies: tuple[Reply, ...] = ()
@@ -81,11 +83,11 @@ def bound(routes: tuple[Route, ...], owner: object) -> list[HTTPRouteHandler]:
     ]
 
 
-def _function(method: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+def _function(method: Handler) -> Handler:
     """Return `method` as a function; Litestar would deep-copy a bound method with its object."""
 
     @wraps(method)
-    async def handler(**arguments: object) -> Answer:
+    async def handler(**arguments: object) -> object:
         return await method(**arguments)
 
     return handler

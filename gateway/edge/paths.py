@@ -11,9 +11,6 @@ DOCS = "/docs"
 DOCS_FILE = f"{DOCS}/{{name}}"
 OPENAPI = "/openapi.json"
 
-ROUTES = (ROOM, ROOMS, STOP, HEALTH, READINESS, DOCS, DOCS_FILE, OPENAPI)
-"""All of them."""
-
 PROBES = frozenset({HEALTH, READINESS})
 """The paths that load balancers and orchestrators ask every second."""
 

@@ -161,3 +161,6 @@ DOCS_ROUTES = (
     Route("GET", DOCS, DocsHandlers.page),
     Route("GET", DOCS_FILE, DocsHandlers.file),
 )
+
+ROUTES = tuple(dict.fromkeys(route.path for route in (*ROOM_ROUTES, *HEALTH_ROUTES, *DOCS_ROUTES)))
+"""The paths of all routes."""

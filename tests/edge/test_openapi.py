@@ -23,7 +23,8 @@ from gateway.edge import (
     openapi_json,
 )
 from gateway.edge.bodies import CreateRoom, parse_create_room
-from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI, ROUTES
+from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI
+from gateway.edge.routes import ROUTES
 from gateway.metrics import Metrics
 from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
 
@@ -121,7 +122,7 @@ def test_the_documented_operations_are_the_routes() -> None:
 
 
 def test_every_path_is_a_route() -> None:
-    """The paths in `paths.ROUTES` must be those of the gateway's routes."""
+    """The paths in `routes.ROUTES` must be those of the gateway's routes."""
     assert {route.path_format for route in application().routes} == set(ROUTES)
 
 
