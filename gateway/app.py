@@ -110,12 +110,13 @@ def build(
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
     limiter = ConnectionLimiter(settings.upstream_connections)
     skew = ClockSkew(time.time)
+    database = DatabaseCheck(time.monotonic)
     send = pipeline(
         transport,
         credentials.signer,
         skew,
         breaker,
-        DatabaseCheck(time.monotonic),
+        database,
         limiter,
         base_url=settings.upstream_url,
         attempts=metrics.upstream_attempts,
@@ -129,6 +130,7 @@ def build(
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
         repeats=metrics.push_url_repeats,
+        saw=database.saw,
     )
     patience = Patience(settings.upstream_timeout, clock=time.monotonic, sleep=sleep)
     recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)

@@ -9,6 +9,7 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1
 _GROWTH = 1.5
+_LONGEST_PAUSE = 0.5
 
 
 class Deadline:
@@ -30,14 +31,14 @@ class Deadline:
     ) -> T | None:
         """Pause and look, again and again, until `look` returns something.
 
-        Each pause is longer than the one before, and all together fit the time. Returns None if the
-        time, or `at_most` looks, did not suffice. A look that is under way at the end is cancelled.
+        Pauses grow up to half a second, and all together fit the time. Returns None if the time, or
+        `at_most` looks, did not suffice. A look that is under way at the end is cancelled.
         """
         pause, looks, pauses = _FIRST_PAUSE, 0, self.left()
         while pause < min(pauses, self.left()) and looks != at_most:
             await self._sleep(pause)
             pauses -= pause
-            pause *= _GROWTH
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
             looks += 1
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.left()):

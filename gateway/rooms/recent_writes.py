@@ -59,9 +59,10 @@ class RecentWrites:
         self._remember(room.live_id, created=room)
 
     def stopped(self, live_id: str) -> None:
-        """Remember that a room has ended."""
+        """Remember that a room has ended; a repeat, which may know it from here, renews nothing."""
         write = self._find(live_id) or _NONE
-        self._remember(live_id, created=write.created, ended=True)
+        if not write.ended:
+            self._remember(live_id, created=write.created, ended=True)
 
     def deleted(self, live_id: str) -> None:
         """Remember that a room is gone."""

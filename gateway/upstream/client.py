@@ -49,7 +49,8 @@ _ROOMS = "/server/live"
 class QliveClient:
     """The upstream of `gateway.rooms`.
 
-    A call ends within `timeout` seconds; `timer` counts seconds. `zone` is the upstream's.
+    A call ends within `timeout` seconds; `timer` counts seconds. `zone` is the upstream's. `saw`
+    gets the path of each room that was created.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class QliveClient:
         calls: Counter,
         duration: Histogram,
         repeats: Counter,
+        saw: Callable[[str], None] = lambda _: None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._send = send
@@ -71,6 +73,7 @@ class QliveClient:
         self._calls = calls
         self._duration = duration
         self._repeats = repeats
+        self._saw = saw
         self._timer = timer
         self._refused = False
         self.state = "untried"
@@ -84,7 +87,9 @@ class QliveClient:
         call = self._new_call("POST", _ROOMS)
         call.body = encode_create(room, self._zone)
         decode = partial(decode_room_of, room.anchor_id)
-        return self._noted(await self._make(Operation.CREATE, call, decode))
+        made = self._noted(await self._make(Operation.CREATE, call, decode))
+        self._saw(f"{_ROOMS}/{made.live_id}")
+        return made
 
     async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room; `on_sent` is called when the read is about to be sent.

@@ -6,7 +6,8 @@ two apart: it succeeds while the database is up, whatever users there are.
 
 - Each read that the upstream failed at is followed by a look-up, over the same steps. Concurrent
   reads share one, and its answer is kept for a second.
-- Rooms that were read before are not given up on an old answer: the database may have died since.
+- Rooms that were created or read before are not given up on an old answer, nor on one that was
+  under way: the database may have died since.
 - With the database down the read is a fault that counts for the breaker. If the look-up gets no
   reply, its own fault stands.
 """
@@ -41,16 +42,20 @@ class DatabaseCheck:
         self._seen: LRUCache[str, None] = LRUCache(_ROOMS)
 
     def saw(self, path: str) -> None:
-        """Note that a read of `path` went well."""
+        """Note that the room at `path` is there."""
         self._seen[path] = None
 
     async def passes(self, call: Call, send: Send) -> bool:
         """Return whether the database is up after a failed read; raise the look-up's fault."""
         if self._clock() < self._until and not (self._up and call.path in self._seen):
             return self._up
+        look = partial(self._ask, call.request_id, send)
+        under_way = "" in self._flights
         try:
             async with asyncio.timeout_at(call.deadline):
-                up = await self._flights.join("", partial(self._ask, call.request_id, send))
+                up = await self._flights.join("", look)
+                if up and under_way and call.path in self._seen:
+                    up = await self._flights.join("", look)
         except TimeoutError as error:
             raise DeadlineExceeded("no answer about the upstream's database in time") from error
         if up:

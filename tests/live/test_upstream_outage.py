@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.live.fault_server import (
+    CREATED,
     Exchange,
     Script,
     Server,
@@ -365,3 +366,16 @@ async def test_a_dead_database_is_an_outage(dialect: str) -> None:
         server.script, server.scripts_users = rooms, False
         await until_served(gateway)
         assert await gateway.breaker() == "closed"
+
+
+async def test_a_created_room_is_not_given_up_when_the_database_dies() -> None:
+    """An answer about the database that is a moment old does not make a room of ours missing."""
+    unknown = answering(reply(enveloped(code=500, message="create live failed")))
+    async with serving(rooms) as server, gateway_at(server.url) as gateway:
+        assert (await gateway.write("create")).json()["live_id"] == CREATED
+        server.script = unknown
+        assert_told(await gateway.read("unknown"), "room_not_found")
+        server.script, server.scripts_users = without_database("legacy"), True
+        assert_told(await gateway.read(CREATED), "upstream_error")
+        for operation in ("stop", "delete"):
+            assert_told(await gateway.write(operation, CREATED), "upstream_error")

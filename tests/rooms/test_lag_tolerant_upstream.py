@@ -153,6 +153,16 @@ async def test_a_second_stop_and_a_second_delete() -> None:
     assert writes == ["stop 1", "delete 1"]
 
 
+async def test_repeated_stops_do_not_keep_up_the_memory_of_the_first() -> None:
+    """Some builds say "done" to a stop that failed: a client that repeats it gets through."""
+    world = World(room_of())
+    rooms = service(world.tolerant, recent=world.recent, clock=world.clock)
+    for _ in range(3):
+        await rooms.stop(ALICE, "1")
+        world.clock.now += 3
+    assert world.upstream.calls.count("stop 1") == 2
+
+
 async def test_not_found_is_no_proof_of_a_delete_just_after_a_create() -> None:
     """A read that may not show the create yet cannot show the delete either."""
     world = World(room_of(), GONE, error=OutcomeUnknown("cut"), lag=60)

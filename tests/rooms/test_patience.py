@@ -31,7 +31,7 @@ def patience(clock: Clock, seconds: float = 3) -> Patience:
 
 
 async def test_pauses_grow_and_end_before_the_deadline() -> None:
-    """The first look comes after a moment, several follow, and none after the deadline."""
+    """The first look comes after a moment, the last shortly before the deadline, none after it."""
     clock = Clock()
     looks = Looks(clock)
     assert await patience(clock).start().retry(looks) is None
@@ -39,7 +39,7 @@ async def test_pauses_grow_and_end_before_the_deadline() -> None:
     pauses = [later - sooner for sooner, later in zip(looks.times, looks.times[1:], strict=False)]
     assert len(pauses) >= 4
     assert pauses == sorted(pauses)
-    assert looks.times[-1] < 3
+    assert 2.5 <= looks.times[-1] < 3
 
 
 async def test_what_is_seen_ends_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.upstream import Call, DatabaseCheck, Reply, deadline_in
 from gateway.upstream.database_check import with_database_check
 from gateway.upstream.faults import Broken, DatabaseDown, DeadlineExceeded, Fault
+from tests.fakes.tasks import settle
 from tests.live.fault_server import ROOM, enveloped
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +141,22 @@ async def test_a_known_room_is_not_given_up_on_an_old_answer() -> None:
     world.users = DOWN
     assert await world.send("other") is AMBIGUOUS
     assert type(await world.send("known")) is DatabaseDown
+
+
+async def test_a_known_room_is_not_given_up_on_a_look_up_that_began_before() -> None:
+    """The database may die during a look-up: a room that was there waits for a later one."""
+    world = World(FINE)
+    await world.send("known")
+    world.room, world.held = AMBIGUOUS, asyncio.Event()
+    unknown = asyncio.create_task(world.send("unknown"))
+    await world.asked.wait()
+    world.users = DOWN
+    known = asyncio.create_task(world.reads(["known"] * 9))
+    await settle()
+    world.held.set()
+    assert {type(outcome) for outcome in await known} == {DatabaseDown}
+    assert await unknown is AMBIGUOUS
+    assert len(world.look_ups) == 2
 
 
 async def test_a_deleted_room_is_polled_without_look_ups() -> None:
