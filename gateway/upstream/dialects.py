@@ -99,7 +99,9 @@ def accept(operation: Operation, reply: Reply, clock: Callable[[], float] = time
         raise OutcomeUnknown(reason)
     if _did_nothing(operation, reply):
         raise UpstreamBusy(reason, retry_after=reply.retry_after(clock))
-    raise UpstreamError(reason)
+    envelope = reply.envelope
+    nothing_sent = envelope is not None and envelope.code == _NOTHING_CREATED
+    raise UpstreamError(reason, sent=not nothing_sent)
 
 
 def _raise_refusal(operation: Operation, status: int, envelope: Envelope) -> None:

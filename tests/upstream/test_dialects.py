@@ -230,3 +230,11 @@ def test_any_reply_means_something_documented(
     assert error is None or isinstance(error, documented[operation])
     if error is None:
         assert 200 <= status < 300
+
+
+def test_a_create_that_did_nothing_leaves_its_key_free() -> None:
+    """Code 602 comes before the vendor does anything, so the create counts as not sent."""
+    body = msgspec.json.encode({"code": 602, "message": "Database error"})
+    with pytest.raises(UpstreamError) as refused:
+        accept(Operation.CREATE, Reply(200, httpx.Headers(), body))
+    assert refused.value.sent is False
