@@ -9,14 +9,6 @@ import pytest
 from gateway.single_flight import SingleFlight
 from tests.fakes.tasks import settle
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Return the event loop that the gateway runs on."""
-    return "asyncio"
-
 
 class Calls:
     """Calls that wait for `sending` and then for `answering`, and return their number."""

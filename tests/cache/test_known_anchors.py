@@ -20,8 +20,6 @@ from tests.fakes.clock import Clock
 from tests.fakes.rooms import ALICE, BOB, Upstream
 from tests.fakes.tasks import settle
 
-pytestmark = pytest.mark.anyio
-
 NEW = Caller("new", name="Newcomer", picture="https://example.test/new.png")
 
 

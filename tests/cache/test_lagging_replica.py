@@ -24,8 +24,6 @@ from tests.fakes.clock import Clock
 from tests.fakes.rooms import CREATED, ENDED, PUSH_URL, Upstream, encode, room_of, title_of
 from tests.fakes.tasks import until
 
-pytestmark = pytest.mark.anyio
-
 GONE = RoomNotFound()
 NEW = room_of(live_status=CREATED)
 OVER = room_of(live_status=ENDED)

@@ -14,8 +14,6 @@ from tests.fakes.tasks import settle
 from tests.leaks.reachable import texts_in
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
 LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, missing=1)
 
 

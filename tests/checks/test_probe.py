@@ -14,8 +14,6 @@ from gateway.upstream import Call, Reply
 from gateway.upstream.faults import DeadlineExceeded, Fault, NotSent
 from tests.live.fault_server import ROOM, enveloped
 
-pytestmark = pytest.mark.anyio
-
 NOW = 1_800_000_000.25  # 2027-01-15 08:00:00 UTC
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"
 UNKNOWN = enveloped(code=500, message="record not found")

@@ -11,18 +11,10 @@ from gateway.edge.in_flight import InFlight
 from gateway.edge.incoming import MAX_BODY, BodyBrokenOff, BodyTooSlow, ClientGone, Incoming
 from gateway.edge.problems import BodyTooLarge
 
-pytestmark = pytest.mark.anyio
-
 LAST = {"type": "http.request", "body": b"", "more_body": False}
 MORE = {"type": "http.request", "body": b"x", "more_body": True}
 GONE = {"type": "http.disconnect"}
 CHUNKED = {b"transfer-encoding": b"chunked"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Return the event loop of the server."""
-    return "asyncio"
 
 
 class Client:

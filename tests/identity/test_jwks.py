@@ -15,15 +15,7 @@ from gateway.rooms import UpstreamUnavailable
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
 REFRESH = 100.0
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """What the gateway runs on."""
-    return "asyncio"
 
 
 class Issuer:

@@ -21,8 +21,6 @@ from gateway.rooms import TokenExpired, TokenInvalid, UpstreamUnavailable
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
 SECRET = "a secret of at least thirty-two bytes"
 RULES = ClaimRules(issuer=None, audience=None, leeway=10)
 
@@ -56,12 +54,6 @@ class World:
     def token(self, user_id: str = "alice", ttl: int = 60, scopes: tuple[str, ...] = ()) -> str:
         """Return a token made now."""
         return mint(SECRET, user_id, RULES, scopes=scopes, now=self.now, ttl=ttl)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """asyncio, the loop the gateway runs in."""
-    return "asyncio"
 
 
 async def test_verified_once() -> None:

@@ -10,8 +10,6 @@ import pytest
 from tests.live.fault_server import CREATED, PUSH_URL, Exchange, enveloped, reply, room, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 
-pytestmark = pytest.mark.anyio
-
 PATH = f"/v1/rooms/{CREATED}"
 PATIENT = {"UPSTREAM_TIMEOUT": "20", "UPSTREAM_LAG": "300"}
 NOT_FOUND = reply(enveloped(code=500, message="record not found"), 500)

@@ -12,8 +12,6 @@ from tests.live.fault_server import ANCHOR, PUSH_URL, ROOM, Exchange, reply, ser
 from tests.live.gateways import ALICE, Gateway, assert_told, gateway_at
 from tests.telemetry.counts import nonzero
 
-pytestmark = pytest.mark.anyio
-
 HALF = b'"half an emoji \\ud83d"'
 NO_UTF8 = b'"\xff"'
 TEXTS = ("title", "notice", "cover_url", "pk_id", "hls_url", "rtmp_url", "flv_url")

@@ -25,8 +25,6 @@ from tests.live.fault_server import Held, rooms, serving
 from tests.live.gateways import ALICE, BOB, gateway_at
 from tests.telemetry.counts import nonzero, nonzero_series
 
-pytestmark = pytest.mark.anyio
-
 CHUNKS = [f"chunk-{number}" for number in range(20)]
 KINDS = ["stream", "events", "raw"]
 PATIENCE = 10.0

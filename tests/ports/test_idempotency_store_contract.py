@@ -27,8 +27,6 @@ from tests.fakes.rooms import room_of
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.anyio
-
 DAY = 86_400
 ROOM = Created(room_of().for_viewers())
 FAILED = Failed("upstream_error")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.rooms import Quota, RateLimiter
 from gateway.stores import LocalRateLimiter
+from tests.fakes.clock import Clock
 
-Clock = Callable[[], float]
-Make = Callable[[int, float, Clock], RateLimiter]
+Make = Callable[[int, float, Callable[[], float]], RateLimiter]
 
 IMPLEMENTATIONS: dict[str, Make] = {"local": LocalRateLimiter}
 """Each makes a limiter of (requests, seconds, clock); a new implementation is one more row."""
@@ -21,17 +21,6 @@ IMPLEMENTATIONS: dict[str, Make] = {"local": LocalRateLimiter}
 every = pytest.mark.parametrize("make", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
 counts = st.integers(1, 2000)
 windows = st.sampled_from([1, 60, 3600, 86400])
-
-
-class ManualClock:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1e6
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 def take(limiter: RateLimiter, key: str = "alice", times: int = 1) -> list[Quota]:
@@ -51,7 +40,7 @@ def numbers(quotas: Sequence[Quota]) -> list[Any]:
 @every
 def test_as_many_as_the_limit_pass_at_once(make: Make) -> None:
     """Then one passes for each that the bucket has got back."""
-    clock = ManualClock()
+    clock = Clock(1e6)
     limiter = make(3, 60, clock)
     *passed, refused = take(limiter, times=4)
     assert numbers(passed) == [(3, 2, 20), (3, 1, 40), (3, 0, 60)]
@@ -67,7 +56,7 @@ def test_as_many_as_the_limit_pass_at_once(make: Make) -> None:
 @every
 def test_a_refusal_is_not_counted(make: Make) -> None:
     """A caller that keeps asking is let through as early as one that waits."""
-    clock = ManualClock()
+    clock = Clock(1e6)
     limiter = make(1, 10, clock)
     take(limiter)
     for _ in range(9):
@@ -80,7 +69,7 @@ def test_a_refusal_is_not_counted(make: Make) -> None:
 @every
 def test_keys_do_not_share_a_limit(make: Make) -> None:
     """The flood of one leaves the bucket of another full."""
-    limiter = make(2, 60, ManualClock())
+    limiter = make(2, 60, Clock(1e6))
     take(limiter, "alice", times=10)
     assert numbers(take(limiter, "bob")) == [(2, 1, 30)]
 
@@ -88,7 +77,7 @@ def test_keys_do_not_share_a_limit(make: Make) -> None:
 @every
 def test_takes_at_the_same_time_are_counted_once_each(make: Make) -> None:
     """A crowd that asks at once gets exactly the limit through."""
-    limiter = make(5, 60, ManualClock())
+    limiter = make(5, 60, Clock(1e6))
 
     async def crowd() -> list[Quota]:
         return await asyncio.gather(*(limiter.take("alice") for _ in range(20)))
@@ -102,7 +91,7 @@ def test_no_history_lets_more_pass(
     make: Make, count: int, window: int, steps: Sequence[float]
 ) -> None:
     """Between any two moments: at most the limit, and its share of the time between them."""
-    clock, passed = ManualClock(), [0]
+    clock, passed = Clock(1e6), [0]
     limiter, times = make(count, window, clock), list[float]()
     for step in steps:
         clock.now += step
@@ -126,7 +115,7 @@ def test_no_history_lets_more_pass(
 @given(counts, windows)
 def test_a_caller_that_waits_as_told_passes(make: Make, count: int, window: int) -> None:
     """`retry_after` is long enough, and not longer than for one request."""
-    clock = ManualClock()
+    clock = Clock(1e6)
     limiter = make(count, window, clock)
     refused = take(limiter, times=count + 1)[-1]
     assert 0 < refused.retry_after <= window / count + 1e-6

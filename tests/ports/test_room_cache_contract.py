@@ -31,8 +31,6 @@ from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, title_of
 from tests.fakes.tasks import settle, until
 from tests.traces.recording import Recorder
 
-pytestmark = pytest.mark.anyio
-
 LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, missing=1)
 DOWN = UpstreamError("down")
 

@@ -41,8 +41,6 @@ from tests.fakes.rooms import (
     room_of,
 )
 
-pytestmark = pytest.mark.anyio
-
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
 UNKNOWN = Failed("outcome_unknown")
 

@@ -28,8 +28,6 @@ from tests.fakes.rooms import (
     service,
 )
 
-pytestmark = pytest.mark.anyio
-
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
 GONE = RoomNotFound()
 

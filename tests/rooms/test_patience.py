@@ -8,8 +8,6 @@ import pytest
 from gateway.rooms import Patience
 from tests.fakes.clock import Clock
 
-pytestmark = pytest.mark.anyio
-
 
 class Looks:
     """Looks that see `outcomes` in turn, then nothing; `times` has the moment of each."""

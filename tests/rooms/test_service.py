@@ -41,8 +41,6 @@ from tests.fakes.rooms import (
     service,
 )
 
-pytestmark = pytest.mark.anyio
-
 Act = Callable[[RoomService, Caller], Awaitable[None]]
 
 

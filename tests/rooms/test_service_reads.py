@@ -14,8 +14,6 @@ from gateway.rooms import (
 )
 from tests.fakes.rooms import ADMIN, ALICE, BOB, RoomCache, Upstream, room_of, service, title_of
 
-pytestmark = pytest.mark.anyio
-
 ROOM = room_of("alice")
 
 

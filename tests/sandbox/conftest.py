@@ -12,22 +12,12 @@ from qiniu.utils import canonical_mime_header_key
 
 from gateway.sandbox.vendor import Vendor
 from gateway.sandbox.wording import DialectName
+from tests.fakes.clock import Clock
 
 AK, SK = "sandbox-ak", "sandbox-sk"
 NOW = 1_800_000_000.5
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
-
-
-@dataclass
-class Clock:
-    """A clock moved by hand, in epoch seconds."""
-
-    now: float = NOW
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @dataclass
@@ -140,7 +130,7 @@ def dialect(request: pytest.FixtureRequest) -> DialectName:
 @pytest.fixture
 def client(dialect: DialectName) -> Client:
     """Return a client of a vendor of each dialect, with alice and bob registered."""
-    clock, pauses = Clock(), Pauses()
+    clock, pauses = Clock(NOW), Pauses()
     anchors = ["alice", "bob"]
     vendor = Vendor(AK, SK, dialect=dialect, anchors=anchors, clock=clock, pause=pauses)
     return Client(vendor, clock, pauses)

@@ -18,14 +18,6 @@ from granian.server import mp
 from gateway.serving import listening
 from gateway.serving.granian_private import refuse_connections
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Return the event loop that the gateway runs on."""
-    return "asyncio"
-
 
 class Granian(NamedTuple):
     """The parts of granian that are relied upon; by default the installed ones."""

@@ -33,8 +33,6 @@ from gateway.upstream.wire import encode_create
 from tests.live.fault_server import PUSH_URL, ROOM, enveloped
 from tests.telemetry.counts import nonzero, nonzero_series
 
-pytestmark = pytest.mark.anyio
-
 TIMEOUT = 3.0
 ZONE = ZoneInfo("Asia/Shanghai")
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")

@@ -58,7 +58,6 @@ def test_less_than_two_seconds_are_none(ahead: float, skew: int) -> None:
     assert learnt() == skew
 
 
-@pytest.mark.anyio
 async def test_every_reply_teaches() -> None:
     """The step passes the reply on, refused or not, and has read its date."""
     clock = Clock(AT + 30)

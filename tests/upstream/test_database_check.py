@@ -12,8 +12,6 @@ from gateway.upstream.faults import Broken, DatabaseDown, DeadlineExceeded, Faul
 from tests.fakes.tasks import settle
 from tests.live.fault_server import ROOM, enveloped
 
-pytestmark = pytest.mark.anyio
-
 
 def reply(status: int, code: int = 0, message: str = "", data: object = None) -> Reply:
     """Return a reply with this envelope."""

@@ -27,8 +27,6 @@ from tests.live.fault_server import ROOM, enveloped
 from tests.telemetry.counts import nonzero
 from tests.upstream.scripted import AK, SK
 
-pytestmark = pytest.mark.anyio
-
 FINE = httpx.Response(200, content=enveloped(ROOM))
 DOWN = httpx.Response(503)
 

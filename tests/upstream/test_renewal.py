@@ -9,8 +9,6 @@ from gateway.upstream.users import look_up
 from tests.live.fault_server import Held, answering, enveloped, reply, serving
 from tests.upstream.scripted import call, sender, sending
 
-pytestmark = pytest.mark.anyio
-
 FIVE_MINUTES = 300.0
 ANSWER = answering(reply(enveloped()))
 

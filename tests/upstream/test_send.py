@@ -16,8 +16,6 @@ from tests.live.fault_server import Exchange, Script, answering, enveloped, repl
 from tests.live.faults import CHUNKED, GZIP, HEAD, SLOW, dripping
 from tests.upstream.scripted import call, sending
 
-pytestmark = pytest.mark.anyio
-
 DEADLINE = 0.2
 GENEROUS = 2.0  # far above the deadline, far below what a drip would take
 

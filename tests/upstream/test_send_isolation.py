@@ -13,8 +13,6 @@ from gateway.upstream.wire import decode_this_room
 from tests.live.fault_server import ROOM, Exchange, answering, enveloped, reply, serving
 from tests.upstream.scripted import call, connecting, sender, sending
 
-pytestmark = pytest.mark.anyio
-
 OK = reply(enveloped())
 
 

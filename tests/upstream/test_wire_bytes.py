@@ -16,8 +16,6 @@ from gateway.upstream import QliveClient
 from tests.live.fault_server import ROOM, answering, enveloped, reply, serving
 from tests.upstream.scripted import AK, SK, sdk_authorization, sending
 
-pytestmark = pytest.mark.anyio
-
 TITLE = '周五直播 \U0001f3a4 "<&>\u2028'
 BODY = {
     "anchor_id": "alice",
