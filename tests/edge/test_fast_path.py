@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import hypothesis.strategies as st
@@ -55,7 +56,8 @@ class World:
         log: FilteringBoundLogger = CapturingLogger()
         telemetry = Telemetry(log, None)
         transport = httpx.ASGITransport(vendor)
-        front = app.build(load(environ), telemetry, Metrics(), transport=transport)
+        with patch.object(time, "monotonic", lambda: 1000.0):  # of caches and limits, no tick
+            front = app.build(load(environ), telemetry, Metrics(), transport=transport)
         assert isinstance(front, Front)
         self._front = front
         assert isinstance(front.fast_path, FastPath)
