@@ -99,9 +99,8 @@ def accept(operation: Operation, reply: Reply, clock: Callable[[], float] = time
         raise OutcomeUnknown(reason)
     if _did_nothing(operation, reply):
         raise UpstreamBusy(reason, retry_after=reply.retry_after(clock))
-    envelope = reply.envelope
-    nothing_sent = envelope is not None and envelope.code == _NOTHING_CREATED
-    raise UpstreamError(reason, sent=not nothing_sent)
+    nothing_created = operation is Operation.CREATE and _has_code(reply, _NOTHING_CREATED)
+    raise UpstreamError(reason, sent=not nothing_created)
 
 
 def _raise_refusal(operation: Operation, status: int, envelope: Envelope) -> None:
@@ -129,6 +128,10 @@ def _may_have_happened(operation: Operation, reply: Reply) -> bool:
 
 
 def _did_nothing(operation: Operation, reply: Reply) -> bool:
-    if reply.envelope is not None and reply.envelope.code == _FLOODED:
+    if reply.status == _FLOODED or _has_code(reply, _FLOODED):
         return True
-    return reply.status == _FLOODED or (reply.status in UNAVAILABLE and operation not in WRITES)
+    return reply.status in UNAVAILABLE and operation not in WRITES
+
+
+def _has_code(reply: Reply, code: int) -> bool:
+    return reply.envelope is not None and reply.envelope.code == code
