@@ -149,7 +149,7 @@ def build(
     )
     creator = Creator(
         upstream,
-        LocalIdempotencyStore(time.monotonic),
+        LocalIdempotencyStore(time.monotonic, metrics.idempotency_evictions.inc),
         anchors,
         skew=skew,
         compare=TimezoneCheck(settings.upstream_timezone, log),

@@ -63,6 +63,10 @@ class Metrics(DeclaredMetrics):
     replays = counter(
         "gateway_idempotent_replays_total", "Creates answered with the outcome of an earlier one."
     )
+    idempotency_evictions = counter(
+        "gateway_idempotency_evictions_total",
+        "Outcomes of creates forgotten before their 24 hours, for want of space.",
+    )
     verifications = counter(
         "gateway_token_verifications_total",
         "Tokens checked; remembered: verified earlier.",

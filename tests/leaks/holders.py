@@ -174,7 +174,7 @@ def recent_writes() -> RecentWrites:
 
 
 async def _outcomes() -> LocalIdempotencyStore:
-    outcomes = LocalIdempotencyStore(time.monotonic)
+    outcomes = LocalIdempotencyStore(time.monotonic, lambda: None)
     creator = creator_of(client(Transport(ROOM)), outcomes)
     await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), now=NOW, key="k")
     return outcomes
