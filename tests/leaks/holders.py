@@ -156,6 +156,7 @@ async def _cache() -> LocalRoomCache:
         read,
         encode_room,
         size=10,
+        max_bytes=1 << 20,
         lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, missing=2),
         clock=time.monotonic,
         report=metrics.lookups.inc,
