@@ -20,6 +20,9 @@ T = TypeVar("T")
 _DIGEST = 16
 """Bytes of a hash; nobody can find a second text for one."""
 
+_AT_ONCE = 100
+"""Expired records that one `put` drops; all of a day at once would block the event loop."""
+
 
 class _User(Struct, gc=False):
     """The keys of a user's records, the oldest first; a newer user has a higher `number`."""
@@ -69,33 +72,36 @@ class FairShares(Generic[T]):
         name = _hash(user)
         hashed = name + _hash(key)
         known = self._records.get(hashed)
-        if known is not None:
+        if known is not None and now < known.until:
             self._records[hashed] = structs.replace(known, value=value)
             return
+        if known is not None:
+            self._forget(hashed)
         owner = self._users.get(name) or self._new_user(name)
         self._records[hashed] = _Record(now + self._lifetime, owner, value)
         self._leave(owner)
         owner.keys.append(hashed)
         self._enter(owner)
         if len(self._records) > self._size:
-            self._forget_oldest_of(self._by_count[self._most][-1])
+            self._forget(self._by_count[self._most][-1].keys[0])
             self._evicted()
 
     def _expire(self, now: float) -> None:
-        while self._records:
-            oldest = next(iter(self._records.values()))
-            if now < oldest.until:
+        for _ in range(min(_AT_ONCE, len(self._records))):
+            hashed, record = next(iter(self._records.items()))
+            if now < record.until:
                 break
-            self._forget_oldest_of(oldest.user)
+            self._forget(hashed)
 
     def _new_user(self, name: bytes) -> _User:
         self._numbers += 1
         user = self._users[name] = _User(name, self._numbers, [])
         return user
 
-    def _forget_oldest_of(self, user: _User) -> None:
+    def _forget(self, hashed: bytes) -> None:
+        user = self._records.pop(hashed).user
         self._leave(user)
-        del self._records[user.keys.pop(0)]
+        user.keys.remove(hashed)
         if user.keys:
             self._enter(user)
         else:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.stores.fair_shares import FairShares
 from tests.fakes.clock import Clock
+from tests.leaks.reachable import texts_in
 
 LIFETIME = 100.0
 
@@ -80,6 +81,25 @@ def test_expired_records_go_first() -> None:
     assert world.evicted == 0
     world.put("c")
     assert world.evicted == 1
+
+
+def test_many_expired_records_go_in_steps() -> None:
+    """No put drops more than a hundred; an expired record in the way is as good as gone."""
+    world = World(1000)
+    for number in range(1000):
+        world.shares.put(f"u{number % 7}", str(number), number)
+    world.clock.now += LIFETIME
+    world.shares.put("u6", "999", 5)
+    kept = len(texts_in(world.shares))
+    world.clock.now += LIFETIME - 1
+    assert world.shares.get("u6", "999") == 5
+    assert not world.has("u0", "994")
+    for _ in range(20):
+        world.put("u0")
+    assert kept > len(texts_in(world.shares))
+    assert (world.shares.get("u6", "999"), world.evicted) == (5, 0)
+    world.clock.now += 1
+    assert not world.has("u6", "999")
 
 
 class Model:
