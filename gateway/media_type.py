@@ -13,10 +13,10 @@ _LONGEST = 256
 
 _MOST_PARAMETERS = 16
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-_ESSENCE = re.compile(f"{_TOKEN}/{_TOKEN}")
-_PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?")
+_ESSENCE = re.compile(f"{_WORD}/{_WORD}")
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_WORD})=({_WORD}|{_QUOTED}))?")
 _ESCAPE = re.compile(r"\\(.)")
 
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})

@@ -1,5 +1,6 @@
 """Queries of strangers, parsed within bounds."""
 
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -43,7 +44,8 @@ def test_the_largest_batch_fits() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [b"&" * 100, b"id=a&" * 100, b"x=" + b"a" * 10_240, b"id=%ff", b"id=\xff", b"id=%c3%28"]
+    "query",
+    [b"&" * 100, b"id=a&" * 100, b"x=" + b"a" * 10_240, b"id=%ff", b"id=\xff", b"id=%c3%28"],
 )
 def test_beyond_the_bounds(query: bytes) -> None:
     """Too many fields, too long a query and a value that is not UTF-8 are refused."""
@@ -54,7 +56,5 @@ def test_beyond_the_bounds(query: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_any_query_is_decided(query: bytes) -> None:
     """Any bytes are a query or refused, without another exception."""
-    try:
+    with suppress(InvalidRequest):
         assert len(values_in(query, "id")) <= 100
-    except InvalidRequest:
-        pass
