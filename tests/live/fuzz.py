@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -104,8 +105,10 @@ class Upstream:
         exchange.close()
 
 
-async def fuzz(seconds: float, seed: int, *, traces: bool) -> Outcome:
-    """Send odd requests for so long, and return what came of it."""
+async def fuzz(
+    seed: int, *, seconds: float = inf, most: int = sys.maxsize, traces: bool
+) -> Outcome:
+    """Send `most` odd requests, or as many as `seconds` allow, and return what came of it."""
     result, inputs = Outcome(), Inputs(random.Random(seed))  # noqa: S311  # the same again
     upstream = Upstream(inputs)
     with tempfile.TemporaryFile("a+b") as log:  # appended to, wherever it is read
@@ -121,7 +124,7 @@ async def fuzz(seconds: float, seed: int, *, traces: bool) -> Outcome:
             (worker,) = workers_of(process.pid)
             result.plain = await plain_cost(port, worker)
             end = time.monotonic() + seconds
-            while time.monotonic() < end:
+            while time.monotonic() < end and result.answers.total() < most:
                 await ask(port, worker, inputs.request(), upstream, result)
                 result.broken += told_by_log(log, upstream)
                 server.received.clear()
@@ -233,7 +236,7 @@ async def gateway_process(
 @click.option("--traces/--no-traces", default=False, show_default=True)
 def main(seconds: float, seed: int, *, traces: bool) -> None:
     """Run the fuzzer and print what came of it."""
-    result = asyncio.run(fuzz(seconds, seed, traces=traces))
+    result = asyncio.run(fuzz(seed, seconds=seconds, traces=traces))
     for answer, count in result.answers.most_common():
         click.echo(f"{count:8} {answer}")
     click.echo(f"{result.plain * 1000:8.2f} ms of processor time for a plain read")

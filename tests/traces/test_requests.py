@@ -224,7 +224,10 @@ def test_what_a_client_does_not_sample_leaves_no_span() -> None:
     assert recorder.spans == ()
 
 
-@pytest.mark.parametrize("tracestate", [b"a=1," * 200, b"a=" + b"b" * 600, b" " * 8_000 + b"a=1"])
+LONG = b",".join(b"key%d=%b" % (number, b"v" * 20) for number in range(20))
+
+
+@pytest.mark.parametrize("tracestate", [LONG, b" " * 8_000 + b"a=1"])
 def test_a_long_state_is_passed_over(tracestate: bytes) -> None:
     """A `tracestate` over 512 characters is ignored; the client's trace goes on without it."""
     recorder = Recorder()
