@@ -3,6 +3,7 @@
 import functools
 import gc
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,7 +30,7 @@ REQUESTS = {
     "accept": (OWN, b"Accept: text/" + MADE_UP),
     "type": (b"POST /v1/rooms", b"Content-Type: application/" + MADE_UP),
     "origin": (OWN, b"Origin: https://" + MADE_UP),
-    "zone": (OWN, b"Authorization: Bearer x\r\nX-Forwarded-For: fe80::1%" + MADE_UP),
+    "zone": (OWN, b"Authorization: Bearer x\r\nX-Forwarded-For: 192.0.2.1, fe80::1%" + MADE_UP),
 }
 """The beginning of a request, and a header."""
 
@@ -67,8 +68,8 @@ def kept() -> Iterator[str]:
 
 def texts_in(value: object) -> Iterator[str]:
     """Yield the texts in a key."""
-    if isinstance(value, str):
-        yield value
+    if isinstance(value, str | IPv6Address):
+        yield str(value)
     elif isinstance(value, bytes):
         yield value.decode("latin-1")
     elif isinstance(value, tuple | list):
