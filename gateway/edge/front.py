@@ -29,8 +29,8 @@ from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import ClientGone, Incoming, require_few
-from .paths import PROBES
-from .problems import Overloaded, render
+from .paths import LONGEST_PATH, PROBES
+from .problems import NotFound, Overloaded, render
 from .recorder import Recorder
 
 FastPath = Callable[[HTTPScope, Receive, Mapping[bytes, bytes], Exchange], Awaitable[Answer | None]]
@@ -110,6 +110,8 @@ class Front(Struct):
     async def _by_application(
         self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> None:
+        if len(scope["path"]) > LONGEST_PATH:  # the framework keeps each path that fits a route
+            raise NotFound
         scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         incoming = Incoming(receive, headers, exchange)
         answered = self.app(scope, incoming.receive, exchange.send)

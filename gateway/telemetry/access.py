@@ -17,6 +17,7 @@ from .request_context import UpstreamCall
 from .sink import Stream
 
 _CALLERS = 10_000
+_LONGEST_METHOD = 32
 _FOR_PEOPLE = (
     *("milliseconds", "cache", "upstream_code", "caller", "request_id", "upstream_request_id"),
     "trace_id",
@@ -76,7 +77,7 @@ class AccessLog(Struct, frozen=True):
             level="info",
             event="request",
             request_id=request_id,
-            method=method,
+            method=method[:_LONGEST_METHOD],
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
