@@ -12,7 +12,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-_BACKLOG = 4096
+BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
 
 _HEAD_TIME = 8_000
@@ -37,7 +37,7 @@ def options() -> dict[str, Any]:
         "interface": Interfaces.ASGI,
         "http": HTTPModes.http1,
         "websockets": False,
-        "backlog": _BACKLOG,
+        "backlog": BACKLOG,
         "backpressure": _connections(),
         "http1_settings": head,
     }
