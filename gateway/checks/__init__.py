@@ -1,4 +1,4 @@
-"""Checks of a configuration: the network checks and the audit of `gateway check`.
+"""Checks of a configuration: listeners, network and audit of `gateway check`.
 
 A finding of either kind has the same type, the same severities and the same two renderers.
 """
@@ -6,6 +6,7 @@ A finding of either kind has the same type, the same severities and the same two
 from .audit import RULES, audit
 from .finding import Finding, Severity
 from .key_files import key_files
+from .listeners import Listener, listener_findings, listeners
 from .network import network_findings
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report
