@@ -30,7 +30,10 @@ _GC_THRESHOLD = 50_000
 
 
 def serve(
-    settings: Settings, public: socket.socket, private: socket.socket | None, beginning: bytes
+    settings: Settings,
+    beginning: bytes,
+    public: socket.socket,
+    private: socket.socket | None = None,
 ) -> None:
     """Run the gateway on `public` until SIGTERM or SIGINT, with metrics on `private`.
 

@@ -4,9 +4,9 @@ A finding of either kind has the same type, the same severities and the same two
 """
 
 from .audit import RULES, audit
+from .binding import Listener, listener_findings, listeners
 from .finding import Finding, Severity
 from .key_files import key_files
-from .listeners import Listener, listener_findings, listeners
 from .network import network_findings
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report

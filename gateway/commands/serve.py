@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
@@ -30,13 +31,14 @@ def run(environ: Mapping[str, str]) -> None:
     """Serve until a signal to stop, or exit with a reason."""
     settings = valid_settings(environ)
     _require_files(environ)
-    public, *private = map(_bound, checks.listeners(settings))
-    summary = _facts(settings, environ)
-    beginning = _beginning(summary, explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
-    try:
-        processes.serve(settings, public, private[0] if private else None, beginning)
-    except OSError as error:
-        fail(f"cannot start: {error.strerror or error}")
+    with ExitStack() as stack:
+        bound = [stack.enter_context(_bound(each)) for each in checks.listeners(settings)]
+        summary = _facts(settings, environ)
+        beginning = _beginning(summary, explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
+        try:
+            processes.serve(settings, beginning, *bound)
+        except OSError as error:
+            fail(f"cannot start: {error.strerror or error}")
 
 
 def _require_files(environ: Mapping[str, str]) -> None:
