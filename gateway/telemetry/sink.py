@@ -25,7 +25,7 @@ BUFFER = 8 << 20
 
 _BATCH = 0.02
 _CLOSE_TIMEOUT = 1.0
-_STALLED = 0.5
+_STALLED = 0.3
 """Seconds without a write after which a closing sink takes its reader for gone."""
 
 
