@@ -16,8 +16,8 @@ from .port import LOOPBACK, bind
 async def listening(app: Application, port: int) -> AsyncGenerator[int]:
     """Serve `app` on loopback in this event loop until the block ends.
 
-    Yields the port, a free one for 0. Raises PortTaken, or RuntimeError if the server ended as it
-    started.
+    Yields the port, a free one for 0. Raises PortTaken, or granian's FatalError if `app` cannot
+    start.
     """
     listener = bind(LOOPBACK, port)
     port = listener.getsockname()[1]
@@ -25,7 +25,7 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
     server = EmbeddedServer(_announcing(app, started), listener)
     task = asyncio.create_task(server.serve())
     try:
-        await _either(started, task)
+        await _until_started(started, task)
         yield port
     finally:
         server.stop()  # type: ignore[no-untyped-call]  # granian is half typed
@@ -47,9 +47,9 @@ def _announcing(app: Application, started: asyncio.Event) -> Application:
     return announcing
 
 
-async def _either(started: asyncio.Event, server: asyncio.Task[None]) -> None:
+async def _until_started(started: asyncio.Event, server: asyncio.Task[None]) -> None:
     waiting = asyncio.create_task(started.wait())
     await asyncio.wait({waiting, server}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if server.done() and not started.is_set():
-        raise RuntimeError("the server ended as it started") from server.exception()
+    if not started.is_set():
+        await server
