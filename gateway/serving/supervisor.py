@@ -55,7 +55,7 @@ def serve(
     workers: int,
     replaced: Callable[[int, Reason], None],
     grace: float,
-    log: logging.Handler | None = None,
+    log: logging.Handler,
 ) -> None:
     """Run the application of `load` in each worker until SIGTERM or SIGINT.
 
@@ -64,7 +64,7 @@ def serve(
     those of libraries, in every process. Raises SystemExit if workers cannot start.
     """
     take_all_descriptors()
-    log_config = _config(log) if log else {}
+    log_config = _config(log)
     configure_logging(LogLevels.warning, log_config)
     lifeline, held = os.pipe()
     work = _Work(load, listener, grace, log_config, lifeline=lifeline, held=held)
