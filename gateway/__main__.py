@@ -1,5 +1,20 @@
-"""The entry point of `python -m gateway`, same as the console script."""
+"""The entry point of the console script and of `python -m gateway`."""
 
-from gateway.cli import main
+import signal
+import sys
 
-main()
+
+def main() -> None:
+    """Run a command.
+
+    `serve` reloads keys on SIGHUP, which ends other processes: it is ignored before the imports.
+    """
+    if sys.argv[1:2] == ["serve"]:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from gateway import cli  # noqa: PLC0415  # it takes a tenth of a second
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

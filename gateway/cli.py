@@ -99,6 +99,7 @@ def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
     Prints tokens of two users and the curl commands of a session to paste. Keys are generated at
     the start and kept in memory. Ctrl-C stops both servers.
     """
+    _require_output()
     try:
         from gateway.commands import run_sandbox as command
 
@@ -130,14 +131,19 @@ def serve() -> None:
     """
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _exit_at_once)
+    _require_output()
+    from gateway.commands import serve as command
+
+    command.run(os.environ)
+
+
+def _require_output() -> None:
+    """Exit if standard output is closed: another file would get its descriptor, and the log."""
     if sys.stdout is None:
         click.echo(
             "gateway: standard output is closed; redirect it to a log or /dev/null", err=True
         )
         sys.exit(1)
-    from gateway.commands import serve as command
-
-    command.run(os.environ)
 
 
 def _exit_at_once(*_: object) -> None:

@@ -5,45 +5,59 @@ The supervisor creates the memory of each worker's metrics before it starts them
 
 import asyncio
 import gc
-import logging
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from gateway import __version__, app, keyring, serving
 from gateway.metrics import Metrics
-from gateway.settings import LogFormat, Settings, SettingsError
-from gateway.telemetry import Exposition, ServerLine, SharedMetrics, Sink, families, metrics_at
+from gateway.settings import Settings, SettingsError
+from gateway.telemetry import (
+    STDOUT,
+    Exposition,
+    SharedMetrics,
+    Sink,
+    SinkHandler,
+    families,
+    metrics_at,
+)
 from gateway.traces import tracing_for
 
 _GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation."""
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
-    """Run the gateway on `listener` until SIGTERM or SIGINT.
+def serve(
+    settings: Settings,
+    beginning: bytes,
+    public: socket.socket,
+    private: socket.socket | None = None,
+) -> None:
+    """Run the gateway on `public` until SIGTERM or SIGINT, with metrics on `private`.
 
-    Raises SystemExit where its workers cannot start.
+    `beginning` comes first on standard output. Raises SystemExit where its workers cannot start.
     """
     slots = settings.workers * serving.SLOTS_PER_WORKER
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
+    supervisor = SharedMetrics(families(Metrics))
     with ExitStack() as stack:
-        if settings.metrics_port:
-            exposition = Exposition(shared, __version__)
-            stack.enter_context(
-                metrics_at(settings.metrics_host, settings.metrics_port, exposition)
-            )
+        sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
+        stack.callback(sink.close)
+        sink.write(beginning)
+        log = SinkHandler(sink, settings.log_format)
+        if private is not None:
+            exposition = Exposition([*shared, supervisor], __version__)
+            stack.enter_context(metrics_at(private, exposition))
         serving.serve(
-            partial(worker, settings, shared),
-            listener,
+            partial(worker, settings, shared, log),
+            public,
             shared,
             workers=settings.workers,
             replaced=partial(_count_restart, shared),
             grace=settings.shutdown_grace,
-            formatter=ServerLine if settings.log_format == LogFormat.JSON else logging.Formatter,
+            log=log,
         )
 
 
@@ -54,11 +68,14 @@ def _count_restart(shared: Sequence[SharedMetrics], slot: int, reason: serving.R
 def worker(
     at_start: Settings,
     shared: Sequence[SharedMetrics],
+    log: SinkHandler,
     slot: int,
     draining: asyncio.Event,
     environ: Mapping[str, str] = os.environ,
 ) -> serving.Application:
     """Return the gateway of the worker that has `slot`, configured by `environ`.
+
+    `log` has the supervisor's sink, and gets one of this process.
 
     A replacement worker reads key files again. If they are no longer valid, it uses the settings
     `at_start`, like the workers still running.
@@ -66,7 +83,7 @@ def worker(
     settings, problems = _current_settings(at_start, environ)
     metrics = Metrics(shared[slot])
     metrics.shared.begin()
-    sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
+    log.sink = sink = Sink(STDOUT, metrics.log_dropped.inc)
     tracing = tracing_for(environ)
     telemetry = app.telemetry_to(sink, settings, close=sink.close, tracing=tracing)
     if problems:

@@ -3,15 +3,17 @@
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
@@ -31,20 +33,31 @@ CRASH = re.compile("Traceback|panic|Fatal|Aborted|Exception ignored|RuntimeWarni
 def environment(**changes: str) -> dict[str, str]:
     """Return an environment of this process's, with no gateway variable but `changes`.
 
-    Nothing listens for scrapes unless that is asked for: tests may run beside another gateway.
+    Tests may run beside another gateway: the port is a free one, and nothing listens for scrapes
+    unless that is asked for.
     """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
-    return {**inherited, "PYTHONPATH": str(ROOT), "GATEWAY_METRICS_PORT": "0", **changes}
+    ours = {"GATEWAY_PORT": str(free_port()), "GATEWAY_METRICS_PORT": "0"}
+    return {**inherited, "PYTHONPATH": str(ROOT), **ours, **changes}
 
 
-def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+def _fail(*_: object) -> None:
+    raise AssertionError("it would serve")
+
+
+def run(
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    serve: Callable[..., None] = _fail,
+) -> tuple[int, str, str]:
     """Run a command to its end in this process; return exit code, output and errors.
 
-    A `serve` that finds nothing wrong fails the test instead of serving.
+    `serve` takes the place of the processes of a `serve` that finds nothing wrong; by default it
+    fails the test.
     """
     with (
         patch.dict(os.environ, environment(**(environ or {})), clear=True),
-        patch("gateway.processes.serve", side_effect=AssertionError("it would serve")),
+        patch("gateway.processes.serve", serve),
         _signals_kept(),
     ):
         done = CliRunner(catch_exceptions=False).invoke(main, arguments, prog_name="gateway")
@@ -104,6 +117,17 @@ def free_port() -> int:
         with socket.socket() as reserved, suppress(OSError):
             reserved.bind(("127.0.0.1", port))
             return port
+
+
+def without(*capabilities: str) -> list[str]:
+    """Return what to run a command with, so that it may not do more than other users."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("needs setpriv, or another user than root")
+    dropped = ",".join(f"-{each}" for each in capabilities)
+    return [setpriv, f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
 
 
 def is_open(port: int) -> bool:

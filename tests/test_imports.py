@@ -32,7 +32,7 @@ DIRECTION: dict[str, set[str]] = {
         "telemetry",
         "traces",
     },
-    "checks": {"identity", "keyring", "rooms", "settings", "threads", "upstream"},
+    "checks": {"identity", "keyring", "rooms", "serving", "settings", "threads", "upstream"},
     "sandbox": {"app", "keyring", "identity", "metrics", "serving", "settings", "telemetry"},
     "app": {
         "background",

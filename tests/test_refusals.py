@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import GATEWAY, VALID, environment, free_port, is_open, run
+from tests.commands import GATEWAY, VALID, environment, free_port, is_open, run, without
 
 PRIVILEGED = 80
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -102,24 +101,13 @@ def _served_without(
     *capabilities: str, environ: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  # our own command
-        [*_without(*capabilities), *GATEWAY, "serve"],
+        [*without(*capabilities), *GATEWAY, "serve"],
         env=environment(**environ),
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-
-
-def _without(*capabilities: str) -> list[str]:
-    """Return what to run a command with, so that it may not do more than other users."""
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("needs setpriv, or another user than root")
-    dropped = ",".join(f"-{each}" for each in capabilities)
-    return [setpriv, f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
 
 
 def test_a_key_out_of_a_pipe(tmp_path: Path) -> None:
@@ -178,19 +166,37 @@ def test_a_closed_standard_output() -> None:
 
 
 SLOW_TO_LOAD = """
-import sys, time
-from gateway.cli import main
+import runpy, sys, time
 
 class Slow:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name.startswith("gateway.commands."):
-            print("loading", flush=True)
-            time.sleep(30)
+        if name in {"click", "gateway.commands.serve", "gateway.commands.run_sandbox"}:
+            print("loading", name, flush=True)
+            time.sleep(30 if name != "click" else 0.3)
 
 sys.meta_path.insert(0, Slow())
-main()
+runpy.run_module("gateway", run_name="__main__")
 """
+
+
+def test_a_hangup_while_it_starts() -> None:
+    """A SIGHUP does not end `serve`, from its first import on."""
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-c", SLOW_TO_LOAD, "serve"],
+        env=environment(**VALID),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            for module in ("click", "gateway.commands.serve"):
+                assert process.stdout.readline() == f"loading {module}\n"
+                process.send_signal(signal.SIGHUP)
+            process.terminate()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
@@ -206,7 +212,8 @@ def test_a_signal_while_it_starts(command: str, how: signal.Signals) -> None:
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == "loading\n"
+            assert process.stdout.readline() == "loading click\n"
+            assert process.stdout.readline().startswith("loading gateway.commands.")
             process.send_signal(how)
             output, errors = process.communicate(timeout=60)
         finally:

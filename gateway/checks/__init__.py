@@ -1,9 +1,10 @@
-"""Checks of a configuration: the network checks and the audit of `gateway check`.
+"""Checks of a configuration: listeners, network and audit of `gateway check`.
 
 A finding of either kind has the same type, the same severities and the same two renderers.
 """
 
 from .audit import RULES, audit
+from .binding import Listener, listener_findings, listeners
 from .finding import Finding, Severity
 from .key_files import key_files
 from .network import network_findings

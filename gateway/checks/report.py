@@ -22,15 +22,18 @@ class Report(Struct, frozen=True):
 def report(
     settings: Settings,
     environ: Mapping[str, str],
-    network: Iterable[Finding] = (),
+    found: Iterable[Finding] = (),
     files: Sequence[KeyFile] = (),
     fail_on: Severity = Severity.FAILED,
 ) -> Report:
-    """Return the report on a valid configuration, `ok` unless a finding reaches `fail_on`."""
+    """Return the report on a valid configuration, `ok` unless a finding reaches `fail_on`.
+
+    `found` are the findings about listeners and network.
+    """
     findings = (
         Finding(Severity.OK, "configuration", "valid"),
         *(Finding(Severity.WARNING, each, "not in effect yet") for each in pending(environ)),
-        *network,
+        *found,
     )
     audited = tuple(audit(settings, files))
     ok = not any(each.severity.reaches(fail_on) for each in findings + audited)

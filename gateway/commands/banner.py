@@ -37,8 +37,8 @@ def plain(facts: Facts) -> str:
     return f"Live room gateway {facts.version}\n\n{lines}\n\n"
 
 
-def show(facts: Facts) -> None:
-    """Print the banner on a terminal, folded to its width."""
+def coloured(facts: Facts) -> str:
+    """Return the banner for the terminal of standard output, folded to its width."""
     from rich.console import Console  # noqa: PLC0415  # only for a terminal
     from rich.table import Table  # noqa: PLC0415  # same
     from rich.text import Text  # noqa: PLC0415  # same
@@ -50,8 +50,10 @@ def show(facts: Facts) -> None:
     title = Text.assemble("\n", ("Live room gateway", "bold"), f" {facts.version}\n")
     ending = Text("\n  Ctrl-C finishes the requests in flight and stops.\n", "dim")
     console = Console(highlight=False)
-    for part in (title, table, ending):
-        console.print(part)
+    with console.capture() as capture:
+        for part in (title, table, ending):
+            console.print(part)
+    return capture.get()
 
 
 def _listener(url: str) -> str:

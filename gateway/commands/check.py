@@ -13,8 +13,10 @@ from .refusals import present, valid_settings
 def run(environ: Mapping[str, str], *, offline: bool, as_json: bool, fail_on: str) -> None:
     """Print the report and exit: 0 if it is ok, else 1."""
     settings = valid_settings(environ, as_json=as_json)
-    network = [] if offline else asyncio.run(checks.network_findings(settings))
+    found = list(checks.listener_findings(settings))
+    if not offline:
+        found += asyncio.run(checks.network_findings(settings))
     files = checks.key_files(environ, os.geteuid())
-    report = checks.report(settings, environ, network, files, checks.Severity(fail_on))
+    report = checks.report(settings, environ, found, files, checks.Severity(fail_on))
     present(report, sys.stdout, as_json=as_json)
     sys.exit(0 if report.ok else 1)

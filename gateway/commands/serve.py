@@ -7,15 +7,13 @@ JSON alone.
 The application is imported before the workers are forked, so they share its memory.
 """
 
-import errno
 import os
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from io import FileIO
+from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
-from types import MappingProxyType
 
 from msgspec.structs import asdict
 
@@ -28,27 +26,17 @@ from . import banner
 from .facts import Facts, facts
 from .refusals import fail, refuse, valid_settings
 
-_ADVICE = MappingProxyType(
-    {
-        errno.EADDRINUSE: "stop the process that listens there, or ",
-        errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or ",
-        errno.EADDRNOTAVAIL: "this machine has no such address; ",
-    }
-)
-
 
 def run(environ: Mapping[str, str]) -> None:
     """Serve until a signal to stop, or exit with a reason."""
     settings = valid_settings(environ)
     _require_files(environ)
-    with _bound(settings.host, settings.port, "GATEWAY_HOST and GATEWAY_PORT") as listener:
-        if settings.metrics_port:
-            others = "GATEWAY_METRICS_HOST and GATEWAY_METRICS_PORT (0: none)"
-            _bound(settings.metrics_host, settings.metrics_port, others).close()
-        with suppress(OSError):  # a full disk or a closed pipe does not keep it from serving
-            _announce(_facts(settings, environ), explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
+    with ExitStack() as stack:
+        bound = [stack.enter_context(_bound(each)) for each in checks.listeners(settings)]
+        summary = _facts(settings, environ)
+        beginning = _beginning(summary, explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
         try:
-            processes.serve(settings, listener)
+            processes.serve(settings, beginning, *bound)
         except OSError as error:
             fail(f"cannot start: {error.strerror or error}")
 
@@ -65,13 +53,11 @@ def _require_files(environ: Mapping[str, str]) -> None:
         refuse(SettingsError(*problems))
 
 
-def _bound(host: str, port: int, others: str) -> socket.socket:
+def _bound(listener: checks.Listener) -> socket.socket:
     try:
-        return serving.bind(host, port)
+        return serving.bind(listener.host, listener.port)
     except serving.PortTaken as error:
-        cause = error.__cause__
-        advice = _ADVICE.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""
-        fail(f"{error}; {advice}choose others with {others}")
+        fail(listener.refusal(error))
 
 
 def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
@@ -84,13 +70,11 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
     )
 
 
-def _announce(summary: Facts, *, explicit: bool) -> None:
+def _beginning(summary: Facts, *, explicit: bool) -> bytes:
     if sys.stdout.isatty() and not (explicit and summary.log_format == LogFormat.JSON):
-        banner.show(summary)
-        return
-    with FileIO(sys.stdout.fileno(), "w", closefd=False) as unbuffered:  # no buffer to fork
-        if summary.log_format == LogFormat.CONSOLE:
-            unbuffered.write(banner.plain(summary).encode())
-        else:
-            log = build_logger(summary.log_level, summary.log_format, unbuffered)
-            log.info("starting", **asdict(summary))
+        return banner.coloured(summary).encode(errors="replace")
+    if summary.log_format == LogFormat.CONSOLE:
+        return banner.plain(summary).encode()
+    line = BytesIO()
+    build_logger(summary.log_level, summary.log_format, line).info("starting", **asdict(summary))
+    return line.getvalue()

@@ -5,7 +5,6 @@ environment. The tests use this too.
 """
 
 import secrets
-import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from gateway import app, keyring, serving
 from gateway.identity import mint
 from gateway.metrics import Metrics
 from gateway.settings import Settings, load
-from gateway.telemetry import Sink
+from gateway.telemetry import STDOUT, Sink
 
 from .switches import Faults
 from .vendor import Vendor
@@ -78,7 +77,7 @@ async def running(
             }
         )
         metrics = Metrics()
-        sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
+        sink = Sink(STDOUT, metrics.log_dropped.inc)
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
         async with serving.listening(app.build(settings, telemetry, metrics), port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"

@@ -7,6 +7,6 @@ processes in `supervisor`, its decisions in `supervision`, the end of a worker i
 
 from .embedded import listening
 from .graceful_shutdown import Application
-from .port import LOOPBACK, PortTaken, authority, bind
+from .port import LOOPBACK, PortTaken, authority, bind, reserve
 from .supervision import SLOTS_PER_WORKER, Reason
 from .supervisor import serve

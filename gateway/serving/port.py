@@ -31,11 +31,28 @@ def bind(host: str, port: int) -> socket.socket:
     `host` is an address or a name. Of a name's addresses the first that this machine has is used,
     IPv4 before IPv6. Connections wait until they are accepted.
     """
+    listener = reserve(host, port)
+    try:
+        listener.listen(BACKLOG)  # only now is the port taken: two may be bound to it
+    except OSError as error:
+        listener.close()
+        raise _port_taken(host, port, error) from error
+    return listener
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """Return a socket bound like that of `bind`, which does not listen. Raises PortTaken.
+
+    Others may still bind the port and listen: this is a check.
+    """
     try:
         return _first(_addresses(host, port))
     except OSError as error:
-        where = authority(host, port)
-        raise PortTaken(f"cannot listen on {where}: {error.strerror}") from error
+        raise _port_taken(host, port, error) from error
+
+
+def _port_taken(host: str, port: int, error: OSError) -> PortTaken:
+    return PortTaken(f"cannot listen on {authority(host, port)}: {error.strerror}")
 
 
 def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
@@ -51,20 +68,19 @@ def _first(addresses: list[tuple[socket.AddressFamily, tuple[object, ...]]]) -> 
     *others, last = addresses
     for each in others:
         try:
-            return _listening(*each)
+            return _bound(*each)
         except OSError as error:
             if error.errno not in _NO_SUCH_ADDRESS:
                 raise
-    return _listening(*last)
+    return _bound(*last)
 
 
-def _listening(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
+def _bound(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
     listener = socket.socket(family)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
         listener.bind(address)
-        listener.listen(BACKLOG)  # only now is the port taken: two may be bound to it
     except OSError:
         listener.close()
         raise

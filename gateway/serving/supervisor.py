@@ -55,23 +55,29 @@ def serve(
     workers: int,
     replaced: Callable[[int, Reason], None],
     grace: float,
-    formatter: type[logging.Formatter] = logging.Formatter,
+    log: logging.Handler,
 ) -> None:
     """Run the application of `load` in each worker until SIGTERM or SIGINT.
 
     Workers accept from `listener`, and use SLOTS_PER_WORKER of the `slots`. `replaced` is called
-    with the slot of each replacement. `grace` is in seconds; `formatter` makes the server's own log
-    lines. Raises SystemExit if workers cannot start.
+    with the slot of each replacement. `grace` is in seconds; `log` gets the server's own lines and
+    those of libraries, in every process. Raises SystemExit if workers cannot start.
     """
     take_all_descriptors()
-    log = {"formatters": {name: {"()": formatter} for name in ("generic", "access")}}
-    configure_logging(LogLevels.warning, log)
+    log_config = _config(log)
+    configure_logging(LogLevels.warning, log_config)
     lifeline, held = os.pipe()
-    work = _Work(load, listener, grace, log, lifeline=lifeline, held=held)
+    work = _Work(load, listener, grace, log_config, lifeline=lifeline, held=held)
     plan = Supervision(workers, grace, time.monotonic())
     with signals_into_pipe(_SIGNALS) as pipe:
         if not _Supervisor(plan, work, slots, replaced, pipe).run():
             sys.exit(1)
+
+
+def _config(handler: logging.Handler) -> dict[str, Any]:
+    """Return the part of `logging`'s configuration that replaces granian's own handlers."""
+    handlers = {name: {"()": lambda: handler} for name in ("console", "access")}
+    return {"handlers": handlers, "root": {"handlers": ["console"], "level": "WARNING"}}
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,18 @@ networks = listed(_network)
 def host(text: str) -> str:
     """Parse the address or name of a listener; IPv6 without brackets."""
     parsed = _ip(text) if ":" in text else _host(text)
-    if parsed is None:
+    if parsed is None or _is_of_many(parsed):
         raise InvalidValue("must be an IP address or a host name, such as 0.0.0.0, :: or localhost")
     return parsed
+
+
+def _is_of_many(host: str) -> bool:
+    """Return True for broadcast and multicast: they can be bound, but nobody can connect."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_multicast or host == "255.255.255.255"
 
 
 def redis_url(text: str) -> Secret:

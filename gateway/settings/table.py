@@ -160,10 +160,12 @@ class Settings(JwtSettings, UpstreamSettings):
     cors_origins: tuple[str, ...] | None = variable(
         addresses.origins, "comma list of exact origins, or *", default=None
     )
-    host: str = variable(addresses.host, "public listener's address", default="127.0.0.1")
+    host: str = variable(addresses.host, "public listener's address or name", default="127.0.0.1")
     port: int = variable(_port, "public listener's port", default="8080")
     workers: int = variable(parse.whole(1, 256), "processes", default="1")
-    metrics_host: str = variable(addresses.host, "private listener's address", default="127.0.0.1")
+    metrics_host: str = variable(
+        addresses.host, "private listener's address or name", default="127.0.0.1"
+    )
     metrics_port: int = variable(
         parse.whole(0, 65_535), "private listener's port; 0: none", default="9090"
     )

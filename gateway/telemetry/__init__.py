@@ -5,9 +5,9 @@ from .declaration import DeclaredMetrics, counter, families, gauge, histogram
 from .exposition import Exposition
 from .family import OTHER, UNMATCHED, Family, Kind
 from .instruments import Counter, Histogram
-from .logs import ServerLine, build_logger
+from .logs import SinkHandler, build_logger
 from .metrics_server import metrics_at
 from .request_context import RequestContext, UpstreamCall, current_request_id, note_call
 from .sampling import sampling
 from .shared_metrics import SharedMetrics
-from .sink import Sink, Stream
+from .sink import STDOUT, Sink, Stream

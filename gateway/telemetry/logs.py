@@ -5,7 +5,6 @@ that is not plain JSON data is shown as its repr, never by its fields.
 """
 
 import logging
-import sys
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
@@ -13,15 +12,13 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from .sink import Stream
+from .sink import Sink, Stream
 
 _SCALARS = (str, int, float, type(None))
 
 
-def build_logger(
-    level: str, style: str, stream: Stream = sys.stdout.buffer, *more: Processor
-) -> FilteringBoundLogger:
-    """Return a logger that writes to `stream`, by default standard output.
+def build_logger(level: str, style: str, stream: Stream, *more: Processor) -> FilteringBoundLogger:
+    """Return a logger that writes to `stream`.
 
     `level` is the name of a standard level in lower case, `style` is `json` or `console`. `more`
     processors run first.
@@ -46,11 +43,29 @@ class ServerLine(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "event": "server",
-            "message": record.getMessage(),
+            "message": _printable(record.getMessage()),
         }
         if record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
+            event["exception"] = _printable(self.formatException(record.exc_info))
         return msgspec.json.encode(event).decode()
+
+
+class SinkHandler(logging.Handler):
+    """A handler that writes to `sink`, which must be one of this process: a fork sets another."""
+
+    def __init__(self, sink: Sink, style: str) -> None:
+        super().__init__()
+        self.sink = sink
+        self.setFormatter(ServerLine() if style == "json" else logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record's line."""
+        self.sink.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+
+def _printable(text: str) -> str:
+    """Return `text` without lone surrogates, which JSON cannot have."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _json() -> list[Processor]:

@@ -1,12 +1,15 @@
-"""A log stream written by a thread, so that a slow reader blocks no request.
+"""Lines for a descriptor, written by a thread, so that a slow reader blocks no request.
 
 - Lines wait in a bounded buffer. When it is full, further lines are dropped and counted: losing
   lines is better than a gateway that waits for its log.
+- The thread writes to the descriptor itself. The lock of Python's own stream would block everyone
+  who flushes it, the end of the process included, for as long as nobody reads.
 - Processes that share a pipe must not interleave their lines. Each write is whole lines, up to the
   size a pipe takes atomically (POSIX's PIPE_BUF); a longer line is written alone.
 - Lines wait 20 ms to be written together. A killed process loses those.
 """
 
+import os
 import select
 import threading
 import time
@@ -14,11 +17,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+STDOUT = 1
+"""The descriptor of standard output, if `sys.stdout` is not None."""
+
 BUFFER = 8 << 20
 """Bytes of lines that may wait."""
 
 _BATCH = 0.02
 _CLOSE_TIMEOUT = 1.0
+_STALLED = 0.3
+"""Seconds without a write after which a closing sink takes its reader for gone."""
 
 
 class Stream(Protocol):
@@ -34,16 +42,20 @@ class Stream(Protocol):
 
 
 class Sink:
-    """A stream that never blocks; `on_drop` is called for each dropped line."""
+    """A stream to a `descriptor` that never blocks; `on_drop` is called for each dropped line.
+
+    It belongs to one process: after a fork the new process has no thread and makes its own.
+    """
 
     def __init__(
-        self, stream: Stream, on_drop: Callable[[], None], *, buffer: int = BUFFER
+        self, descriptor: int, on_drop: Callable[[], None], *, buffer: int = BUFFER
     ) -> None:
-        self._stream = stream
+        self._descriptor = descriptor
         self._on_drop = on_drop
         self._buffer = buffer
         self._lines: deque[bytes] = deque()
         self._accepted = self._written = 0
+        self._torn = b""
         self._lock = threading.Lock()
         self._waiting = threading.Event()
         self._closed = False
@@ -64,36 +76,57 @@ class Sink:
     def flush(self) -> None:
         """Do nothing: the thread writes within 20 ms."""
 
-    def close(self, timeout: float = _CLOSE_TIMEOUT) -> None:
-        """Write the waiting lines, for at most `timeout` seconds."""
+    def close(self) -> None:
+        """Write the waiting lines, for at most a second; drop them if nobody reads."""
         self._closed = True
         self._waiting.set()
-        self._thread.join(timeout)
+        end = time.monotonic() + _CLOSE_TIMEOUT
+        written = -1
+        while self._thread.is_alive() and written < self._written and time.monotonic() < end:
+            written = self._written
+            self._thread.join(_STALLED)
+        self._drop(self._take(self._buffer))
 
     def _run(self) -> None:
-        while not self._closed:
+        closed = False
+        while not closed:
             self._waiting.wait()
             if not self._closed:
                 time.sleep(_BATCH)
             self._waiting.clear()
-            while self._lines:
-                self._write(self._next_batch())
+            closed = self._closed  # lines from before the close are among those written now
+            while lines := self._take(select.PIPE_BUF):
+                self._write(lines)
 
     def _write(self, lines: list[bytes]) -> None:
-        data = b"".join(lines)
+        data = memoryview(b"".join([self._torn, *lines]))
+        written = 0
         try:
-            self._stream.write(data)
-            self._stream.flush()
-        except (OSError, ValueError):  # the reader has gone, the disk is full
-            with self._lock:
-                for _ in lines:
-                    self._on_drop()
-        self._written += len(data)
+            while written < len(data):
+                written += self._write_some(data[written:])
+        except OSError:  # the reader has gone, the disk is full
+            self._drop(lines)
+        if written:
+            self._torn = b"" if data[written - 1] == ord("\n") else b"\n"
+        self._written += sum(map(len, lines))
 
-    def _next_batch(self) -> list[bytes]:
-        batch = [self._lines.popleft()]
-        size = len(batch[0])
-        while self._lines and size + len(self._lines[0]) <= select.PIPE_BUF:
-            size += len(self._lines[0])
-            batch.append(self._lines.popleft())
-        return batch
+    def _write_some(self, data: memoryview) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:  # another process has made the pipe non-blocking
+            select.select([], [self._descriptor], [])
+            return 0
+
+    def _take(self, size: int) -> list[bytes]:
+        """Take as many waiting lines as fit into `size` bytes, at least one."""
+        with self._lock:
+            lines: list[bytes] = []
+            while self._lines and (not lines or len(self._lines[0]) <= size):
+                size -= len(self._lines[0])
+                lines.append(self._lines.popleft())
+            return lines
+
+    def _drop(self, lines: list[bytes]) -> None:
+        with self._lock:
+            for _ in lines:
+                self._on_drop()

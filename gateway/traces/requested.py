@@ -17,6 +17,13 @@ _BATCH, _QUEUE = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"
 _DEFAULT_SIZES = MappingProxyType({_BATCH: 512, _QUEUE: 2048})
 
 _COUNT = "0*[1-9][0-9]{0,9}", "must be a positive whole number"
+_LIMIT = "[0-9]{1,9}", "must be a whole number"
+_LIMITS = (
+    *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    *("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    *("OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"),
+    *("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
+)
 _RULES = MappingProxyType(
     {
         _EXPORTER: ("otlp", "must be otlp or none"),
@@ -39,6 +46,8 @@ _RULES = MappingProxyType(
         _BATCH: _COUNT,
         _QUEUE: _COUNT,
         "OTEL_BSP_SCHEDULE_DELAY": _COUNT,
+        **dict.fromkeys(_LIMITS, _LIMIT),
+        "OTEL_PYTHON_CONTEXT": ("contextvars_context", "must be contextvars_context"),
     }
 )
 """For each variable the form of its value, a regular expression, and the rule in words."""

@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from typing import Any, cast
 
 import httpx
@@ -64,7 +65,7 @@ class _Gateway:
                 "GATEWAY_RATE_LIMIT_READS": "999999999/minute",
             }
         )
-        telemetry = Telemetry(build_logger("error", "json"), None)
+        telemetry = Telemetry(build_logger("error", "json", BytesIO()), None)
         self._app: ASGIApp = app.build(
             settings, telemetry, metrics, transport=httpx.ASGITransport(cast("Any", vendor))
         )

@@ -21,7 +21,7 @@ from msgspec import Struct
 from gateway import processes, serving
 from gateway.metrics import Metrics
 from gateway.settings import load
-from gateway.telemetry import SharedMetrics, families
+from gateway.telemetry import STDOUT, SharedMetrics, Sink, SinkHandler, families
 
 from .plants import PLANTS
 
@@ -135,9 +135,11 @@ def _waited() -> float:
     return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
 
 
-def build(slots: Sequence[SharedMetrics], slot: int, draining: asyncio.Event) -> Application:
+def build(
+    slots: Sequence[SharedMetrics], log: SinkHandler, slot: int, draining: asyncio.Event
+) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    gateway = processes.worker(load(os.environ), slots, slot, draining)
+    gateway = processes.worker(load(os.environ), slots, log, slot, draining)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 
@@ -147,14 +149,16 @@ def main() -> None:
     settings = load(os.environ)
     places = settings.workers * serving.SLOTS_PER_WORKER
     slots = [SharedMetrics(families(Metrics)) for _ in range(places)]
+    log = SinkHandler(Sink(STDOUT, lambda: None), settings.log_format)
     with serving.bind(settings.host, settings.port) as listener:
         serving.serve(
-            partial(build, slots),
+            partial(build, slots, log),
             listener,
             slots,
             workers=settings.workers,
             replaced=lambda *_: None,
             grace=settings.shutdown_grace,
+            log=log,
         )
 
 

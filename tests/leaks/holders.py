@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -93,7 +94,7 @@ def client(transport: Transport) -> QliveClient:
         transmit(transport, signer(), "http://up.example"),
         timeout=1,
         zone=ZoneInfo("UTC"),
-        log=build_logger("critical", "json"),
+        log=build_logger("critical", "json", BytesIO()),
         calls=metrics.upstream_calls,
         duration=metrics.upstream_duration,
         repeats=metrics.push_url_repeats,
@@ -196,7 +197,7 @@ def credentials() -> keyring.Keyring:
     metrics = Metrics()
     return keyring.Keyring(
         settings(),
-        build_logger("info", "json"),
+        build_logger("info", "json", BytesIO()),
         refreshes=metrics.key_refreshes,
         verifications=metrics.verifications,
     )

@@ -42,7 +42,7 @@ def main(port: int, workers: int, *faults: str) -> None:
             workers=workers,
             replaced=lambda slot, reason: say(f"replaced: {reason} in {slot}"),
             grace=GRACE,
-            formatter=logging.Formatter,
+            log=logging.StreamHandler(sys.stdout),
         )
 
 

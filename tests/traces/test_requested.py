@@ -51,6 +51,9 @@ def test_traces_are_on_where_they_are_asked_for(environ: dict[str, str], *, expe
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
+        ("OTEL_PYTHON_CONTEXT", "another"),
     ],
 )
 def test_what_cannot_be_given_is_refused(name: str, text: str) -> None:
