@@ -6,7 +6,7 @@ A preflight is answered here, most reads by the fast path, the rest by the appli
 becomes a problem. HEAD is answered as GET; the server drops the body.
 
 - A read, and a stream that it begins, is cancelled when its client leaves. A write goes on, because
-  it may have happened.
+  it may have happened; a create is not begun for a client that has left.
 - With too many requests in flight, another is refused at once. The health routes never are: a
   probe that failed would end a gateway that is merely busy.
 - A stream leaves the requests in flight with its head. A handler that streams is given
@@ -21,14 +21,14 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import is_request_id
+from gateway.rooms import ClientGone, is_request_id
 from gateway.telemetry import UNMATCHED
 
 from .answers import Answer, Header
 from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
-from .incoming import ClientGone, Incoming, require_few
+from .incoming import Incoming, require_few
 from .paths import PROBES
 from .problems import Overloaded, render
 from .recorder import Recorder
@@ -110,8 +110,9 @@ class Front(Struct):
     async def _by_application(
         self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> None:
-        scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         incoming = Incoming(receive, headers, exchange)
+        state = {"exchange": exchange, "incoming": incoming}
+        scope["state"] = {**scope.get("state", {}), **state}
         answered = self.app(scope, incoming.receive, exchange.send)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
 

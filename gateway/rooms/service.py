@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -58,13 +58,15 @@ class RoomService:
         *,
         now: datetime,
         key: str | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Creation:
         """Create a room, or return the room that the caller created with `key` before.
 
+        Calls `on_sent` just before a create is sent; if that raises, nothing is sent.
         Raises MissingScope and the errors of `Creator.create`.
         """
         policy.require_create(caller, room.anchor_id, self._scopes)
-        return await self._creator.create(caller, room, now=now, key=key)
+        return await self._creator.create(caller, room, now=now, key=key, on_sent=on_sent)
 
     def peek(self, caller: Caller, live_id: str) -> CachedRoom | None:
         """Return a room from memory if it is there and the caller may be served from it.
