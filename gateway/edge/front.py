@@ -11,6 +11,8 @@ becomes a problem. HEAD is answered as GET; the server drops the body.
   probe that failed would end a gateway that is merely busy.
 - A stream leaves the requests in flight with its head. A handler that streams is given
   the event `draining` and ends by itself; nothing here cuts it.
+- A large body whose client does not read is cut (`outgoing`): the server closes a connection whose
+  response ends early.
 """
 
 import time
@@ -29,6 +31,7 @@ from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import Incoming, require_few
+from .outgoing import Outgoing
 from .paths import PROBES
 from .problems import Overloaded, render
 from .recorder import Recorder
@@ -55,6 +58,7 @@ class Front(Struct):
     app: ASGIApp
     fast_path: FastPath
     in_flight: InFlight
+    outgoing: Outgoing
     recorder: Recorder
     new_id: Callable[[], str]
     cors: Cors | None = None
@@ -76,7 +80,7 @@ class Front(Struct):
         if cors is not None:
             send = cors.wrap(send, origin)
         request_id = _client_id(raw, headers) or self.new_id()
-        exchange = Exchange(request_id, scope["method"], send, self.in_flight)
+        exchange = Exchange(request_id, scope["method"], send, self.in_flight, self.outgoing)
         exchange.enter()
         self.in_flight.enter(exchange)
         try:

@@ -23,9 +23,7 @@ class Upstream(Protocol):
     also OutcomeUnknown.
     """
 
-    async def create(
-        self, room: NewRoom, on_sent: Callable[[], None] | None = None
-    ) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room, sent at most once. Raises AnchorNotRegistered.
 
         Calls `on_sent` just before the request is sent; if that raises, nothing is sent.

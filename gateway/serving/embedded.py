@@ -10,6 +10,7 @@ from granian.server.embed import Server
 from gateway.threads import drain_native_threads
 
 from .graceful_shutdown import Application
+from .granian_private import bound_unread_at
 from .limits import options
 from .port import LOOPBACK, PortTaken, require_free
 
@@ -30,6 +31,7 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
         task = asyncio.create_task(server.serve())
         try:
             await _accepting(port, task)
+            bound_unread_at(port)
             yield port
         finally:
             server.stop()

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .granian_private import refuse_connections, replace_signal_handlers
+from .granian_private import bound_unread_at, refuse_connections, replace_signal_handlers
 
 Application = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -61,9 +61,14 @@ class GracefulShutdown:
         self._stop_granian = stop_granian
         _on_signal(signal.SIGTERM, loop, self._drain, loop)
         _on_signal(signal.SIGINT, loop, self._stop)
+        self._bound_unread(loop)
         supervisor = multiprocessing.parent_process()
         if supervisor is not None:
             loop.add_reader(supervisor.sentinel, self._orphaned, loop, supervisor.sentinel)
+
+    def _bound_unread(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not bound_unread_at(self._port):  # granian listens later
+            loop.call_later(0.005, self._bound_unread, loop)
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self.draining.is_set():

@@ -27,6 +27,7 @@ from granian._granian import WorkerSignal
 from granian.log import logger
 from granian.server.mp import MPServer, WorkerProcess
 
+from .limits import bound_unread
 from .port import LOOPBACK
 
 _DESCRIPTORS = Path("/dev/fd")
@@ -56,6 +57,17 @@ def refuse_connections(port: int) -> None:
                 nowhere.settimeout(0)  # granian treats EAGAIN as nothing to accept
                 os.dup2(nowhere.fileno(), descriptor, inheritable=False)
             return
+
+
+def bound_unread_at(port: int) -> bool:
+    """Apply `bound_unread` to this process's listener at `port`; return False without one."""
+    for descriptor in sorted(int(each.name) for each in _DESCRIPTORS.iterdir()):
+        if _listens(descriptor, port):
+            listener = socket.socket(fileno=os.dup(descriptor))
+            with listener:
+                bound_unread(listener)
+            return True
+    return False
 
 
 def _listens(descriptor: int, port: int) -> bool:

@@ -80,12 +80,11 @@ class QliveClient:
         self.state = "untried"
         """The outcome of the last call: `ok`, `failing` or `untried`."""
 
-    async def create(
-        self, room: NewRoom, on_sent: Callable[[], None] | None = None
-    ) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room, sent at most once; the room in the reply must be the anchor's.
 
-        `on_sent` is called when the create is about to be sent; if it raises, nothing is. Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
+        `on_sent` is called when the create is about to be sent; if it raises, nothing is sent.
+        Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
         call = self._new_call("POST", _ROOMS)
         call.body = encode_create(room, self._zone)

@@ -13,10 +13,11 @@ from gateway.edge.answers import Answer
 from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
-from gateway.edge.incoming import MAX_BODY, ClientGone
+from gateway.edge.incoming import MAX_BODY
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.recorder import Recorder
 from gateway.metrics import Metrics
-from gateway.rooms import RoomNotFound
+from gateway.rooms import ClientGone, RoomNotFound
 from gateway.telemetry import AccessLog, SharedMetrics, as_json, build_logger, families
 from tests.telemetry.counts import nonzero, nonzero_series
 
@@ -57,6 +58,7 @@ class Exchange:
             app,
             fast_path,
             self.in_flight,
+            Outgoing(),
             recorder,
             cors=cors,
             new_id=lambda: "made-up",

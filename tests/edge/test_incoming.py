@@ -19,6 +19,7 @@ from gateway.edge.incoming import (
     TooManyHeaders,
     require_few,
 )
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import BodyTooLarge, Overloaded, render
 
 Message = dict[str, Any]
@@ -63,7 +64,7 @@ def incoming_from(client: Client, declared: int | None, *, seconds: float) -> In
     headers = {b"transfer-encoding": b"chunked"}
     if declared is not None:
         headers = {b"content-length": b"%d" % declared}
-    exchange = Exchange("id", "POST", unsent, client.in_flight)
+    exchange = Exchange("id", "POST", unsent, client.in_flight, Outgoing())
     client.in_flight.enter(exchange)
     receive: Any = client.receive
     return Incoming(receive, headers, exchange, seconds=seconds)
@@ -192,7 +193,7 @@ def test_who_waits_is_not_in_flight(messages: list[Message], end: type[Exception
 def test_a_length_may_have_zeros() -> None:
     """Any number of them, more than Python converts, says the same."""
     headers = {b"content-length": b"0" * 5000 + b"3"}
-    exchange = Exchange("id", "POST", unsent, InFlight(1))
+    exchange = Exchange("id", "POST", unsent, InFlight(1), Outgoing())
 
     async def first() -> Any:
         receive: Any = Client(parts(b"abc")).receive
@@ -206,7 +207,7 @@ def test_a_stream_waits_for_its_client_without_a_place() -> None:
 
     async def streaming() -> int:
         client = Client(parts(b"x"))
-        exchange = Exchange("id", "POST", unsent, client.in_flight)
+        exchange = Exchange("id", "POST", unsent, client.in_flight, Outgoing())
         client.in_flight.enter(exchange)
         await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
         receive: Any = client.receive

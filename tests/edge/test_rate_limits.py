@@ -7,6 +7,7 @@ import pytest
 
 from gateway.edge import ClientAddress, InFlight, RateLimits
 from gateway.edge.exchange import Exchange
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import RateLimited
 from gateway.metrics import Metrics
 from gateway.rooms import Quota
@@ -49,7 +50,7 @@ class World:
             sent.append(message)
 
         async def exchanged() -> None:
-            exchange = Exchange("id", method, send, InFlight(1))
+            exchange = Exchange("id", method, send, InFlight(1), Outgoing())
             scope: Any = {"client": ("192.0.2.1", 1), "headers": []}
             try:
                 if failing:

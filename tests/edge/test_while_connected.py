@@ -8,8 +8,10 @@ import pytest
 
 from gateway.edge.exchange import Exchange
 from gateway.edge.in_flight import InFlight
-from gateway.edge.incoming import MAX_BODY, BodyBrokenOff, BodyTooSlow, ClientGone, Incoming
+from gateway.edge.incoming import MAX_BODY, BodyBrokenOff, BodyTooSlow, Incoming
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import BodyTooLarge
+from gateway.rooms import ClientGone
 
 LAST = {"type": "http.request", "body": b"", "more_body": False}
 MORE = {"type": "http.request", "body": b"x", "more_body": True}
@@ -46,7 +48,7 @@ def from_client(
     client: Client, headers: Mapping[bytes, bytes] = CHUNKED, seconds: float = 10.0
 ) -> Incoming:
     """Return what comes in from a client."""
-    exchange = Exchange("id", "GET", unsent, InFlight(1))
+    exchange = Exchange("id", "GET", unsent, InFlight(1), Outgoing())
     return Incoming(client.receive, headers, exchange, seconds=seconds)
 
 

@@ -18,6 +18,7 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.edge import InFlight, Recorder
 from gateway.edge.front import Front
+from gateway.edge.outgoing import Outgoing
 from gateway.metrics import Metrics
 from gateway.serving import listening
 from gateway.telemetry import AccessLog, SharedMetrics, as_json, build_logger, families
@@ -62,7 +63,9 @@ class Streams:
             logging_config=None,
             openapi_config=None,
         )
-        self.front = Front(litestar, not_taken, self.in_flight, recorder, new_id=lambda: "id")
+        self.front = Front(
+            litestar, not_taken, self.in_flight, Outgoing(), recorder, new_id=lambda: "id"
+        )
 
     @property
     def log(self) -> list[Any]:

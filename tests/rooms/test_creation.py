@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -61,13 +62,13 @@ class SlowUpstream(Upstream):
         self.begun = asyncio.Event()
         self.outcome = error
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room once the gate is open."""
         self.begun.set()
         await self.gate.wait()
         if self.outcome is not None:
             raise self.outcome
-        return await super().create(room)
+        return await super().create(room, on_sent)
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
