@@ -12,7 +12,7 @@ becomes a problem. HEAD is answered as GET; the server drops the body.
 - A stream leaves the requests in flight with its head. A handler that streams is given
   the event `draining` and ends by itself; nothing here cuts it.
 - A large body whose client does not read is cut (`outgoing`): the server closes a connection whose
-  response ends early.
+  response ends early. So it does where a bad body comes beside an answer that has begun.
 """
 
 import time
@@ -23,7 +23,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import ClientGone, is_request_id
+from gateway.rooms import ClientGone, GatewayError, is_request_id
 from gateway.telemetry import UNMATCHED
 
 from .answers import Answer, Header
@@ -97,9 +97,7 @@ class Front(Struct):
             pass
         except Exception as error:
             self.recorder.failed(error, exchange)
-            if exchange.status is not None:
-                raise
-            await exchange.answer(render(error, exchange.request_id))
+            await _tell(error, exchange)
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
             self.in_flight.leave(exchange)
@@ -119,6 +117,14 @@ class Front(Struct):
         scope["state"] = {**scope.get("state", {}), **state}
         answered = self.app(scope, incoming.receive, exchange.send)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
+
+
+async def _tell(error: Exception, exchange: Exchange) -> None:
+    """Send a problem, unless the response has begun; then raise an error that is not a refusal."""
+    if exchange.status is None:
+        await exchange.answer(render(error, exchange.request_id))
+    elif not isinstance(error, GatewayError):
+        raise error
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:

@@ -102,7 +102,7 @@ async def test_a_bad_cookie_is_no_sign_in(
 async def test_a_write_that_is_meant_is_done(
     running: tuple[Gateway, Server], method: str, path: str, origin: dict[str, str]
 ) -> None:
-    """A write with the CSRF header is sent, if it is the app's by its origin or, without, the site."""
+    """A write with the CSRF header and the app's origin is sent, or with the browser's word."""
     gateway, server = running
     seen = len(server.received)
     headers = {"Cookie": ALICES, **MEANT, **origin}

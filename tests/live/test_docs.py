@@ -49,7 +49,9 @@ async def test_a_browser_gets_it_compressed(running: Gateway, path: str) -> None
 async def test_what_a_browser_has_is_not_sent_again(running: Gateway, path: str) -> None:
     """The ETag of the same coding is a 304 with what a cache needs; that of the other is not."""
     first = await running.client.get(path, headers=PLAIN)
-    again = await running.client.get(path, headers={**PLAIN, "If-None-Match": first.headers["etag"]})
+    again = await running.client.get(
+        path, headers={**PLAIN, "If-None-Match": first.headers["etag"]}
+    )
     assert (again.status_code, again.content) == (304, b"")
     for name in ("etag", "vary", "cache-control", "x-request-id"):
         assert name in again.headers

@@ -11,6 +11,7 @@ from gateway.rooms import (
     AnchorNotRegistered,
     AnchorRoom,
     Caller,
+    ClientGone,
     Created,
     Creation,
     Creator,
@@ -99,6 +100,22 @@ async def test_without_a_key_every_create_is_one() -> None:
     await create(creator, key=None)
     assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
     assert (upstream.calls, store.calls) == (["create", "create"], [])
+
+
+@pytest.mark.parametrize("key", ["key", None])
+async def test_a_create_that_is_called_off_is_not_sent(key: str | None) -> None:
+    """A client that has left before it is sent makes no room, and leaves its key free."""
+    upstream, store = Upstream(), IdempotencyStore()
+    creator = creator_of(upstream, store)
+
+    def gone() -> None:
+        raise ClientGone
+
+    with pytest.raises(ClientGone):
+        await creator.create(ALICE, NEW_ROOM, now=NOW, key=key, on_sent=gone)
+    assert upstream.calls == []
+    assert store.calls == (["begin", "release"] if key else [])
+    assert not (await create(creator, key=key)).replayed
 
 
 async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
