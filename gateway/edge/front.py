@@ -97,7 +97,8 @@ class Front(Struct):
             pass
         except Exception as error:
             self.recorder.failed(error, exchange)
-            await _tell(error, exchange)
+            if not await _told(error, exchange):
+                raise
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
             self.in_flight.leave(exchange)
@@ -119,12 +120,12 @@ class Front(Struct):
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
 
 
-async def _tell(error: Exception, exchange: Exchange) -> None:
-    """Send a problem, unless the response has begun; then raise an error that is not a refusal."""
-    if exchange.status is None:
-        await exchange.answer(render(error, exchange.request_id))
-    elif not isinstance(error, GatewayError):
-        raise error
+async def _told(error: Exception, exchange: Exchange) -> bool:
+    """Send a problem; return False for an unexpected error in a response that has begun."""
+    if exchange.status is not None:
+        return isinstance(error, GatewayError)
+    await exchange.answer(render(error, exchange.request_id))
+    return True
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:

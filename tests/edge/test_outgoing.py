@@ -69,3 +69,14 @@ async def test_a_body_alone_may_be_of_any_size() -> None:
     outgoing = Outgoing(seconds=60, most=1)
     sent = [outgoing.send(BODY, Client().send) for _ in range(5)]
     assert await asyncio.gather(*sent) == [False] * 4 + [True]
+
+
+async def test_who_is_late_already_is_not_cut_again() -> None:
+    """The deadline of a body may pass just before another needs its place."""
+    outgoing = Outgoing(seconds=0, most=1)
+    late = asyncio.create_task(outgoing.send(BODY, Client(reads=0).send))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # its deadline has passed, and it does not know yet
+    assert not late.done()
+    await outgoing.send(BODY, Client().send)
+    assert not await late
