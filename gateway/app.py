@@ -139,6 +139,7 @@ def build(
         upstream.glance,
         encode_room,
         size=settings.cache_size,
+        max_bytes=settings.cache_max_bytes,
         lifetimes=_lifetimes(settings),
         clock=time.monotonic,
         report=tracing.lookups(metrics.lookups.inc),
@@ -149,7 +150,7 @@ def build(
     )
     creator = Creator(
         upstream,
-        LocalIdempotencyStore(time.monotonic),
+        LocalIdempotencyStore(time.monotonic, metrics.idempotency_evictions.inc),
         anchors,
         skew=skew,
         compare=TimezoneCheck(settings.upstream_timezone, log),
@@ -166,12 +167,14 @@ def build(
     in_flight = InFlight(settings.max_concurrency)
     metrics.http_in_flight_max.set(settings.max_concurrency)
     metrics.cached_max.set(settings.cache_size)
+    metrics.cached_bytes_max.set(settings.cache_max_bytes)
     metrics.upstream_active_max.set(settings.upstream_connections)
 
     def sample() -> None:
         known, missing = cache.sizes
         metrics.cached.set(known, "known")
         metrics.cached.set(missing, "unknown")
+        metrics.cached_bytes.set(cache.held)
         metrics.http_in_flight.set(in_flight.count)
         metrics.upstream_active.set(limiter.active)
         metrics.upstream_waiting.set(limiter.waiting)

@@ -64,6 +64,10 @@ class Metrics(DeclaredMetrics):
     replays = counter(
         "gateway_idempotent_replays_total", "Creates answered with the outcome of an earlier one."
     )
+    idempotency_evictions = counter(
+        "gateway_idempotency_evictions_total",
+        "Outcomes of creates forgotten before their 24 hours, for want of space.",
+    )
     verifications = counter(
         "gateway_token_verifications_total",
         "Tokens checked; remembered: verified earlier.",
@@ -91,6 +95,10 @@ class Metrics(DeclaredMetrics):
         "gateway_cache_rooms", "Rooms and unknown ids in the cache.", kind=("known", "unknown")
     )
     cached_max = gauge("gateway_cache_rooms_max", "Limit of rooms and unknown ids in the cache.")
+    cached_bytes = gauge("gateway_cache_bytes", "Bytes of encoded rooms in the cache.")
+    cached_bytes_max = gauge(
+        "gateway_cache_bytes_max", "Limit of the bytes of encoded rooms in the cache."
+    )
     upstream_calls = counter(
         "gateway_upstream_calls_total",
         "Upstream calls by outcome; a call with a retry counts once.",

@@ -8,7 +8,10 @@ from gateway.metrics import Metrics
 from gateway.telemetry import OTHER, UNMATCHED, Family, Kind, families
 from tests.edge.test_openapi import application
 
-UNITS = ("_total", "_seconds", "_max", "_in_flight", "_rooms", "_waiting", "_active", "_workers")
+UNITS = (
+    *("_total", "_seconds", "_bytes", "_max", "_in_flight", "_rooms", "_waiting", "_active"),
+    "_workers",
+)
 
 
 def test_routes() -> None:

@@ -10,7 +10,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 from msgspec import Struct
 
 from gateway.rooms import (
@@ -25,6 +25,8 @@ from gateway.rooms import (
 )
 from gateway.single_flight import SingleFlight
 from gateway.telemetry import Counter
+
+from .entries import Entries, Entry
 
 Read = Callable[[str, Callable[[], None]], Awaitable[AnchorRoom]]
 """Reads a room upstream; takes its id and a callback for the moment of sending."""
@@ -47,28 +49,11 @@ class Lifetimes(Struct, frozen=True):
     missing: float
 
 
-class _Entry(Struct, frozen=True, gc=False):
-    room: EncodedRoom
-    fresh_until: float
-
-
-class _Entries(LRUCache[str, _Entry]):
-    """Rooms, least recently used first out; each eviction is counted."""
-
-    def __init__(self, size: int, evictions: Counter) -> None:
-        super().__init__(size)
-        self._evictions = evictions
-
-    def popitem(self) -> tuple[str, _Entry]:
-        """Evict a room."""
-        self._evictions.inc("capacity")
-        return super().popitem()
-
-
 class LocalRoomCache:
     """At most `size` rooms, missing ones included; `clock` is monotonic, in seconds.
 
-    `report` is called with the result of each lookup.
+    The rooms' JSON has at most `max_bytes`; a room with more is served and not kept. `report` is
+    called with the result of each lookup.
     """
 
     def __init__(
@@ -77,6 +62,7 @@ class LocalRoomCache:
         encode: Encode,
         *,
         size: int,
+        max_bytes: int,
         lifetimes: Lifetimes,
         clock: Callable[[], float],
         report: Callable[[LookupResult], None],
@@ -89,7 +75,7 @@ class LocalRoomCache:
         self._clock = clock
         self._report = report
         self._evictions = evictions
-        self._entries = _Entries(size - missing, evictions)
+        self._entries = Entries(size - missing, max_bytes, evictions)
         self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
         self._flights: SingleFlight[tuple[AnchorRoom, EncodedRoom]] = SingleFlight()
 
@@ -97,6 +83,11 @@ class LocalRoomCache:
     def sizes(self) -> tuple[int, int]:
         """The number of rooms, and of ids known to be missing."""
         return len(self._entries), len(self._missing)
+
+    @property
+    def held(self) -> int:
+        """The bytes of the rooms' JSON."""
+        return int(self._entries.currsize)
 
     def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
         """Return a fresh or stale room; raise RoomNotFound for one known to be missing."""
@@ -168,10 +159,10 @@ class LocalRoomCache:
             raise
         encoded = self._encode(room.for_viewers())
         if self._flights.is_current(live_id):
-            self._entries[live_id] = _Entry(encoded, self._clock() + self._lifetimes.fresh)
+            self._entries[live_id] = Entry(encoded, self._clock() + self._lifetimes.fresh)
         return room, encoded
 
-    def _entry(self, live_id: str) -> _Entry | None:
+    def _entry(self, live_id: str) -> Entry | None:
         try:
             return self._entries[live_id]
         except KeyError:

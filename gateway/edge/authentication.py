@@ -3,11 +3,16 @@
 A token is read from one `Authorization` header with the scheme Bearer, in any case (RFC 6750 §2.1),
 or from the configured cookie if there is no such header. It is never read from a query or a body.
 
+A request whose token has an unknown key waits for the issuer. Meanwhile it is not in flight, and
+counts as a possible failure of its address (`rate_limits`).
+
 Cookie-authenticated writes need proof of intent (CSRF). It is checked after the token and before
 the rate limit, so that pages of other origins cannot use up a caller's limit.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
@@ -15,11 +20,14 @@ from gateway.rooms import Caller, TokenInvalid, TokenMissing, Unauthenticated
 
 from .answers import Header
 from .cookie import TokenCookie
-from .exchange import exchange_of
+from .exchange import Exchange, exchange_of
 from .rate_limits import RateLimits
 
-Authenticate = Callable[[str], Awaitable[Caller]]
-"""Return the caller of a compact token. Raises TokenInvalid or TokenExpired."""
+Authenticate = Callable[[str, Callable[[], AbstractAsyncContextManager[None]]], Awaitable[Caller]]
+"""Return the caller of a compact token; enter the context around a wait for the issuer.
+
+Raises TokenInvalid, TokenExpired, UpstreamUnavailable, or as the context does.
+"""
 
 
 def authentication(
@@ -38,7 +46,7 @@ def authentication(
             used = None if bearer else cookie
             try:
                 token = used.token_in(headers) if used else bearer_token(headers)
-                caller = await authenticate(token)
+                caller = await authenticate(token, partial(_waiting, limits, scope, exchange))
             except Unauthenticated:
                 await limits.count_failure(scope, exchange)
                 raise
@@ -52,6 +60,16 @@ def authentication(
         return authenticated
 
     return middleware
+
+
+@asynccontextmanager
+async def _waiting(limits: RateLimits, scope: Scope, exchange: Exchange) -> AsyncGenerator[None]:
+    async with limits.pending(scope, exchange):
+        exchange.in_flight.leave(exchange)
+        try:
+            yield
+        finally:
+            exchange.in_flight.enter(exchange)
 
 
 def bearer_token(headers: Iterable[Header]) -> str:

@@ -8,6 +8,7 @@ have a `publish_expire_at` in the past, so a body without any other fault is lef
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ from gateway.rooms import (
 )
 
 _MAX_EXTENDS = 1024
+_MOST_UNKNOWN = 20
+"""Unknown fields that are named; a body has room for 13,000."""
 _YEARS = range(1970, 9999)
 _URL = r"https?://[^\s\x00-\x1f\x7f-\x9f/?#]+[^\s\x00-\x1f\x7f-\x9f]*"  # no space, no control
 
@@ -88,11 +91,13 @@ class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
     """Return the valid body of a create, its `publish_expire_at` not yet compared with the clock.
 
-    Raises InvalidRequest with every problem of the body at `now`, a time with an offset.
+    Raises InvalidRequest with every problem of the body at `now`, a time with an offset, but with
+    20 unknown fields at most.
     """
     given = _json_object(body)
     values: dict[str, Any] = {}
-    problems = [FieldProblem(name[:64], "unknown field") for name in given if name not in _FIELDS]
+    unknown = islice((name for name in given if name not in _FIELDS), _MOST_UNKNOWN)
+    problems = [FieldProblem(name[:64], "unknown field") for name in unknown]
     for field in _FIELDS.values():
         if field.encode_name not in given:
             if field.required:

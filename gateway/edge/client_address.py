@@ -17,6 +17,9 @@ Network = IPv4Network | IPv6Network
 
 _SUBSCRIBER = 64
 _REMEMBERED = 4096
+_MOST_HOPS = 32
+_LONGEST = 64
+"""Characters of an address with its port; the longest have 47."""
 
 
 class ClientAddress:
@@ -45,13 +48,16 @@ class ClientAddress:
 
 
 def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    """Return the entries of all `X-Forwarded-For` headers, the nearest hop first."""
+    """Return the last entries of all `X-Forwarded-For` headers, the nearest hop first."""
     given = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-    return [entry.strip() for entry in reversed(given.decode("latin-1").split(","))]
+    hops = given.decode("latin-1").rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]
+    return [entry.strip() for entry in reversed(hops)]
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, without the port that some proxies append."""
+    """Return an address, without the port that some proxies append; one with a zone is none."""
+    if len(text) > _LONGEST or "%" in text:
+        return None
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

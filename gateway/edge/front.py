@@ -32,8 +32,8 @@ from .exchange import Exchange
 from .in_flight import InFlight
 from .incoming import Incoming, require_few
 from .outgoing import Outgoing
-from .paths import PROBES
-from .problems import Overloaded, render
+from .paths import LONGEST_PATH, PROBES
+from .problems import NotFound, Overloaded, render
 from .recorder import Recorder
 
 FastPath = Callable[[HTTPScope, Receive, Mapping[bytes, bytes], Exchange], Awaitable[Answer | None]]
@@ -113,6 +113,8 @@ class Front(Struct):
     async def _by_application(
         self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange
     ) -> None:
+        if len(scope["path"]) > LONGEST_PATH:  # the framework keeps each path that fits a route
+            raise NotFound
         incoming = Incoming(receive, headers, exchange)
         state = {"exchange": exchange, "incoming": incoming}
         scope["state"] = {**scope.get("state", {}), **state}

@@ -36,6 +36,9 @@ MAX_BODY = 65536
 MAX_HEADERS = 64
 """Headers a request may have."""
 
+_DIGITS = len(str(MAX_BODY)) + 1
+"""Digits that are read of a length: so many are beyond MAX_BODY already."""
+
 _BODY_TIME = 10.0
 """Seconds a body may take: at 64 kbit/s the largest takes eight."""
 
@@ -82,11 +85,20 @@ def require_few(headers: Sequence[Header]) -> None:
         raise TooManyHeaders
 
 
-class Incoming:
-    """The messages of the request with these `headers`, read by the server's `receive`.
+def declared_length(headers: Mapping[bytes, bytes]) -> int:
+    """Return the Content-Length in `headers`, 0 without one; only its first digits if it is longer.
 
-    The server has checked that Content-Length is a number below 2⁶⁴, after any number of zeros.
+    There may be any number of zeros in front. Raises InvalidRequest for anything but ASCII digits;
+    the server has refused two lengths that differ.
     """
+    given = headers.get(b"content-length", b"0")
+    if not given.isdigit():
+        raise InvalidRequest(FieldProblem("Content-Length", "must be a number"))
+    return int(given.lstrip(b"0")[:_DIGITS] or 0)
+
+
+class Incoming:
+    """The messages of the request with these `headers`, read by the server's `receive`."""
 
     def __init__(
         self,
@@ -98,7 +110,7 @@ class Incoming:
         moment: float = _MOMENT,
     ) -> None:
         self._receive: _HTTPReceive = receive  # type: ignore[assignment]  # no WebSocket
-        self._declared = int(headers.get(b"content-length", b"").lstrip(b"0") or 0)
+        self._declared = declared_length(headers)
         self._chunked = b"transfer-encoding" in headers
         self._exchange = exchange
         self._seconds = seconds

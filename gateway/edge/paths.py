@@ -11,6 +11,9 @@ DOCS = "/docs"
 DOCS_FILE = f"{DOCS}/{{name}}"
 OPENAPI = "/openapi.json"
 
+LONGEST_PATH = 256
+"""Characters of a decoded path; the longest route with the longest id has half as many."""
+
 PROBES = frozenset({HEALTH, READINESS})
 """The paths that load balancers and orchestrators ask every second."""
 

@@ -2,18 +2,33 @@
 
 A failed sign-in counts once it has failed. An address that has used up its failures gets 429 for
 any further one, but a good token still passes: many users can share an address.
+
+A token with an unknown key has to wait for the issuer, and may fail then. So an address can have
+only as many of them waiting as it has failures left, and all addresses together `MAX_PENDING`. A
+refusal beyond that uses up nothing: after a rotation all users of an address pass as soon as the
+new key is known, whatever their number.
 """
 
+from collections import Counter as Counts
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from math import ceil
 
 from litestar.types import Scope
+from msgspec import structs
 
 from gateway.rooms import Quota, RateLimiter
 from gateway.telemetry import Counter
 
 from .client_address import ClientAddress
 from .exchange import Exchange
-from .problems import RateLimited
+from .problems import Overloaded, RateLimited
+
+MAX_PENDING = 500
+"""Requests that may wait for the issuer at once. They cost a few kilobytes each."""
+
+_A_MOMENT = 1.0
+"""Seconds after which a token with an unknown key can be tried again."""
 
 _ROUNDING = 1e-6
 """Seconds by which a full second may be missed."""
@@ -35,6 +50,7 @@ class RateLimits:
         self._failed_auth = failed_auth
         self._address = address
         self._refusals = refusals
+        self._pending: Counts[str] = Counts()
 
     async def admit(self, user_id: str, exchange: Exchange) -> None:
         """Count a request by a user. Raises RateLimited."""
@@ -47,6 +63,30 @@ class RateLimits:
         if self._failed_auth is not None:
             quota = await self._failed_auth.take(self._address.of(scope))
             self._apply("failed_auth", quota, exchange)
+
+    @asynccontextmanager
+    async def pending(self, scope: Scope, exchange: Exchange) -> AsyncGenerator[None]:
+        """Count a request as a possible failure of its address while the block runs.
+
+        Raises RateLimited for an address without failures left, Overloaded beyond `MAX_PENDING`.
+        """
+        address = self._address.of(scope)
+        if self._failed_auth is not None:
+            quota = await self._failed_auth.look(address)
+            if quota.remaining <= self._pending[address]:
+                refusal = structs.replace(
+                    quota, remaining=0, retry_after=quota.retry_after or _A_MOMENT
+                )
+                self._apply("failed_auth", refusal, exchange)
+        if self._pending.total() >= MAX_PENDING:
+            raise Overloaded
+        self._pending[address] += 1
+        try:
+            yield
+        finally:
+            self._pending[address] -= 1
+            if not self._pending[address]:
+                del self._pending[address]
 
     def _apply(self, name: str, quota: Quota, exchange: Exchange) -> None:
         exchange.add_headers(

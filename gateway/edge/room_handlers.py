@@ -1,14 +1,14 @@
 """The handlers of the room routes: read the request, ask the domain, answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from email.message import Message
 
 from litestar import Request
 from litestar.datastructures import State
 from litestar.params import FromPath
 from msgspec import Struct
 
+from gateway.media_type import parse_media_type
 from gateway.rooms import (
     Caller,
     FieldProblem,
@@ -24,6 +24,7 @@ from .bodies import parse_create_room
 from .exchange import exchange_of
 from .incoming import incoming_of
 from .problems import UnsupportedMediaType
+from .query import values_in
 
 ClientRequest = Request[Caller, None, State]
 
@@ -45,7 +46,7 @@ class RoomHandlers(Struct, frozen=True):
 
     async def create(self, request: ClientRequest) -> Answer:
         """Create a room, once for each `Idempotency-Key`, unless its client has left."""
-        require_json(request)
+        require_json(list(request.scope["headers"]))
         key = idempotency_key_in(request.scope["headers"])
         now = self.clock()
         body = parse_create_room(await request.body(), now)
@@ -66,7 +67,7 @@ class RoomHandlers(Struct, frozen=True):
 
     async def read_batch(self, request: ClientRequest) -> Answer:
         """Return several rooms in viewer shape."""
-        live_ids = batch_of(request.query_params.getall("id", []))
+        live_ids = batch_of(values_in(request.scope["query_string"], "id"))
         return answers.batch(await self.rooms.get_batch(live_ids))
 
     async def stop(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
@@ -106,14 +107,11 @@ def idempotency_key_in(headers: Iterable[Header]) -> str | None:
     return given[0]
 
 
-def require_json(request: ClientRequest) -> None:
-    """Raise UnsupportedMediaType unless the body is declared as plain JSON in UTF-8."""
-    declared = Message()
-    declared["Content-Type"] = request.headers.get("content-type", "")
-    coded = request.headers.get("content-encoding", "identity") != "identity"
-    if (
-        coded
-        or declared.get_content_type() != "application/json"
-        or declared.get_content_charset("utf-8") != "utf-8"
-    ):
+def require_json(headers: Sequence[Header]) -> None:
+    """Raise UnsupportedMediaType unless raw `headers` declare one body of plain JSON in UTF-8."""
+    types = [value.decode("latin-1") for name, value in headers if name == b"content-type"]
+    codings = [value for name, value in headers if name == b"content-encoding"]
+    declared = parse_media_type(types[0]) if len(types) == 1 else None
+    is_json = declared is not None and declared.essence == "application/json" and declared.is_utf8
+    if not is_json or codings not in ([], [b"identity"]):
         raise UnsupportedMediaType

@@ -4,12 +4,14 @@
   withdraws works no longer than that, as long as the issuer answers.
 - If the issuer fails or sends anything but a JWK set, the last good set stays in use without limit.
 - An unknown `kid` may be a new key, so it triggers one fetch shared by all waiting requests. A
-  cooldown follows, so made-up `kid`s cost the issuer next to nothing.
+  cooldown follows, so made-up `kid`s cost the issuer next to nothing. While the issuer hangs, they
+  wait at most half of the time.
 - Without any set yet, requests get `upstream_unavailable`: a 401 would sign users out.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 
 from structlog.typing import FilteringBoundLogger
 
@@ -18,7 +20,7 @@ from gateway.single_flight import SingleFlight
 from gateway.telemetry import Counter
 
 from .jwk import KeySet, parse_key_set
-from .keys import Key
+from .keys import Key, Waiting
 
 Fetch = Callable[[], Awaitable[bytes]]
 """A fetch of the JWK set's text, with its own timeout; raises OSError."""
@@ -67,11 +69,15 @@ class JwksKeys:
         self.state = "missing"
         """`ok`, `stale` after a failed fetch, or `missing` before the first good one."""
 
-    async def candidates(self, kid: str | None, /) -> Sequence[Key]:
-        """Return the keys named `kid`, or all for None; raise UpstreamUnavailable without a set."""
+    async def candidates(self, kid: str | None, waiting: Waiting = nullcontext, /) -> Sequence[Key]:
+        """Return the keys named `kid`, or all for None; raise UpstreamUnavailable without a set.
+
+        Unknown keys are fetched inside of `waiting`; a caller that it refuses triggers no fetch.
+        """
         found = self._named(kid)
         if not found and self._may_ask():
-            await self.refresh()
+            async with waiting():
+                await self._ask()
             found = self._named(kid)
         if self._set is None:
             raise UpstreamUnavailable("there are no keys yet", retry_after=_COOLDOWN)
@@ -100,13 +106,15 @@ class JwksKeys:
             return True
 
     def _may_ask(self) -> bool:
+        return _FLIGHT in self._flights or self._clock() >= self._next_on_demand
+
+    async def _ask(self) -> None:
         if _FLIGHT not in self._flights:
-            if self._clock() < self._next_on_demand:
-                return False
             self._next_on_demand = self._clock() + _COOLDOWN
-        return True
+        await self.refresh()
 
     def _failed(self, error: Exception) -> None:
+        self._next_on_demand = self._clock() + _COOLDOWN
         self.state = "missing" if self._set is None else "stale"
         self._refreshes.inc("jwks", "failed")
         self._log.warning("keys_not_fetched", reason=str(error), using_last=self._set is not None)

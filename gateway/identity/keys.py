@@ -8,7 +8,8 @@
   setting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import MappingProxyType
 from typing import Final, Protocol, final
 
@@ -69,13 +70,20 @@ class Key(NeverPickled):
         return hash((self.algorithms, self.material))
 
 
+Waiting = Callable[[], AbstractAsyncContextManager[None]]
+"""Entered by a caller around its wait for the issuer; it refuses the wait by raising."""
+
+
 class KeySource(Protocol):
     """A source of verification keys; `state` is `ok`, `stale` or `missing`."""
 
     state: str
 
-    async def candidates(self, kid: str | None, /) -> Sequence[Key]:
-        """Return the keys to try for a token with this `kid`, likeliest first."""
+    async def candidates(self, kid: str | None, waiting: Waiting = nullcontext, /) -> Sequence[Key]:
+        """Return the keys to try for a token with this `kid`, likeliest first.
+
+        A wait for the keys is made inside of `waiting`, whose errors pass through.
+        """
 
     async def keep_fresh(self) -> None:
         """Refresh the keys until cancelled."""
@@ -93,8 +101,10 @@ class StaticKeys:
         """Replace all keys."""
         self._keys = tuple(keys)
 
-    async def candidates(self, _kid: str | None, /) -> Sequence[Key]:
-        """Return all keys."""
+    async def candidates(
+        self, _kid: str | None, _waiting: Waiting = nullcontext, /
+    ) -> Sequence[Key]:
+        """Return all keys, without a wait."""
         return self._keys
 
     async def keep_fresh(self) -> None:

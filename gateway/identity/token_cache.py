@@ -5,6 +5,7 @@ the token. A change of keys needs `clear`. Long tokens are not cached, which bou
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from cachetools import LRUCache
 
@@ -12,6 +13,7 @@ from gateway.rooms import Caller, TokenExpired, Unauthenticated, UpstreamUnavail
 from gateway.telemetry import Counter
 
 from .claims import Identity
+from .keys import Waiting
 from .tokens import TokenVerifier
 
 _LONGEST = 2048
@@ -56,12 +58,12 @@ class CachingVerifier:
         self._verifications.inc("remembered")
         return identity.caller
 
-    async def verify(self, token: str) -> Caller:
+    async def verify(self, token: str, waiting: Waiting = nullcontext) -> Caller:
         """Return the caller of `token`, or raise as the verifier does."""
         if (cached := self.peek(token)) is not None:
             return cached
         try:
-            identity = await self._verifier.verify(token)
+            identity = await self._verifier.verify(token, waiting)
         except UpstreamUnavailable:
             self._verifications.inc("no_keys")
             raise

@@ -23,7 +23,7 @@ import re
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from jwt import PyJWTError
@@ -32,7 +32,7 @@ from jwt.api_jws import PyJWS
 from gateway.rooms import TokenInvalid
 
 from .claims import ClaimRules, Identity, identity_from
-from .keys import ALGORITHMS, Key, KeySource
+from .keys import ALGORITHMS, Key, KeySource, Waiting
 
 MAX_TOKEN_BYTES = 8192
 
@@ -53,24 +53,24 @@ class TokenVerifier:
         self._rules = rules
         self._clock = clock
 
-    async def verify(self, token: str) -> Identity:
+    async def verify(self, token: str, waiting: Waiting = nullcontext) -> Identity:
         """Return the identity in `token`, given in compact form.
 
         Raises TokenInvalid, with a short reason that quotes nothing of the token, or TokenExpired.
-        Errors of the key source pass through.
+        Errors of the key source and of `waiting` pass through.
         """
-        payload = await signed_payload(token, self._keys)
+        payload = await signed_payload(token, self._keys, waiting)
         return identity_from(_json_object(payload, "payload"), self._rules, self._clock())
 
 
-async def signed_payload(token: str, keys: KeySource) -> bytes:
+async def signed_payload(token: str, keys: KeySource, waiting: Waiting = nullcontext) -> bytes:
     """Check the signature of `token` and return its payload, without checking the claims.
 
-    Raises TokenInvalid. Errors of the key source pass through.
+    Raises TokenInvalid. Errors of the key source and of `waiting` pass through.
     """
     header = _json_object(_decoded(_header_segment(token)), "header")
     algorithm, kid = _require_header(header)
-    candidates = await keys.candidates(kid)
+    candidates = await keys.candidates(kid, waiting)
     return _payload(token, algorithm, [key for key in candidates if algorithm in key.algorithms])
 
 

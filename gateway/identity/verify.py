@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from gateway.rooms import TokenInvalid
 
 from .jwk import KeySet, is_symmetric, key_from_jwk, key_set, named_key, parse_key_set
-from .keys import Key, KeySource, StaticKeys
+from .keys import Key, KeySource, StaticKeys, Waiting
 from .tokens import signed_payload
 
 
@@ -80,7 +81,7 @@ class _KeysOfSet(StaticKeys):
         super().__init__(keys.named(None))
         self._set = keys
 
-    async def candidates(self, kid: str | None, /) -> Sequence[Key]:
+    async def candidates(self, kid: str | None, _: Waiting = nullcontext, /) -> Sequence[Key]:
         return self._set.named(kid)
 
 

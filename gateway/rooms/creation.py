@@ -3,9 +3,9 @@
 - A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
   If it is cut off, its outcome is unknown.
 - A create whose client has left before it is sent, is not sent, and its key stays free.
-- A repeated create gets the first outcome. The `push_url` is stored nowhere and never changes: it
-  is read again for the room's anchor. If the room is not found (deleted since, or a replica lags),
-  the answer has no `push_url`. If the read fails, its error is raised, and a retry may succeed.
+- A repeated create gets the first outcome. Of a room only the id is stored, so it is read again and
+  shown as it is now. One that was deleted since is shown as the repeated body asked for it. If the
+  read fails, its error is raised, and a retry may succeed.
 - Only a first create checks that `publish_expire_at` is in the future and that the upstream knows
   the anchor: a retry is the same create.
 - The upstream cuts `publish_expire_at` to whole seconds and compares it with its own clock. If it
@@ -82,7 +82,7 @@ class Creator:
         result = await self._to_its_end(self._once(caller, claim, room, now, on_sent))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
-        return await self._replayed(caller, result)
+        return Creation(await self._made_before(caller, room, result), replayed=True)
 
     async def aclose(self) -> None:
         """Wait for the creates in flight, which the upstream's deadline bounds."""
@@ -112,7 +112,7 @@ class Creator:
             return remembered
         try:
             made = await self._first(caller, room, now, on_sent)
-            await self._store.settle(claim, Created(made.for_viewers()))
+            await self._store.settle(claim, Created(made.live_id))
         except BaseException as error:
             failed = failure(error)
             if failed is None:
@@ -133,22 +133,16 @@ class Creator:
         self._compare(room, made)
         return made
 
-    async def _replayed(self, caller: Caller, outcome: Outcome) -> Creation:
+    async def _made_before(
+        self, caller: Caller, room: NewRoom, outcome: Outcome
+    ) -> ViewerRoom | AnchorRoom:
         if isinstance(outcome, Failed):
             raise outcome.error()
-        room = outcome.room
-        if policy.is_anchor(caller, room):
-            return Creation(await self._with_push_url(room), replayed=True)
-        return Creation(room, replayed=True)
-
-    async def _with_push_url(self, room: ViewerRoom) -> ViewerRoom | AnchorRoom:
         try:
-            current = await self._upstream.read(room.live_id)
+            current = await self._upstream.read(outcome.live_id)
         except RoomNotFound:
-            return room
-        if current.anchor_info.user_id != room.anchor_info.user_id:
-            return room
-        return room.for_anchor(policy.with_push_url(current).push_url)
+            return room.without_upstream(outcome.live_id)
+        return policy.shape_for(caller, current)
 
 
 def expiry_problems(publish_expire_at: datetime | None, now: datetime) -> tuple[FieldProblem, ...]:

@@ -3,8 +3,8 @@
 - Each user has their own keys: two users' equal keys are two keys.
 - Two creates are the same if they mean the same: the order of fields and the UTC offset of a time
   make no difference.
-- An outcome is a room in viewer shape, without `push_url`, or an error's code. Both encode as JSON,
-  so that processes can share them.
+- An outcome is a room's id or an error's code. Both encode as JSON, so that processes can share
+  them. The rest of the room is read again for a repeated create.
 - A create that was certainly not sent has no outcome, and its key may be used again.
 """
 
@@ -25,7 +25,7 @@ from .errors import (
     UpstreamError,
     UpstreamFailure,
 )
-from .room import NewRoom, ViewerRoom
+from .room import NewRoom
 
 _FAILURES = MappingProxyType(
     {kind.code: kind for kind in (AnchorNotRegistered, UpstreamError, OutcomeUnknown)}
@@ -41,9 +41,9 @@ class IdempotencyClaim(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True, tag="created"):
-    """A create that made `room`."""
+    """A create that made the room `live_id`."""
 
-    room: ViewerRoom
+    live_id: str
 
 
 class Failed(Struct, frozen=True, tag="failed"):

@@ -131,3 +131,6 @@ class RateLimiter(Protocol):
 
     async def take(self, key: str) -> Quota:
         """Count one request for `key`; a refused request is not counted. Raises nothing."""
+
+    async def look(self, key: str) -> Quota:
+        """Return the quota of `key` and count nothing; `remaining` may pass now. Raises nothing."""

@@ -94,8 +94,11 @@ class AnchorRoom(_Room, frozen=True, kw_only=True):
         return self.live_status == ENDED
 
 
-class NewRoom(Struct, frozen=True, kw_only=True):
-    """A room to create. Times carry a UTC offset; None means the upstream's default."""
+class NewRoom(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A room to create. Times carry a UTC offset; None means the upstream's default.
+
+    Fields that are None are not encoded, so that a further field changes no fingerprint.
+    """
 
     anchor_id: str
     title: str
@@ -105,3 +108,30 @@ class NewRoom(Struct, frozen=True, kw_only=True):
     start_at: datetime | None = None
     end_at: datetime | None = None
     publish_expire_at: datetime | None = None
+
+    def without_upstream(self, live_id: str) -> ViewerRoom:
+        """Return the room that was created with this id, as far as that is known here."""
+        return ViewerRoom(
+            live_id=live_id,
+            title=self.title,
+            notice=self.notice or "",
+            cover_url=self.cover_url or "",
+            extends=self.extends or {},
+            anchor_info=Anchor(self.anchor_id, 0, "", "", {}),
+            anchor_status=0,
+            pk_id="",
+            online_count=0,
+            start_time=_seconds(self.start_at),
+            end_time=_seconds(self.end_at),
+            chat_id=0,
+            hls_url="",
+            rtmp_url="",
+            flv_url="",
+            pv=0,
+            uv=0,
+            live_status=CREATED,
+        )
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())

@@ -124,6 +124,11 @@ class Settings(JwtSettings, UpstreamSettings):
     cache_size: int = variable(
         parse.whole(1, 10_000_000), "rooms in memory at most", default="10000"
     )
+    cache_max_bytes: int = variable(
+        parse.whole(1, 1 << 40),
+        "bytes of encoded rooms in memory, whichever bound is reached first",
+        default="67108864",
+    )
     redis_url: Secret | None = variable(
         addresses.redis_url,
         "store shared by replicas; unset: in-process",

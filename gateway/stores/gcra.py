@@ -27,7 +27,7 @@ class Decision(Struct, frozen=True, gc=False):
 def decide(full_at: float, now: float, interval: float, window: float) -> Decision:
     """Decide on one request at `now`; all numbers are seconds of one clock."""
     before = max(full_at, now)
-    until_full = before + interval - now
+    until_full = before - now + interval
     over = until_full - window
     if over > _ROUNDING:
         return Decision(before, before - now, 0, over)

@@ -40,3 +40,10 @@ class LocalRateLimiter:
         if len(full_at) > self._keys:
             full_at.popitem(last=False)
         return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)
+
+    async def look(self, key: str) -> Quota:
+        """Return the quota of `key` and count nothing."""
+        now, full_at = self._clock(), self._full_at.get(key, 0.0)
+        decision = decide(full_at, now, self._interval, self._seconds)
+        remaining = 0 if decision.retry_after else decision.remaining + 1
+        return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)

@@ -17,6 +17,7 @@ from .request_context import UpstreamCall
 from .sink import Stream
 
 _CALLERS = 10_000
+_LONGEST_METHOD = 32
 _FOR_PEOPLE = (
     *(
         "milliseconds",
@@ -86,7 +87,7 @@ class AccessLog(Struct, frozen=True):
             level="info",
             event="request",
             request_id=request_id,
-            method=method,
+            method=method[:_LONGEST_METHOD],
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),

@@ -1,7 +1,8 @@
 """A SERVER span for each request. Health checks have none: they come every second.
 
 - Its name is method and route, `GET /v1/rooms/{live_id}`, or the method alone.
-- A valid `traceparent` makes it part of the client's trace; an invalid or repeated one is ignored.
+- A valid `traceparent` makes it part of the client's trace; an invalid or repeated one is ignored,
+  and so is a long `tracestate`.
   `OTEL_PROPAGATORS` without `tracecontext` always starts a new trace.
 - A path with unusual characters is `/REDACTED`: clients put tokens there. The client's address is
   personal data and is left out.
@@ -28,6 +29,8 @@ _METHODS = frozenset(HTTPMethod)
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]{0,64}){1,4}")
 _HOST = re.compile(rb"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _AGENT = 256
+_LONGEST = 512
+"""Characters of a `traceparent`, and of all `tracestate` together: as many as W3C asks for."""
 _W3C = TraceContextTextMapPropagator()
 _ERRORS = 500
 
@@ -76,13 +79,17 @@ async def _recorded(
 
 def parent_in(headers: Iterable[tuple[bytes, bytes]]) -> Context:
     """Return the W3C context in raw headers; an empty one without a valid `traceparent`."""
-    given: dict[str, list[str]] = {"traceparent": [], "tracestate": []}
+    given: dict[bytes, list[bytes]] = {b"traceparent": [], b"tracestate": []}
     for name, value in headers:
-        if name in {b"traceparent", b"tracestate"}:
-            given[name.decode()].append(value.decode("latin-1"))
-    if len(given["traceparent"]) != 1:
+        if name in given:
+            given[name].append(value)
+    parents, states = given[b"traceparent"], b",".join(given[b"tracestate"])
+    if len(parents) != 1 or len(parents[0]) > _LONGEST:
         return Context()
-    return _W3C.extract(given, Context())
+    carrier = {"traceparent": parents[0].decode("latin-1")}
+    if states and len(states) <= _LONGEST:
+        carrier["tracestate"] = states.decode("latin-1")
+    return _W3C.extract(carrier, Context())
 
 
 def _described(scope: HTTPScope) -> Mapping[str, str | int]:

@@ -6,15 +6,16 @@
 from collections.abc import Callable
 
 from .call import Call, Send
-from .reply import Reply, parsed_date
+from .http_date import parse_http_date
+from .reply import Reply
 
 _NOTICEABLE = 2
 
 
 def skew_of(date: str | None, now: float) -> int | None:
     """Return `now`, epoch seconds, minus a `Date`, in whole seconds; None without a usable one."""
-    upstreams = parsed_date(date or "")
-    return None if upstreams is None else round(now - upstreams.timestamp())
+    upstreams = parse_http_date(date or "", now)
+    return None if upstreams is None else round(now - upstreams)
 
 
 class ClockSkew:

@@ -1,15 +1,13 @@
 """A reply of the upstream, its envelope, and what both say of the upstream's health."""
 
 from collections.abc import Callable
-from datetime import datetime
-from email.message import Message
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 
 import httpx
 
+from gateway.media_type import parse_media_type
 from gateway.secret import NeverPickled
 
+from .http_date import parse_http_date
 from .wire import Envelope, decode_envelope
 
 UNAVAILABLE = frozenset({429, 503})
@@ -22,7 +20,6 @@ _SUCCESS_CODES = frozenset({0, 200})
 _BAD_STATUS = 601
 _REFUSALS = frozenset({"record not found", "live status error"})
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 60.0
-_LONGEST_DATE = 64
 
 
 class Reply(NeverPickled):
@@ -79,27 +76,17 @@ class Reply(NeverPickled):
         if asked.isascii() and asked.isdigit():
             seconds = float(asked[:9])
         else:
-            date = parsed_date(asked)
-            seconds = _SHORTEST_WAIT if date is None else date.timestamp() - clock()
+            now = clock()
+            seconds = (parse_http_date(asked, now) or now) - now
         return min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
-def parsed_date(text: str) -> datetime | None:
-    """Return the moment in an HTTP date, None without one."""
-    try:
-        return parsedate_to_datetime(text) if 0 < len(text) <= _LONGEST_DATE else None
-    except (ValueError, OverflowError):
-        return None
-
-
-@lru_cache(maxsize=64)
 def _is_json(content_type: str, *, refusal: bool) -> bool:
     """Return True for JSON in UTF-8; `legacy` refuses a create as plain text."""
-    header = Message()
-    header["Content-Type"] = content_type
-    kind = header.get_content_type()
-    if header.get_content_charset("utf-8") not in {"utf-8", "utf8", "us-ascii"}:
+    declared = parse_media_type(content_type)
+    if declared is None or not declared.is_utf8:
         return False
+    kind = declared.essence
     return (
         kind == "application/json" or kind.endswith("+json") or (refusal and kind == "text/plain")
     )

@@ -26,6 +26,7 @@ async def _fill(rooms: int) -> float:
         read,
         encode_room,
         size=rooms * 2,
+        max_bytes=1 << 30,
         lifetimes=lifetimes,
         clock=time.monotonic,
         report=metrics.lookups.inc,

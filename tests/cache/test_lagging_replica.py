@@ -44,6 +44,7 @@ class World:
             tolerant.glance,
             encode,
             size=100,
+            max_bytes=1 << 20,
             lifetimes=Lifetimes(fresh=fresh, revalidate=fresh, error=error, missing=1),
             clock=self.clock,
             report=self.results.append,

@@ -9,7 +9,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import LookupResult, RoomNotFound
 from gateway.telemetry import SharedMetrics, families
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, title_of
+from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, room_of, title_of
 from tests.fakes.tasks import settle
 from tests.leaks.reachable import texts_in
 from tests.telemetry.counts import nonzero
@@ -20,7 +20,9 @@ LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, missing=1)
 class Cached:
     """A cache over an upstream, and the time both live in."""
 
-    def __init__(self, size: int = 100, lifetimes: Lifetimes = LIFETIMES) -> None:
+    def __init__(
+        self, size: int = 100, lifetimes: Lifetimes = LIFETIMES, max_bytes: int = 1 << 20
+    ) -> None:
         self.clock = Clock()
         self.upstream = HeldUpstream()
         self.block = SharedMetrics(families(Metrics))
@@ -29,6 +31,7 @@ class Cached:
             self.upstream.read,
             encode,
             size=size,
+            max_bytes=max_bytes,
             lifetimes=lifetimes,
             clock=self.clock,
             report=metrics.lookups.inc,
@@ -99,6 +102,46 @@ async def test_size_bound(size: int) -> None:
     assert 0 < kept <= size
     await cached.rooms.mark_missing("none")
     assert sum(cached.rooms.sizes) <= size
+
+
+async def test_bound_in_bytes() -> None:
+    """Of many large rooms as many stay as the bytes allow, the last read; each eviction counts."""
+    cached = Cached(max_bytes=10_000)
+    cached.upstream.title = "t" * 2000
+    for number in range(40):
+        await cached.get(str(number))
+        assert cached.rooms.held <= 10_000
+    kept = [number for number in range(40) if cached.title(str(number)) is not None]
+    assert kept == [36, 37, 38, 39]
+    room = room_of(title="t" * 2000, live_id="36").for_viewers()
+    assert cached.rooms.held == 4 * len(encode(room).body)
+    assert nonzero(cached.block, Metrics.evictions) == {("capacity",): 36}
+
+
+async def test_an_updated_room_is_weighed_anew() -> None:
+    """A room that has grown evicts others, but not itself; one that has shrunk leaves space."""
+    cached, kept, held = Cached(max_bytes=10_000), [], []
+    await cached.get("b")
+    for length in (4000, 9600, 1):
+        cached.clock.now += 10
+        cached.upstream.title = "t" * length
+        await cached.get("a")
+        kept.append(cached.rooms.sizes[0])
+        held.append(cached.rooms.held)
+    assert kept == [2, 1, 1]
+    assert held[1] - held[2] == 9599
+    assert nonzero(cached.block, Metrics.evictions) == {("capacity",): 1}
+
+
+async def test_a_room_larger_than_the_bound_is_served_and_not_kept() -> None:
+    """Such a room is read each time, and pushes out no other."""
+    cached = Cached(max_bytes=10_000)
+    await cached.get("small")
+    cached.upstream.title = "t" * 10_000
+    assert [len(await cached.get("large")) for _ in range(2)] == [10_000] * 2
+    assert cached.upstream.reads == ["small", "large", "large"]
+    assert (cached.title("small"), cached.rooms.sizes[0]) == ("first", 1)
+    assert nonzero(cached.block, Metrics.evictions) == {}
 
 
 async def test_nothing_is_kept_without_lifetimes() -> None:

@@ -118,7 +118,9 @@ async def test_no_reply(fault: Fault) -> None:
         (DATE, 0),
         ("Fri, 15 Jan 2027 07:58:30 GMT", 90),
         ("Fri, 15 Jan 2027 08:01:00 GMT", -60),
-        ("Fri, 15 Jan 2027 16:00:00 +0800", 0),
+        ("Friday, 15-Jan-27 08:00:00 GMT", 0),
+        ("Fri, 15 Jan 2027 16:00:00 +0800", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
         (None, None),
         ("", None),
         ("yesterday", None),
@@ -131,6 +133,23 @@ async def test_no_reply(fault: Fault) -> None:
 async def test_clock_skew(date: str | None, skew: int | None) -> None:
     """The skew is this clock minus the upstream's, in whole seconds; None without a usable Date."""
     assert (await probed(answer(500, UNKNOWN, date))).clock_skew == skew
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; a*=x; a*0=y",
+        f"application/json; a*{'9' * 4400}=x",
+        "\udc80",
+        '"' * 60_000,
+    ],
+)
+async def test_an_odd_type_is_a_problem(content_type: str) -> None:
+    """An unreadable media type is reported, and does not end the check."""
+    headers = httpx.Headers([(b"Content-Type", content_type.encode(errors="surrogateescape"))])
+    told = await probed(Reply(200, headers, enveloped(ROOM)))
+    assert told.problem in {None, "HTTP 200 without a usable envelope"}
+    assert (told.problem is None) == ("a*=x" in content_type)
 
 
 WORDS = st.sampled_from([*DATE.split(" "), "-0000", "0", "99", ",", "9" * 20])

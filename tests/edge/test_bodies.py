@@ -219,6 +219,12 @@ def test_a_long_unknown_name_is_cut() -> None:
     assert wrong_fields(json.dumps({"title": "t", "x" * 60_000: 1}).encode()) == ["x" * 64]
 
 
+def test_few_unknown_names_are_told() -> None:
+    """A refusal must not have thousands of problems; what else is wrong is among them."""
+    body = json.dumps({str(number): 1 for number in range(5_000)}).encode()
+    assert wrong_fields(body) == [*map(str, range(20)), "title"]
+
+
 NOT_A_BODY = [
     b"",
     b" ",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.edge.exchange import Exchange
@@ -17,10 +17,12 @@ from gateway.edge.incoming import (
     BodyTooSlow,
     Incoming,
     TooManyHeaders,
+    declared_length,
     require_few,
 )
 from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import BodyTooLarge, Overloaded, render
+from gateway.rooms import InvalidRequest
 
 Message = dict[str, Any]
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -190,16 +192,34 @@ def test_who_waits_is_not_in_flight(messages: list[Message], end: type[Exception
     assert client.in_flight.too_many
 
 
-def test_a_length_may_have_zeros() -> None:
-    """Any number of them, more than Python converts, says the same."""
-    headers = {b"content-length": b"0" * 5000 + b"3"}
-    exchange = Exchange("id", "POST", unsent, InFlight(1), Outgoing())
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        *[(b"0", 0), (b"3", 3), (b"0" * 5000 + b"3", 3), (b"0" * 5000, 0)],
+        *[(b"65536", MAX_BODY), (b"065537", MAX_BODY + 1)],
+    ],
+)
+def test_a_length_may_have_zeros(text: bytes, length: int) -> None:
+    """Any number of them, more than Python converts, says the same; no length is none."""
+    assert declared_length({b"content-length": text}) == length
+    assert declared_length({}) == 0
 
-    async def first() -> Any:
-        receive: Any = Client(parts(b"abc")).receive
-        return await Incoming(receive, headers, exchange).receive()
 
-    assert asyncio.run(first())["body"] == b"abc"
+@given(st.integers(min_value=MAX_BODY + 1).map(str))
+@example("9" * 16_000)
+def test_any_greater_length_is_too_great(text: str) -> None:
+    """A length may have any number of digits, and its first ones tell."""
+    assert declared_length({b"content-length": text.encode()}) > MAX_BODY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"+5", b"-1", b"0x10", b"1_0", b"1 3", b" 5", b"5\n", b"13, 13", b"\xd9\xa3", b"1e2"],
+)
+def test_a_length_that_is_no_number_is_refused(text: bytes) -> None:
+    """Anything but ASCII digits is refused, whatever the server lets through."""
+    with pytest.raises(InvalidRequest):
+        declared_length({b"content-length": text})
 
 
 def test_a_stream_waits_for_its_client_without_a_place() -> None:

@@ -75,7 +75,7 @@ def validator(schema: Any) -> Draft202012Validator:
 def application() -> Litestar:
     """Return the framework's application inside the gateway's."""
 
-    async def authenticate(_: str) -> Caller:
+    async def authenticate(_: str, _waiting: object) -> Caller:
         raise NotImplementedError
 
     def lifespan(_: Litestar) -> AbstractAsyncContextManager[None]:

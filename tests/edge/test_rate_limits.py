@@ -1,6 +1,7 @@
 """Rate limits at the edge: the limit of each request, its headers and its refusal."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from gateway.edge import ClientAddress, InFlight, RateLimits
 from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
-from gateway.edge.problems import RateLimited
+from gateway.edge.problems import Overloaded, RateLimited
+from gateway.edge.rate_limits import MAX_PENDING
 from gateway.metrics import Metrics
 from gateway.rooms import Quota
 from gateway.telemetry import SharedMetrics, families
@@ -25,6 +27,10 @@ class Limiter:
     async def take(self, key: str) -> Quota:
         """Return the quota."""
         self.keys.append(key)
+        return self._quota
+
+    async def look(self, _key: str) -> Quota:
+        """Return the quota."""
         return self._quota
 
 
@@ -116,3 +122,69 @@ def test_a_refusal_says_when_to_come_back() -> None:
         world.ask("POST")
     assert refusal.value.retry_after == 0.25
     assert nonzero(world.block, Metrics.rate_limited) == {("writes",): 1}
+
+
+def scope_of(address: str) -> Any:
+    """Return the scope of a request from `address`."""
+    return {"client": (address, 1), "headers": []}
+
+
+async def _unsent(_: object) -> None:
+    """Send nothing."""
+
+
+class Waiting:
+    """Requests that wait for the issuer, with so many failures left to each address."""
+
+    def __init__(self, left: int | None, retry_after: float = 0) -> None:
+        quota = None if left is None else Quota(5, left, 9, retry_after)
+        self.block = SharedMetrics(families(Metrics))
+        self.limits = RateLimits(
+            None,
+            None,
+            None if quota is None else Limiter(quota),
+            ClientAddress(()),
+            Metrics(self.block).rate_limited,
+        )
+        self.stack = AsyncExitStack()
+
+    async def wait(self, address: str = "192.0.2.1") -> Exchange:
+        """Let one more request wait until `stack` is closed."""
+        exchange = Exchange("id", "GET", _unsent, InFlight(1), Outgoing())
+        await self.stack.enter_async_context(self.limits.pending(scope_of(address), exchange))
+        return exchange
+
+
+async def test_no_more_wait_than_may_fail() -> None:
+    """An address has as many requests waiting as failures left; another has its own."""
+    waiting = Waiting(left=3)
+    for _ in range(3):
+        await waiting.wait()
+    for _ in range(2):
+        with pytest.raises(RateLimited) as refusal:
+            await waiting.wait()
+        assert refusal.value.retry_after == 1
+    await waiting.wait("192.0.2.2")
+    assert nonzero(waiting.block, Metrics.rate_limited) == {("failed_auth",): 2}
+    await waiting.stack.aclose()
+    await waiting.wait()
+
+
+async def test_who_has_no_failure_left_does_not_wait() -> None:
+    """An address that has used up its failures is told when it will have one again."""
+    waiting = Waiting(left=0, retry_after=7)
+    with pytest.raises(RateLimited) as refusal:
+        await waiting.wait()
+    assert refusal.value.retry_after == 7
+
+
+@pytest.mark.parametrize("left", [None, 10**6])
+async def test_the_waiting_are_bounded(left: int | None) -> None:
+    """All addresses together have a bound too, also without a limit, and none is left over."""
+    waiting = Waiting(left)
+    for number in range(MAX_PENDING):
+        await waiting.wait(f"192.0.2.{number % 200}")
+    with pytest.raises(Overloaded):
+        await waiting.wait("192.0.2.250")
+    await waiting.stack.aclose()
+    await waiting.wait("192.0.2.250")

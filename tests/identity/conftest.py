@@ -29,7 +29,7 @@ from tests.identity.published import jwk_of
 class NeverAsked:
     """A key source that must not be reached: the verifier's only way out."""
 
-    async def candidates(self, kid: str | None, /) -> NoReturn:
+    async def candidates(self, kid: str | None, _: object = None, /) -> NoReturn:
         """Fail the test."""
         pytest.fail(f"keys were asked for, kid {kid!r}")
 

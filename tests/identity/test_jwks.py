@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -166,6 +167,75 @@ async def test_ten_thousand_unknown_names_cost_a_handful(jwk: Make) -> None:
         world.now += 0.002
         assert await world.known(f"another-{number}") == 0
     assert world.issuer.asked <= 2 + 10 / 5
+
+
+class Waits:
+    """The waits for an issuer, of which each is refused if that is said."""
+
+    def __init__(self, *, refused: bool = False) -> None:
+        self.refused = refused
+        self.entered = 0
+        self.open = 0
+
+    @asynccontextmanager
+    async def wait(self) -> AsyncGenerator[None]:
+        """Count a wait."""
+        self.entered += 1
+        if self.refused:
+            raise PermissionError
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
+async def test_only_unknown_names_wait(jwk: Make) -> None:
+    """A known key is found without a wait, also while others wait for the issuer."""
+    world, waits = World(), Waits()
+    world.issuer.publish(jwk("a"))
+    await world.keys.refresh()
+    world.issuer.slow.clear()
+    asking = [asyncio.create_task(world.keys.candidates(str(n), waits.wait)) for n in range(3)]
+    await asyncio.sleep(0)
+    assert waits.open == 3
+    for kid in ("a", None):
+        assert len(await world.keys.candidates(kid, waits.wait)) == 1
+    world.issuer.slow.set()
+    await asyncio.gather(*asking)
+    assert (waits.entered, waits.open) == (3, 0)
+    assert len(await world.keys.candidates("in the cooldown", waits.wait)) == 0
+    assert waits.entered == 3
+
+
+async def test_a_refused_wait_costs_the_issuer_nothing(jwk: Make) -> None:
+    """Whoever may not wait triggers no fetch, nor the cooldown for others."""
+    world, waits = World(), Waits(refused=True)
+    world.issuer.publish(jwk("a"))
+    await world.keys.refresh()
+    world.issuer.publish(jwk("a"), jwk("b"))
+    with pytest.raises(PermissionError):
+        await world.keys.candidates("b", waits.wait)
+    assert world.issuer.asked == 1
+    assert await world.known("b") == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_nobody_waits_soon_after_a_failed_fetch(jwk: Make, *, known: bool) -> None:
+    """After a fetch that failed, unknown `kid`s are answered at once for five seconds."""
+    world, waits = World(), Waits()
+    if known:
+        world.issuer.publish(jwk("a"))
+        await world.keys.refresh()
+    world.issuer.answer = ConnectionError("timed out")
+    for asked in (1, 2):
+        with nullcontext() if known else pytest.raises(UpstreamUnavailable):
+            await world.keys.candidates("b", waits.wait)
+        for _ in range(3):
+            with nullcontext() if known else pytest.raises(UpstreamUnavailable):
+                await world.keys.candidates("c", waits.wait)
+            assert waits.entered == asked
+        world.now += 5
 
 
 async def test_who_goes_away_fails_nobody(jwk: Make) -> None:

@@ -30,7 +30,7 @@ class Counting(TokenVerifier):
 
     verified = 0
 
-    async def verify(self, token: str) -> Identity:
+    async def verify(self, token: str, _: object = None) -> Identity:
         """Verify and count."""
         self.verified += 1
         return await super().verify(token)
@@ -129,7 +129,7 @@ class NoKeys:
 
     state = "missing"
 
-    async def candidates(self, _kid: str | None, /) -> Sequence[Key]:
+    async def candidates(self, _kid: str | None, _: object = None, /) -> Sequence[Key]:
         """Raise UpstreamUnavailable."""
         raise UpstreamUnavailable("no keys", retry_after=1)
 

@@ -34,7 +34,7 @@ class Asked:
     keys: Sequence[Key]
     ids: list[str | None] = field(default_factory=list)
 
-    async def candidates(self, kid: str | None, /) -> Sequence[Key]:
+    async def candidates(self, kid: str | None, _: object = None, /) -> Sequence[Key]:
         """Return all keys."""
         self.ids.append(kid)
         return self.keys

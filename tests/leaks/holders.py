@@ -157,6 +157,7 @@ async def _cache() -> LocalRoomCache:
         read,
         encode_room,
         size=10,
+        max_bytes=1 << 20,
         lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, missing=2),
         clock=time.monotonic,
         report=metrics.lookups.inc,
@@ -175,7 +176,7 @@ def recent_writes() -> RecentWrites:
 
 
 async def _outcomes() -> LocalIdempotencyStore:
-    outcomes = LocalIdempotencyStore(time.monotonic)
+    outcomes = LocalIdempotencyStore(time.monotonic, lambda: None)
     creator = creator_of(client(Transport(ROOM)), outcomes)
     await creator.create(ALICE, NewRoom(anchor_id="alice", title="t"), now=NOW, key="k")
     return outcomes

@@ -24,7 +24,7 @@ async def right(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
     found(seen, None)
     found(await rooms.get(alice, "1"), None)
     batch(Batch([seen], [], []))
-    Created(room.for_viewers())
+    Created(room.live_id)
     Creation(room)
     room.push_url.reveal()
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec.inspect
 import pytest
 
-from gateway.cache.local_room_cache import _Entry
+from gateway.cache.entries import Entry
 from gateway.rooms import (
     AnchorRoom,
     Batch,
@@ -23,11 +23,11 @@ from gateway.rooms import (
     ViewerRoom,
 )
 from gateway.secret import Secret
-from gateway.stores.local_idempotency_store import _Record
+from gateway.stores.local_idempotency_store import _Settled
 from tests.commands import ROOT
 from tests.leaks import outgoing_types
 
-VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, _Entry, _Record]
+VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, Entry, _Settled]
 """The types of answers to viewers, and of everything that is kept."""
 
 PLAIN = (str, bytes, int, float, bool, type(None))

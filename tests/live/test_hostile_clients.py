@@ -163,6 +163,15 @@ def padded(size: int) -> bytes:
     return ROOM + b" " * (size - len(ROOM))
 
 
+@pytest.mark.parametrize("zeros", [4_301, 15_000])
+def test_a_length_of_zeros_is_no_error_of_ours(hostile: Sandbox, zeros: int) -> None:
+    """A length that Python would not convert is answered like any other, signed in or not."""
+    length = b"Content-Length: " + b"0" * zeros
+    head = b"POST /v1/rooms HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    assert send(hostile, head + length + b"\r\n\r\n").statuses == [401]
+    assert send(hostile, create(hostile, length, b"Connection: close")).statuses == [400]
+
+
 @pytest.mark.parametrize(("headers", "status"), [(61, 201), (62, 400), (97, 400), (98, 431)])
 def test_the_number_of_headers_is_bounded(hostile: Sandbox, headers: int, status: int) -> None:
     """The gateway takes 64 headers, and the server refuses more than 100."""
@@ -227,6 +236,9 @@ def test_the_largest_body_is_taken(hostile: Sandbox) -> None:
         ([], b"", 400),
         ([b"Content-Type: text/plain"], ROOM, 415),
         ([b"Content-Type: application/xml"], b"<title/>", 415),
+        ([b'Content-Type: application/json;x="' + b";" * 15_000], ROOM, 415),
+        ([b"Content-Type: application/json;a*" + b"9" * 4_400 + b"=x"], ROOM, 415),
+        ([b"Content-Type: application/json", b"Content-Type: application/json"], ROOM, 415),
         ([b"Content-Encoding: gzip"], gzip.compress(ROOM, mtime=0), 415),
         ([b"Content-Encoding: gzip"], gzip.compress(b" " * 10**7, mtime=0), 415),
         ([b"Content-Encoding: deflate, br"], ROOM, 415),

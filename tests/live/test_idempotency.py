@@ -74,18 +74,27 @@ def test_the_first_room_is_given_again(sandbox: Sandbox, create: Create, again: 
     assert not any(call.values("idempotency-key") for call in sandbox.vendor.calls)
 
 
-def test_the_answer_does_not_age(sandbox: Sandbox, client: httpx.Client, create: Create) -> None:
-    """A room that has ended since is shown as it was made; a deleted one without `push_url`."""
-    first = create({"title": "t"})
+def test_the_room_is_shown_as_it_is_now(
+    sandbox: Sandbox, client: httpx.Client, create: Create
+) -> None:
+    """A room that has ended since is shown so; a deleted one as it was asked for, to its user."""
+    body = {**ROOM, "notice": "n", "cover_url": "https://example.test/c.png"}
+    first = create(body)
     path = first.headers["location"]
     alice = signed_in(sandbox, "alice")
     go_live(sandbox, first.json()["live_id"])
     assert client.post(f"{path}/stop", headers=alice).status_code == 204
-    assert create({"title": "t"}).content == first.content
+    assert create(body).json() == client.get(path, headers=alice).json()
     assert client.delete(path, headers=alice).status_code == 204
-    gone = create({"title": "t"})
+    gone = create(body)
     assert (gone.status_code, is_replay(gone)) == (201, True)
-    assert gone.json() == {k: v for k, v in first.json().items() if k != "push_url"}
+    assert gone.headers["location"] == path
+    assert gone.headers["cache-control"] == "no-store"
+    told = ("live_id", "title", "notice", "cover_url", "extends", "start_time", "end_time")
+    assert {name: gone.json()[name] for name in told} == {n: first.json()[n] for n in told}
+    assert gone.json()["anchor_info"]["user_id"] == "alice"
+    assert gone.json().keys() == first.json().keys() - {"push_url"}
+    assert create({**body, "title": "other"}).status_code == 422
 
 
 def test_users_do_not_meet(sandbox: Sandbox, create: Create) -> None:

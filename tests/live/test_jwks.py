@@ -4,10 +4,11 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -15,6 +16,7 @@ from jwt.algorithms import get_default_algorithms
 
 from tests.commands import VALID, run
 from tests.live.fault_server import (
+    Exchange,
     Script,
     Server,
     answering,
@@ -62,7 +64,9 @@ def publishing(*keys: SigningKey) -> Script:
 
 
 @asynccontextmanager
-async def world(script: Script, refresh: float = 300) -> AsyncIterator[tuple[Gateway, Server]]:
+async def world(
+    script: Script, refresh: float = 300, **environ: str
+) -> AsyncIterator[tuple[Gateway, Server]]:
     """Run a gateway that believes an issuer; give it and the issuer."""
     async with serving(rooms) as upstream, serving(script) as issuer:
         settings = {
@@ -70,6 +74,7 @@ async def world(script: Script, refresh: float = 300) -> AsyncIterator[tuple[Gat
             "JWT_JWKS_URL": f"{issuer.url}/keys",
             "JWT_JWKS_REFRESH": str(refresh),
             "RATE_LIMIT_FAILED_AUTH": "off",
+            **environ,
         }
         async with gateway_at(upstream.url, **settings) as gateway:
             yield gateway, issuer
@@ -187,6 +192,94 @@ async def test_made_up_names_are_not_the_issuers_problem() -> None:
         cooldowns = (time.monotonic() - began) / 5
         assert len(issuer.received) <= 3 + cooldowns
         assert await status(gateway, key.token()) == 200
+
+
+class Hanging:
+    """An issuer that answers nobody until `let_go`; then it publishes `keys`."""
+
+    def __init__(self, *keys: SigningKey) -> None:
+        self.asked = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self._publish = publishing(*keys)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Wait, then answer."""
+        self.asked.set()
+        await self.let_go.wait()
+        await self._publish(exchange)
+
+
+def codes(answers: Iterable[httpx.Response]) -> Counter[int]:
+    """Return how many answers have each status."""
+    return Counter(each.status_code for each in answers)
+
+
+def strict(script: Script) -> AbstractAsyncContextManager[tuple[Gateway, Server]]:
+    """Run a gateway with ten places in flight and five failures a day for each address."""
+    return world(script, MAX_CONCURRENCY="10", RATE_LIMIT_FAILED_AUTH="5/day")
+
+
+async def test_made_up_names_keep_nobody_out() -> None:
+    """While the issuer hangs, unknown `kid`s take no place in flight, and good tokens pass.
+
+    As many wait as may fail. The others are refused at once, and so are all once these have failed.
+    """
+    key = SigningKey("a")
+    async with strict(publishing(key)) as (gateway, issuer):
+        assert await status(gateway, key.token()) == 200
+        issuer.script = hanging = Hanging(key)
+        flood = [
+            asyncio.create_task(gateway.read("1", key.token(kid=f"made-up-{number}")))
+            for number in range(40)
+        ]
+        await hanging.asked.wait()
+        await until(lambda: done(flood) == 35)
+        users = [key.token(user_id=f"user-{number}") for number in range(20)]
+        assert [await status(gateway, each) for each in users * 2] == [200] * 40
+        hanging.let_go.set()
+        answers = await asyncio.gather(*flood)
+        assert codes(answers) == {429: 35, 401: 5}
+        assert {each.headers.get("retry-after") for each in answers} == {"1", None}
+        fetches = len(issuer.received)
+        assert await status(gateway, key.token(kid="made-up")) == 429
+        assert await status(gateway, users[0]) == 200
+        assert len(issuer.received) == fetches
+
+
+async def test_a_new_key_locks_nobody_out() -> None:
+    """After a rotation all users of an address pass at their second try, and none has failed."""
+    old, new = SigningKey("old"), SigningKey("new")
+    async with strict(publishing(old)) as (gateway, issuer):
+        assert await status(gateway, old.token()) == 200
+        issuer.script = hanging = Hanging(old, new)
+        tokens = [new.token(user_id=f"user-{number}") for number in range(30)]
+        first = [asyncio.create_task(gateway.read("1", each)) for each in tokens]
+        await hanging.asked.wait()
+        await until(lambda: done(first) == 25)
+        hanging.let_go.set()
+        assert codes(await asyncio.gather(*first)) == {200: 5, 429: 25}
+        assert [await status(gateway, each) for each in tokens] == [200] * 30
+        failures = [await status(gateway, "not.a.token") for _ in range(6)]
+        assert failures == [401] * 5 + [429]
+
+
+async def test_an_issuer_that_hangs_from_the_start() -> None:
+    """Without any keys yet, requests that wait for them take no place in flight."""
+    key = SigningKey("a")
+    hanging = Hanging(key)
+    async with world(hanging, MAX_CONCURRENCY="10") as (gateway, _):
+        waiting = [asyncio.create_task(gateway.read("1", key.token())) for _ in range(20)]
+        await hanging.asked.wait()
+        for _ in range(5):
+            assert await status(gateway, "not.a.token") == 401
+        assert await readiness(gateway) == (503, "missing")
+        hanging.let_go.set()
+        assert codes(await asyncio.gather(*waiting)) == {200: 20}
+
+
+def done(tasks: Iterable[asyncio.Task[Any]]) -> int:
+    """Return how many tasks are done."""
+    return sum(each.done() for each in tasks)
 
 
 @pytest.mark.parametrize(

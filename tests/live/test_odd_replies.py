@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.metrics import Metrics
-from tests.live.fault_server import ANCHOR, PUSH_URL, ROOM, Exchange, reply, serving
+from tests.live.fault_server import ANCHOR, PUSH_URL, ROOM, Exchange, answering, reply, serving
 from tests.live.gateways import ALICE, Gateway, assert_told, gateway_at
 from tests.telemetry.counts import nonzero
 
@@ -171,6 +171,47 @@ async def test_a_code_is_never_guessed(code: bytes) -> None:
     async with serving(odd) as server, gateway_at(server.url) as gateway:
         assert_told(await gateway.read("1"), "upstream_error")
         assert_told(await gateway.write("create"), "outcome_unknown")
+
+
+ODD_TYPES = {
+    "separators in quotes": f'application/json;x="{";" * 60_000}',
+    "digits": f"application/json;a*{'9' * 4_400}=x",
+    "quotes": 'application/json;x="' + '\\"' * 9_000,
+    "two": "application/json\nContent-Type: application/json",
+    "two charsets": "application/json; charset=utf-8; charset=utf-16",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("case", ODD_TYPES)
+async def test_an_odd_type_is_an_unreadable_reply(case: str) -> None:
+    """A reply of an unreadable type is an upstream error, and after a create an unknown outcome."""
+    headers = f"Content-Type: {ODD_TYPES[case]}"
+    data = reply(body(msgspec.json.encode(ROOM), b'"code":0'), headers=headers)
+    async with serving(answering(data)) as server, gateway_at(server.url) as gateway:
+        assert_told(await gateway.read("1"), "upstream_error")
+        assert_told(await gateway.write("create"), "outcome_unknown")
+
+
+ODD_HEADERS = {
+    "other parameters": "Content-Type: application/json; a*=x; a*0=y; charset*=utf-16''x",
+    "the last date": "Content-Type: application/json\nDate: Fri, 31 Dec 9999 23:59:59 GMT",
+    "the first date": "Content-Type: application/json\nDate: Mon, 01 Jan 0001 00:00:00 GMT",
+    "no date": f"Content-Type: application/json\nDate: {'9' * 60_000}",
+    "no time to wait": f"Content-Type: application/json\nRetry-After: {'9' * 5_000}",
+}
+
+
+@pytest.mark.parametrize("case", ODD_HEADERS)
+async def test_an_odd_header_takes_no_call_down(case: str) -> None:
+    """A create with a time and a read succeed whatever the other headers of earlier replies say."""
+    data = reply(body(msgspec.json.encode(ROOM), b'"code":0'), headers=ODD_HEADERS[case])
+    new = {"title": "t", "publish_expire_at": "2090-01-01T00:00:00Z"}
+    signed_in = {"Authorization": f"Bearer {ALICE}"}
+    async with serving(answering(data)) as server, gateway_at(server.url) as gateway:
+        assert (await gateway.read("1")).status_code == 200
+        made = await gateway.client.post("/v1/rooms", json=new, headers=signed_in)
+        assert made.status_code == 201
 
 
 REPEATING = {

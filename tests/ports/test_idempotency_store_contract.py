@@ -23,12 +23,11 @@ from gateway.rooms import (
 )
 from gateway.stores import LocalIdempotencyStore
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import room_of
 
 T = TypeVar("T")
 
 DAY = 86_400
-ROOM = Created(room_of().for_viewers())
+ROOM = Created("1")
 FAILED = Failed("upstream_error")
 CLAIM = IdempotencyClaim("alice", "key", "print")
 
@@ -38,7 +37,7 @@ Make = Callable[[Clock], AbstractAsyncContextManager[IdempotencyStore]]
 @asynccontextmanager
 async def local(clock: Clock) -> AsyncGenerator[IdempotencyStore]:
     """Give a store in this process's memory."""
-    yield LocalIdempotencyStore(clock)
+    yield LocalIdempotencyStore(clock, lambda: None)
 
 
 IMPLEMENTATIONS: MappingProxyType[str, Make] = MappingProxyType({"local": local})
@@ -111,11 +110,26 @@ async def test_another_create_is_refused(store: IdempotencyStore, *, running: bo
         assert await store.begin(CLAIM) == ROOM
 
 
-async def test_an_outcome_can_be_replaced(store: IdempotencyStore) -> None:
-    """A second `settle` of a claim replaces the first outcome."""
+async def test_an_outcome_can_be_replaced(store: IdempotencyStore, clock: Clock) -> None:
+    """A second `settle` of a claim replaces the first outcome until the day is over."""
     await settled(store)
+    clock.now += DAY - 1
     await store.settle(CLAIM, FAILED)
     assert await store.begin(CLAIM) == FAILED
+    clock.now += 2
+    assert await store.begin(CLAIM) is None
+
+
+@pytest.mark.parametrize("users", [1, 50, 17_520])
+async def test_others_cannot_push_an_outcome_out(
+    store: IdempotencyStore, clock: Clock, users: int
+) -> None:
+    """An outcome is kept for its day, however many creates others make, few or many of them."""
+    await settled(store)
+    for number in range(17_520):
+        clock.now += 4.9
+        await settled(store, ROOM, IdempotencyClaim(f"other{number % users}", str(number), "print"))
+    assert await store.begin(CLAIM) == ROOM
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,27 @@ def test_a_caller_that_waits_as_told_passes(make: Make, count: int, window: int)
     assert 0 < refused.retry_after <= window / count + 1e-6
     clock.now += refused.retry_after
     assert take(limiter)[0].retry_after == 0
+
+
+@every
+@given(counts, windows, st.lists(st.tuples(st.floats(0, 100), st.integers(0, 3)), max_size=20))
+def test_a_look_counts_nothing(
+    make: Make, count: int, window: int, steps: Sequence[tuple[float, int]]
+) -> None:
+    """A look tells what a request would get, and changes nothing for it or for others."""
+    clock = Clock(1e6)
+    limiter = make(count, window, clock)
+
+    async def history() -> Quota:
+        for pause, requests in steps:
+            clock.now += pause
+            for _ in range(requests):
+                seen, _ = await limiter.look("alice"), await limiter.look("bob")
+                taken = await limiter.take("alice")
+                passes = not taken.retry_after
+                assert (seen.limit, seen.retry_after) == (count, taken.retry_after)
+                assert seen.remaining == taken.remaining + passes
+                assert seen.reset + passes * window / count == pytest.approx(taken.reset)
+        return await limiter.look("bob")
+
+    assert numbers([asyncio.run(history())]) == [(count, count, 0)]

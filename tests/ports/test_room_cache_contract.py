@@ -51,6 +51,7 @@ async def local(world: World, read: Read | None = None) -> AsyncGenerator[RoomCa
         read or world.upstream.read,
         encode,
         size=100,
+        max_bytes=1 << 20,
         lifetimes=LIFETIMES,
         clock=world.clock,
         report=on_span(world.results.append),

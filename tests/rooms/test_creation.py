@@ -5,6 +5,7 @@ import gc
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from gateway.rooms import (
@@ -73,24 +74,24 @@ class SlowUpstream(Upstream):
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
-    """The anchor gets the first room as it was, with a `push_url` that was read again."""
-    upstream = Upstream(room_of(live_status=ENDED))
+    """The anchor gets the first room as it is now, with its `push_url`, read again each time."""
+    upstream = Upstream(room_of(), room_of(live_status=ENDED))
     creator = creator_of(upstream, IdempotencyStore())
-    first = await create(creator)
-    assert first == Creation(room_of(live_status=CREATED))
-    again = await create(creator)
-    assert again == Creation(room_of(live_status=CREATED), replayed=True)
-    assert upstream.calls == ["create", "read 1"]
+    assert await create(creator) == Creation(room_of(live_status=CREATED))
+    assert await create(creator) == Creation(room_of(), replayed=True)
+    assert await create(creator) == Creation(room_of(live_status=ENDED), replayed=True)
+    assert upstream.calls == ["create", "read 1", "read 1"]
 
 
 async def test_who_creates_for_another_sees_no_push_url() -> None:
-    """An administrator gets the viewer shape each time, without a read."""
-    upstream = Upstream()
+    """An administrator gets the viewer shape each time, of the room as it is now."""
+    upstream = Upstream(room_of(live_status=ENDED))
     creator = creator_of(upstream, IdempotencyStore())
     shown = [await create(creator, ADMIN), await create(creator, ADMIN)]
-    assert [type(each.room) for each in shown] == [ViewerRoom, ViewerRoom]
     assert [each.replayed for each in shown] == [False, True]
-    assert upstream.calls == ["create"]
+    assert [each.room for each in shown] == [
+        room_of(live_status=status).for_viewers() for status in (CREATED, ENDED)
+    ]
 
 
 async def test_without_a_key_every_create_is_one() -> None:
@@ -118,13 +119,46 @@ async def test_a_create_that_is_called_off_is_not_sent(key: str | None) -> None:
     assert not (await create(creator, key=key)).replayed
 
 
-async def test_a_room_that_cannot_be_found_is_shown_without_push_url() -> None:
-    """A create stays done if its room has been deleted, or a replica lacks it."""
-    upstream = Upstream(RoomNotFound(), room_of())
-    creator = creator_of(upstream, IdempotencyStore())
+@pytest.mark.parametrize("caller", [ALICE, ADMIN])
+async def test_a_deleted_room_is_shown_as_it_was_asked_for(caller: Caller) -> None:
+    """A create stays done if its room is gone: its id, what was asked for, and nothing else."""
+    room = NewRoom(
+        anchor_id="alice",
+        title="Friday",
+        notice="n",
+        cover_url="https://example.test/",
+        extends={"a": "1"},
+        start_at=NOW,
+        end_at=NOW + timedelta(hours=1.9),
+        publish_expire_at=NOW + timedelta(days=1),
+    )
+    creator = creator_of(Upstream(RoomNotFound(), room_of()), IdempotencyStore())
+    await create(creator, caller, room)
+    gone = await create(creator, caller, room)
+    assert gone.replayed
+    anchor = {"user_id": "alice", "im_userid": 0, "nick": "", "avatar": "", "extends": {}}
+    asked_for = {
+        "live_id": "1",
+        "title": "Friday",
+        "notice": "n",
+        "cover_url": "https://example.test/",
+        "extends": {"a": "1"},
+        "start_time": 1795348800,
+        "end_time": 1795348800 + 6840,
+    }
+    shown = msgspec.to_builtins(gone.room)
+    empty = {name: type(value)() for name, value in shown.items()}
+    assert shown == {**empty, **asked_for, "anchor_info": anchor}
+    assert type(gone.room) is ViewerRoom
+    assert (await create(creator, caller, room)).room != gone.room
+
+
+async def test_a_deleted_room_without_times_has_none() -> None:
+    """A time that was not asked for is unset."""
+    creator = creator_of(Upstream(RoomNotFound()), IdempotencyStore())
     await create(creator)
-    assert type((await create(creator)).room) is ViewerRoom
-    assert type((await create(creator)).room) is AnchorRoom
+    gone = (await create(creator)).room
+    assert (gone.notice, gone.extends, gone.start_time, gone.end_time) == ("", {}, None, None)
 
 
 @pytest.mark.parametrize(
@@ -145,10 +179,10 @@ async def test_a_failed_read_is_not_the_outcome(error: GatewayError) -> None:
 
 
 async def test_another_anchors_push_url_is_not_shown() -> None:
-    """A room that now has another anchor is shown without its `push_url`."""
+    """A room that now has another anchor is shown as any viewer sees it."""
     creator = creator_of(Upstream(room_of("bob")), IdempotencyStore())
     await create(creator)
-    assert type((await create(creator)).room) is ViewerRoom
+    assert (await create(creator)).room == room_of("bob").for_viewers()
 
 
 @pytest.mark.parametrize(
@@ -285,7 +319,7 @@ async def test_a_client_that_goes_away_loses_nothing() -> None:
     assert store.known == {}
     upstream.gate.set()
     await creator.aclose()
-    assert store.known == {"key": Created(room_of(live_status=CREATED).for_viewers())}
+    assert store.known == {"key": Created("1")}
     assert asyncio.all_tasks() == before
 
 
@@ -360,12 +394,10 @@ async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
     assert upstream.calls == ["create"]
 
 
-async def test_only_the_answer_holds_the_push_url() -> None:
-    """The recorded outcome has the room in viewer shape."""
+async def test_only_the_answer_holds_the_room() -> None:
+    """The recorded outcome has the id of the room, and nothing else of it."""
     store = IdempotencyStore()
     creation = await create(creator_of(Upstream(), store))
     assert isinstance(creation.room, AnchorRoom)
     assert creation.room.push_url.reveal() == PUSH_URL
-    [kept] = store.known.values()
-    assert isinstance(kept, Created)
-    assert type(kept.room) is ViewerRoom
+    assert store.known == {"key": Created("1")}

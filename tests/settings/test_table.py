@@ -50,6 +50,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_CACHE_STALE_IF_ERROR": ("30", 30.0),
     "GATEWAY_CACHE_NEGATIVE_TTL": ("1", 1.0),
     "GATEWAY_CACHE_SIZE": ("10000", 10_000),
+    "GATEWAY_CACHE_MAX_BYTES": ("67108864", 67_108_864),
     "GATEWAY_REDIS_URL": (None, None),
     "GATEWAY_RATE_LIMIT_READS": ("1200/minute", RateLimit(1200, 60)),
     "GATEWAY_RATE_LIMIT_WRITES": ("60/minute", RateLimit(60, 60)),

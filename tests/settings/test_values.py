@@ -55,6 +55,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("CACHE_STALE_IF_ERROR", "0", 0.0),
     ("CACHE_NEGATIVE_TTL", "5", 5.0),
     ("CACHE_SIZE", "1", 1),
+    ("CACHE_MAX_BYTES", "1048576", 1_048_576),
     ("REDIS_URL", "rediss://:pass@redis:6379/0", Secret("rediss://:pass@redis:6379/0")),
     ("RATE_LIMIT_READS", "off", None),
     ("RATE_LIMIT_WRITES", "5/second", RateLimit(5, 1)),
@@ -153,6 +154,7 @@ BAD: dict[str, list[str]] = {
     "CACHE_STALE_IF_ERROR": NOT_SECONDS,
     "CACHE_NEGATIVE_TTL": NOT_SECONDS,
     "CACHE_SIZE": NOT_AN_AMOUNT,
+    "CACHE_MAX_BYTES": [*NOT_AN_AMOUNT, "64MB", str(2**40 + 1)],
     "REDIS_URL": ["redis:6379", "http://redis", "redis://", "redis://a b"],
     "RATE_LIMIT_READS": ["0/minute", "60", "60/", "60/week", "/minute", "-1/day", "1.5/day", "on"],
     "RATE_LIMIT_WRITES": ["60/Minute ", "60 / minute", "9999999999/day", "١/day"],  # noqa: RUF001  # a digit of another script

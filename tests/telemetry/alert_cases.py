@@ -175,6 +175,19 @@ CASES = (
         description="1 rooms came to gateway with a repeated push URL in an hour.",
     ),
     Case(
+        "a flood of creates",
+        "GatewayIdempotencyEvictions",
+        {
+            **busy(),
+            series("gateway_idempotency_evictions_total"): counter((30, 0), (1, 9), (0, 0)),
+        },
+        before=29,
+        at=31,
+        labels=INSTANCE,
+        description="a:9090 of gateway forgot 9 outcomes of creates in an hour, before their 24"
+        " hours were over.",
+    ),
+    Case(
         "tokens come before the keys",
         "GatewayNoTokenKeys",
         {**idle(), tokens("no_keys"): counter((30, 0), (0, 20))},

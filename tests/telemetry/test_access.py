@@ -56,6 +56,11 @@ def test_a_line() -> None:
     }
 
 
+def test_a_method_is_cut() -> None:
+    """A line does not grow with a method that a client made up."""
+    assert line(method="M" * 15_000)["method"] == "M" * 32
+
+
 @pytest.mark.parametrize("name", ["user_id", "cache"])
 def test_unknown_fields_are_left_out(name: str) -> None:
     """The line of a request without a caller, or without a room, has no such field."""

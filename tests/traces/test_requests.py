@@ -224,6 +224,18 @@ def test_what_a_client_does_not_sample_leaves_no_span() -> None:
     assert recorder.spans == ()
 
 
+LONG = b",".join(b"key%d=%b" % (number, b"v" * 20) for number in range(20))
+
+
+@pytest.mark.parametrize("tracestate", [LONG, b" " * 8_000 + b"a=1"])
+def test_a_long_state_is_passed_over(tracestate: bytes) -> None:
+    """A `tracestate` over 512 characters is ignored; the client's trace goes on without it."""
+    recorder = Recorder()
+    ask(recorder, headers=[(b"traceparent", TRACEPARENT.encode()), (b"tracestate", tracestate)])
+    assert parent_of(recorder.span) == (TRACE, PARENT)
+    assert not recorder.span.context.trace_state
+
+
 BAD = [
     b"",
     b"canary",

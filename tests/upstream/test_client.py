@@ -27,7 +27,7 @@ from gateway.rooms import (
     UpstreamUnavailable,
 )
 from gateway.telemetry import RequestContext, SharedMetrics, UpstreamCall, build_logger, families
-from gateway.upstream import Call, QliveClient, Reply
+from gateway.upstream import Call, QliveClient, Reply, Send
 from gateway.upstream.dialects import CredentialsRefused
 from gateway.upstream.faults import Broken, DeadlineExceeded, Fault, NotSent
 from gateway.upstream.wire import encode_create
@@ -53,9 +53,9 @@ INTERNAL = 500, enveloped(code=500, message="Internal error")
 
 
 class Upstream:
-    """A client over a scripted `Send`; calls and log lines are kept."""
+    """A client over a scripted `Send`, or another one; calls and log lines are kept."""
 
-    def __init__(self, *outcomes: Outcome) -> None:
+    def __init__(self, *outcomes: Outcome, send: Send | None = None) -> None:
         self.request = RequestContext("req-1")
         self.request.enter()
         self._outcomes = list(outcomes)
@@ -65,7 +65,7 @@ class Upstream:
         self.block = SharedMetrics(families(Metrics))
         metrics = Metrics(self.block)
         self.client = QliveClient(
-            self._send,
+            send or self._send,
             timeout=TIMEOUT,
             zone=ZONE,
             log=log,
