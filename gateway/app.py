@@ -171,6 +171,7 @@ def build(
     metrics.upstream_active_max.set(settings.upstream_connections)
 
     def sample() -> None:
+        metrics.shared.beat(time.monotonic())
         known, missing = cache.sizes
         metrics.cached.set(known, "known")
         metrics.cached.set(missing, "unknown")

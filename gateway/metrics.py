@@ -150,5 +150,7 @@ class Metrics(DeclaredMetrics):
         "gateway_log_lines_dropped_total", "Log lines dropped: standard output was too slow."
     )
     worker_restarts = counter(
-        "gateway_worker_restarts_total", "Workers started to replace one that had ended."
+        "gateway_worker_restarts_total",
+        "Workers started to replace one that had ended, or no longer responded.",
+        reason=("ended", "unresponsive"),
     )

@@ -3,9 +3,11 @@
 The supervisor creates the memory of each worker's metrics before it starts them.
 """
 
+import asyncio
 import gc
 import logging
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -21,9 +23,13 @@ _GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation."""
 
 
-def serve(settings: Settings) -> None:
-    """Run the gateway until SIGTERM or SIGINT; raise SystemExit where its workers cannot start."""
-    shared = [SharedMetrics(families(Metrics)) for _ in range(settings.workers)]
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Run the gateway on `listener` until SIGTERM or SIGINT.
+
+    Raises SystemExit where its workers cannot start.
+    """
+    slots = settings.workers * serving.SLOTS_PER_WORKER
+    shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     with ExitStack() as stack:
         if settings.metrics_port:
             exposition = Exposition(shared, __version__)
@@ -32,41 +38,44 @@ def serve(settings: Settings) -> None:
             )
         serving.serve(
             partial(worker, settings, shared),
-            settings.host,
-            settings.port,
+            listener,
+            shared,
             workers=settings.workers,
+            replaced=partial(_count_restart, shared),
             grace=settings.shutdown_grace,
             formatter=ServerLine if settings.log_format == LogFormat.JSON else logging.Formatter,
         )
 
 
+def _count_restart(shared: Sequence[SharedMetrics], slot: int, reason: serving.Reason) -> None:
+    Metrics(shared[slot]).worker_restarts.inc(reason)  # the worker itself never writes this number
+
+
 def worker(
     at_start: Settings,
     shared: Sequence[SharedMetrics],
-    number: int,
+    slot: int,
+    draining: asyncio.Event,
     environ: Mapping[str, str] = os.environ,
 ) -> serving.Application:
-    """Return the gateway of worker `number`, from 0, configured by `environ`.
+    """Return the gateway of the worker that has `slot`, configured by `environ`.
 
     A replacement worker reads key files again. If they are no longer valid, it uses the settings
     `at_start`, like the workers still running.
     """
     settings, problems = _current_settings(at_start, environ)
-    shutdown = serving.GracefulShutdown(settings.port, settings.shutdown_grace)
-    shutdown.handle_signals()
-    metrics = Metrics(shared[number])
-    if metrics.shared.begin():
-        metrics.worker_restarts.inc()
+    metrics = Metrics(shared[slot])
+    metrics.shared.begin()
     sink = Sink(sys.stdout.buffer, metrics.log_dropped.inc)
     tracing = tracing_for(environ)
     telemetry = app.telemetry_to(sink, settings, close=sink.close, tracing=tracing)
     if problems:
         telemetry.log.error("key_reload_failed", problems=problems)
     gateway = app.build(
-        settings, telemetry, metrics, draining=shutdown.draining, environ=environ, tracing=tracing
+        settings, telemetry, metrics, draining=draining, environ=environ, tracing=tracing
     )
     _collect_rarely()
-    return shutdown.around(gateway)
+    return gateway
 
 
 def _current_settings(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:

@@ -1,6 +1,7 @@
 """`gateway serve` as real processes, for tests of their life and their end."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -48,8 +49,9 @@ class Served:
     def listeners(self) -> int:
         """Return how many of its workers accept connections."""
         local, listens = f"0100007F:{self.port:04X}", "0A"
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return sum(line.split()[1] == local and line.split()[3] == listens for line in lines)
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inodes = [int(line[9]) for line in lines if (line[1], line[3]) == (local, listens)]
+        return sum(_polls(worker, inodes[0]) for worker in self.workers()) if inodes else 0
 
     def connect(self) -> socket.socket:
         """Open a connection."""
@@ -125,6 +127,17 @@ def served(
         workers = int(environ.get("WORKERS", "1"))
         eventually(lambda: gateway.listeners() == workers)
         yield gateway
+
+
+def _polls(process: int, inode: int) -> bool:
+    """Return True if an epoll of this process has the socket."""
+    entry = re.compile(rf"^tfd:.* ino:{inode:x} ", re.MULTILINE)
+    with suppress(OSError):  # it ended meanwhile
+        for epoll in Path(f"/proc/{process}/fdinfo").iterdir():
+            with suppress(FileNotFoundError):
+                if entry.search(epoll.read_text()):
+                    return True
+    return False
 
 
 def token(user_id: str) -> str:

@@ -9,6 +9,7 @@ The application is imported before the workers are forked, so they share its mem
 
 import errno
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,16 +41,16 @@ def run(environ: Mapping[str, str]) -> None:
     """Serve until a signal to stop, or exit with a reason."""
     settings = valid_settings(environ)
     _require_files(environ)
-    _require_free(settings.host, settings.port, "GATEWAY_HOST and GATEWAY_PORT")
-    if settings.metrics_port:
-        others = "GATEWAY_METRICS_HOST and GATEWAY_METRICS_PORT (0: none)"
-        _require_free(settings.metrics_host, settings.metrics_port, others)
-    with suppress(OSError):  # a full disk or a closed pipe does not keep it from serving
-        _announce(_facts(settings, environ), explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
-    try:
-        processes.serve(settings)
-    except OSError as error:
-        fail(f"cannot start: {error.strerror or error}")
+    with _bound(settings.host, settings.port, "GATEWAY_HOST and GATEWAY_PORT") as listener:
+        if settings.metrics_port:
+            others = "GATEWAY_METRICS_HOST and GATEWAY_METRICS_PORT (0: none)"
+            _bound(settings.metrics_host, settings.metrics_port, others).close()
+        with suppress(OSError):  # a full disk or a closed pipe does not keep it from serving
+            _announce(_facts(settings, environ), explicit=bool(environ.get("GATEWAY_LOG_FORMAT")))
+        try:
+            processes.serve(settings, listener)
+        except OSError as error:
+            fail(f"cannot start: {error.strerror or error}")
 
 
 def _require_files(environ: Mapping[str, str]) -> None:
@@ -64,9 +65,9 @@ def _require_files(environ: Mapping[str, str]) -> None:
         refuse(SettingsError(*problems))
 
 
-def _require_free(host: str, port: int, others: str) -> None:
+def _bound(host: str, port: int, others: str) -> socket.socket:
     try:
-        serving.require_free(host, port)
+        return serving.bind(host, port)
     except serving.PortTaken as error:
         cause = error.__cause__
         advice = _ADVICE.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""

@@ -2,7 +2,8 @@
 
 1. SIGTERM starts draining. The worker still serves, but /readyz says 503 and every response closes
    its connection.
-2. New connections are refused.
+2. The worker accepts no more connections. They are refused if the other workers and the supervisor
+   close the socket too.
 3. Shortly after, or at once on SIGINT, granian stops: it closes idle connections and waits for
    responses in flight. The supervisor kills the worker at the end of the grace period.
 
@@ -10,12 +11,11 @@ A worker without its supervisor stops as after SIGTERM. Otherwise it would hold 
 """
 
 import asyncio
-import multiprocessing
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .granian_private import bound_unread_at, refuse_connections, replace_signal_handlers
+from .granian_private import refuse_connections, replace_signal_handlers
 
 Application = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -32,15 +32,27 @@ _OPEN_OF_LEAD = 0.8
 """The part of the lead after which connections are refused."""
 
 
-class GracefulShutdown:
-    """The shutdown of this worker, with its listener on `port`.
+def lead_time(grace: float) -> float:
+    """Return the seconds from SIGTERM to the stop."""
+    return min(_LEAD, grace * _LEAD_OF_GRACE)
 
-    `draining` is set from the first signal on. `grace` is in seconds, from the signal to the end.
+
+def open_time(grace: float) -> float:
+    """Return the seconds from SIGTERM in which connections are accepted."""
+    return lead_time(grace) * _OPEN_OF_LEAD
+
+
+class GracefulShutdown:
+    """The shutdown of this worker, which accepts from the descriptor `listener`.
+
+    `draining` is set from the first signal on. The descriptor `lifeline` is at its end when the
+    supervisor is gone. `grace` is in seconds, from the signal to the end.
     """
 
-    def __init__(self, port: int, grace: float) -> None:
+    def __init__(self, listener: int, lifeline: int, grace: float) -> None:
         self.draining = asyncio.Event()
-        self._port = port
+        self._listener = listener
+        self._lifeline = lifeline
         self._grace = grace
         self._stopped = False
         self._stop_granian: Callable[[], None]
@@ -61,21 +73,17 @@ class GracefulShutdown:
         self._stop_granian = stop_granian
         _on_signal(signal.SIGTERM, loop, self._drain, loop)
         _on_signal(signal.SIGINT, loop, self._stop)
-        self._bound_unread(loop)
-        supervisor = multiprocessing.parent_process()
-        if supervisor is not None:
-            loop.add_reader(supervisor.sentinel, self._orphaned, loop, supervisor.sentinel)
-
-    def _bound_unread(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not bound_unread_at(self._port):  # granian listens later
-            loop.call_later(0.005, self._bound_unread, loop)
+        loop.add_reader(self._lifeline, self._orphaned, loop)
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self.draining.is_set():
             self.draining.set()
-            lead = min(_LEAD, self._grace * _LEAD_OF_GRACE)
-            loop.call_later(lead * _OPEN_OF_LEAD, refuse_connections, self._port)
-            loop.call_later(lead, self._stop)
+            loop.call_later(open_time(self._grace), self._refuse)
+            loop.call_later(lead_time(self._grace), self._stop)
+
+    def _refuse(self) -> None:
+        if not self._stopped:  # otherwise granian has closed it, and its number may be another's
+            refuse_connections(self._listener)
 
     def _stop(self) -> None:
         if not self._stopped:
@@ -83,8 +91,8 @@ class GracefulShutdown:
             self.draining.set()
             self._stop_granian()
 
-    def _orphaned(self, loop: asyncio.AbstractEventLoop, sentinel: int) -> None:
-        loop.remove_reader(sentinel)
+    def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self._lifeline)
         signal.setitimer(signal.ITIMER_REAL, self._grace)  # no supervisor is left to kill it
         self._drain(loop)
 

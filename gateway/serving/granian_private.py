@@ -1,36 +1,73 @@
 """Everything here relies on parts of granian that it does not promise to keep.
 
+- A worker without granian's supervisor: that one dies if the system has no process for a
+  replacement, holds a thread for each worker, and replaces all workers on SIGHUP.
 - A worker's signal handlers: granian's own pass every signal to a channel of one, and hang the
   event loop at the third.
-- The listening socket: granian closes it only together with its connections, including those with
-  the first request still on its way.
-- The supervisor's loop: granian replaces all workers on SIGHUP, and ends at the first crash loop.
+- The listening socket: granian makes one for each worker, and closes it only together with its
+  connections, including those with the first request still on its way.
 
 tests/serving/test_granian_private.py checks each part against the installed granian.
 """
 
 import asyncio
 import os
-import signal
+import select
 import socket
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
-from multiprocessing.connection import wait
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from granian import _signals
-from granian._granian import WorkerSignal
-from granian.log import logger
-from granian.server.mp import MPServer, WorkerProcess
+from granian._granian import SocketHolder, WorkerSignal
+from granian.constants import RuntimeModes
+from granian.log import LogLevels
+from granian.server.embed import Server
+from granian.server.mp import MPServer
 
-from .limits import bound_unread
+from .limits import BACKLOG, options
 from .port import LOOPBACK
 
 _DESCRIPTORS = Path("/dev/fd")
+
+
+class GranianWorker(MPServer):
+    """granian's worker, accepting from the `listener`; it has granian's own arguments."""
+
+    def __init__(self, listener: socket.socket, log: Mapping[str, Any]) -> None:
+        super().__init__(
+            "gateway",  # in place of an import path: granian gets a loader
+            runtime_mode=RuntimeModes.mt,
+            log_level=LogLevels.warning,
+            log_dictconfig=dict(log),
+            **options(),
+        )
+        self._shd: Any = _holder(listener)
+        self._sso = None
+
+    def run(self, number: int, load: Callable[[], object]) -> None:
+        """Serve the application of `load` in this process until it is told to stop."""
+        self._spawn_worker(number, self._spawn_asgi_lifespan_worker, load).inner.run()
+
+
+class EmbeddedServer(Server):
+    """granian in a running event loop, accepting from the `listener`."""
+
+    def __init__(self, app: object, listener: socket.socket) -> None:
+        super().__init__(app, log_enabled=False, **options())
+        self._shd: Any = _holder(listener)
+
+    def _init_shared_socket(self) -> None:
+        """Make no socket: it has one."""
+
+
+def _holder(listener: socket.socket) -> object:
+    """Give the socket to granian, which closes it."""
+    holder: Any = SocketHolder  # its types lack the backlog
+    backlog = (BACKLOG,) if sys.platform.startswith(("linux", "freebsd")) else ()
+    return holder(listener.detach(), False, *backlog)  # noqa: FBT003  # has no keyword
 
 
 def replace_signal_handlers(
@@ -46,109 +83,26 @@ def replace_signal_handlers(
     _signals.set_loop_signals = set_loop_signals
 
 
-def refuse_connections(port: int) -> None:
-    """Refuse new connections to this process's `port`; open ones go on.
+def refuse_connections(listener: int) -> None:
+    """Accept no more from this descriptor in this process; open connections go on.
 
-    The descriptor of granian's listening socket becomes that of another one, without clients.
+    It becomes the descriptor of another socket, without clients. Other processes may still accept
+    from the old one.
     """
-    for descriptor in sorted(int(each.name) for each in _DESCRIPTORS.iterdir()):
-        if _listens(descriptor, port):
-            with socket.create_server((LOOPBACK, 0)) as nowhere:
-                nowhere.settimeout(0)  # granian treats EAGAIN as nothing to accept
-                os.dup2(nowhere.fileno(), descriptor, inheritable=False)
-            return
+    _forget(listener)
+    with socket.create_server((LOOPBACK, 0)) as nowhere:
+        nowhere.settimeout(0)  # granian treats EAGAIN as nothing to accept
+        os.dup2(nowhere.fileno(), listener, inheritable=False)
 
 
-def bound_unread_at(port: int) -> bool:
-    """Apply `bound_unread` to this process's listener at `port`; return False without one."""
-    for descriptor in sorted(int(each.name) for each in _DESCRIPTORS.iterdir()):
-        if _listens(descriptor, port):
-            listener = socket.socket(fileno=os.dup(descriptor))
-            with listener:
-                bound_unread(listener)
-            return True
-    return False
+def _forget(listener: int) -> None:
+    """Take a descriptor out of every epoll of this process.
 
-
-def _listens(descriptor: int, port: int) -> bool:
-    try:
-        candidate = socket.socket(fileno=descriptor)
-    except OSError:  # not a socket, or closed in the meantime
-        return False
-    try:
-        if not candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return False
-        return candidate.family != socket.AF_UNIX and candidate.getsockname()[1] == port
-    finally:
-        candidate.detach()
-
-
-class GranianSupervisor(MPServer):
-    """granian's supervisor, with other rules for signals and restarts.
-
-    `may_restart` gets the seconds a worker lived and its exit code; False ends the supervisor.
-    Workers are killed `grace` seconds after the signal to stop.
+    An open socket stays in an epoll after its descriptor is gone. granian would free what the epoll
+    refers to, although other processes still hold the socket.
     """
-
-    def __init__(
-        self,
-        *arguments: Any,  # noqa: ANN401  # granian's own
-        grace: float,
-        may_restart: Callable[[float, int | None], bool],
-        **options: Any,  # noqa: ANN401  # same
-    ) -> None:
-        super().__init__(*arguments, **options)
-        self._grace = grace
-        self._may_restart = may_restart
-
-    def signal_handler_interrupt(self, signum: int, _: FrameType | None) -> None:
-        """Stop the main loop; a SIGINT or a second signal is passed on to the workers."""
-        for worker in self.wrks:
-            worker.interrupt_by_parent = True
-            if signum == signal.SIGINT or self.interrupt_signal:
-                _send(worker, signal.SIGINT)
-        self.interrupt_signal = True
-        self.main_loop_interrupt.set()
-
-    def signal_handler_reload(self, *_: object) -> None:
-        """Pass a SIGHUP on to the workers."""
-        for worker in self.wrks:
-            _send(worker, signal.SIGHUP)
-
-    def _spawn_worker(  # type: ignore[override]  # granian's own differs the same way
-        self, idx: int, target: object, callback_loader: Callable[[int], object]
-    ) -> WorkerProcess:
-        return super()._spawn_worker(idx, target, partial(callback_loader, idx))
-
-    def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
-        while not self.interrupt_signal:
-            self.main_loop_interrupt.wait()
-            self.main_loop_interrupt.clear()
-            while self.interrupt_children and not self.interrupt_signal:
-                index = self.interrupt_children[0]
-                dead = self.wrks[index]
-                if not self._may_restart(time.monotonic() - dead.birth, dead.inner.exitcode):
-                    logger.error("Workers keep failing at startup; giving up")
-                    return
-                self._respawn_workers([index], spawn_target, target_loader)
-                del self.interrupt_children[0]
-        self.interrupt_children.clear()  # ended by the signal
-
-    def _stop_workers(self) -> None:
-        for worker in self.wrks:
-            worker.terminate()
-        end = time.monotonic() + self._grace
-        left = {worker.inner.sentinel: worker for worker in self.wrks}
-        while left and (seconds := end - time.monotonic()) > 0:
-            for ended in wait(left, seconds):
-                del left[ended]
-        for worker in left.values():
-            logger.warning("Grace period over; killing worker-%d", worker.idx + 1)
-            worker.kill()
-        self.wrks.clear()
-
-
-def _send(worker: WorkerProcess, signum: signal.Signals) -> None:
-    if worker.inner.exitcode is None:
-        with suppress(ProcessLookupError):
-            os.kill(worker.inner.pid, signum)
+    if sys.platform != "linux":
+        return
+    for each in sorted(int(entry.name) for entry in _DESCRIPTORS.iterdir()):
+        with suppress(OSError), closing(select.epoll.fromfd(os.dup(each))) as epoll:
+            epoll.unregister(listener)  # fails unless it is an epoll that has it

@@ -13,7 +13,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-_BACKLOG = 4096
+BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
 
 _HEAD_TIME = 8_000
@@ -25,10 +25,10 @@ Dripping heads are closed within 10 s. Viewers that poll every few seconds keep 
 _HEAD_SIZE = 16_384
 """Bytes of a request's head; granian answers more than 100 headers the same way."""
 
-_UNREAD = {
-    "TCP_USER_TIMEOUT": 25_000,  # milliseconds in which a client must take something
-    "TCP_NOTSENT_LOWAT": 16_384,  # bytes kept that its window has no room for
-}
+_UNREAD = (
+    ("TCP_USER_TIMEOUT", 25_000),  # milliseconds in which a client must take something
+    ("TCP_NOTSENT_LOWAT", 16_384),  # bytes kept that its window has no room for
+)
 """Options of connections whose clients do not read. Linux has both, other systems not."""
 
 _RESERVED = 256
@@ -44,7 +44,7 @@ def options() -> dict[str, Any]:
         "interface": Interfaces.ASGI,
         "http": HTTPModes.http1,
         "websockets": False,
-        "backlog": _BACKLOG,
+        "backlog": BACKLOG,
         "backpressure": _connections(),
         "http1_settings": head,
     }
@@ -67,7 +67,7 @@ def bound_unread(listener: socket.socket) -> None:
     Connections accepted from `listener` inherit these options. Without them the system keeps up to
     4 MB for each connection, for as long as its client likes.
     """
-    for name, value in _UNREAD.items():
+    for name, value in _UNREAD:
         if option := getattr(socket, name, None):
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
 

@@ -1,15 +1,23 @@
-"""A check that a port is free.
+"""The listening socket of a port, which no other process shares.
 
-granian shares a port between processes (SO_REUSEPORT) and would not notice that it is taken.
+granian would share a port between processes (SO_REUSEPORT), and not notice that it is taken. This
+socket is bound before there are workers, and all of them accept from it: a connection waits for any
+worker, and none is lost with one.
 """
 
+import errno
 import socket
+
+from .limits import BACKLOG, bound_unread
 
 LOOPBACK = "127.0.0.1"
 
+_NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Errors after which another address of the same name is tried."""
+
 
 class PortTaken(Exception):
-    """The port cannot be used; the text says which and why."""
+    """The port cannot be used; the text says which and why, the cause is the system's error."""
 
 
 def authority(host: str, port: int) -> str:
@@ -17,13 +25,48 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def require_free(host: str, port: int) -> None:
-    """Raise PortTaken, from the system's error, unless `host`:`port` can be bound."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host`:`port`, any free port for 0. Raises PortTaken.
+
+    `host` is an address or a name. Of a name's addresses the first that this machine has is used,
+    IPv4 before IPv6. Connections wait until they are accepted.
+    """
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        return _first(_addresses(host, port))
     except OSError as error:
         where = authority(host, port)
         raise PortTaken(f"cannot listen on {where}: {error.strerror}") from error
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError as error:  # no name by the rules of IDNA
+        raise OSError(errno.EINVAL, "not a host name") from error
+    ipv4_first = sorted(found, key=lambda each: each[0] != socket.AF_INET)
+    return [(family, address) for family, _, _, _, address in ipv4_first]
+
+
+def _first(addresses: list[tuple[socket.AddressFamily, tuple[object, ...]]]) -> socket.socket:
+    *others, last = addresses
+    for each in others:
+        try:
+            return _listening(*each)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_ADDRESS:
+                raise
+    return _listening(*last)
+
+
+def _listening(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
+        bound_unread(listener)
+        listener.bind(address)
+        listener.listen(BACKLOG)  # only now is the port taken: two may be bound to it
+    except OSError:
+        listener.close()
+        raise
+    return listener

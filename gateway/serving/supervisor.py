@@ -1,100 +1,200 @@
-"""Workers, and the process that supervises them.
+"""The process that supervises the workers: one loop, without a thread.
 
-A worker that dies is replaced. Three workers in a row that exit at startup end the supervisor, with
-exit code 1. A killed worker is always replaced: its end says nothing about the next start.
+It does what `supervision` decides: it starts workers, notices their end, replaces those that do not
+respond, and passes signals on.
 
-SIGTERM and SIGINT end the supervisor with 0. Workers stop as in `graceful_shutdown` and are killed
-at the end of the grace period; a second signal skips the lead time. SIGHUP is passed on to the
-workers: new ones, granian's way, could not go back to the old keys if a file is bad.
+SIGTERM and SIGINT end it with 0. Workers stop as in `graceful_shutdown` and are killed at the end
+of the grace period; a second signal skips the lead time. SIGHUP is passed on to the workers: new
+ones could not go back to the old keys if a file is bad. If workers keep failing as they start, it
+ends with 1.
 """
 
+import asyncio
 import logging
+import math
 import os
 import signal
-from collections.abc import Callable
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from math import ceil
+from typing import Any, Protocol
 
-from granian.log import LogLevels
+from granian.log import LogLevels, configure_logging, logger
 
-from .graceful_shutdown import Application
-from .granian_private import GranianSupervisor
-from .limits import options, take_all_descriptors
+from .child_processes import SignalPipe, changes, fork, signals_into_pipe
+from .graceful_shutdown import Application, GracefulShutdown, open_time
+from .granian_private import GranianWorker
+from .limits import take_all_descriptors
+from .supervision import Place, Reason, Supervision, Worker
 
-Load = Callable[[int], Application]
-"""Makes the application, in the worker with this number, from 0."""
+Load = Callable[[int, asyncio.Event], Application]
+"""Makes the application in a worker, from the number of its slot and the event of its draining."""
 
-_STARTS = 3
-_STARTING = 10.0
-"""Seconds; a worker that exits earlier has failed to start."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_STOPPED = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL})
-"""Exit codes of workers that were stopped from outside."""
+class Slot(Protocol):
+    """Memory that a worker shares with the supervisor."""
+
+    @property
+    def last_beat(self) -> float:
+        """The time of the worker's last heartbeat, by the monotonic clock; 0 before the first."""
+
+    def vacate(self) -> None:
+        """Note that no worker has the slot."""
 
 
 def serve(
     load: Load,
-    host: str,
-    port: int,
+    listener: socket.socket,
+    slots: Sequence[Slot],
     *,
     workers: int,
+    replaced: Callable[[int, Reason], None],
     grace: float,
     formatter: type[logging.Formatter] = logging.Formatter,
 ) -> None:
     """Run the application of `load` in each worker until SIGTERM or SIGINT.
 
-    `grace` is in seconds; `formatter` makes the server's own log lines. Raises SystemExit if
-    workers cannot start.
+    Workers accept from `listener`, and use SLOTS_PER_WORKER of the `slots`. `replaced` is called
+    with the slot of each replacement. `grace` is in seconds; `formatter` makes the server's own log
+    lines. Raises SystemExit if workers cannot start.
     """
     take_all_descriptors()
-    os.register_at_fork(
-        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS),
-        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS),
-        after_in_child=_reset_signals,
-    )
-    supervisor = GranianSupervisor(
-        "gateway",  # in place of an import path: granian gets a loader
-        host,
-        port,
-        workers=workers,
-        log_level=LogLevels.warning,
-        log_dictconfig={"formatters": {name: {"()": formatter} for name in ("generic", "access")}},
-        workers_kill_timeout=max(1, ceil(grace)),
-        grace=grace,
-        may_restart=Restarts().allowed,
-        **options(),
-    )
-    try:
-        supervisor.serve(target_loader=load, wrap_loader=False)
-    finally:  # a late signal must not change the exit code
-        _on_signals(signal.SIG_IGN)
+    log = {"formatters": {name: {"()": formatter} for name in ("generic", "access")}}
+    configure_logging(LogLevels.warning, log)
+    lifeline, held = os.pipe()
+    work = _Work(load, listener, grace, log, lifeline=lifeline, held=held)
+    plan = Supervision(workers, grace, time.monotonic())
+    with signals_into_pipe(_SIGNALS) as pipe:
+        if not _Supervisor(plan, work, slots, replaced, pipe).run():
+            sys.exit(1)
 
 
-class Restarts:
-    """The count of failed starts in a row."""
+@dataclass(frozen=True)
+class _Work:
+    """The work of a worker process. `lifeline` ends when no supervisor has `held`."""
 
-    def __init__(self) -> None:
-        self._failed = 0
+    load: Load
+    listener: socket.socket
+    grace: float
+    log: Mapping[str, Any]
+    _: KW_ONLY
+    lifeline: int
+    held: int
 
-    def allowed(self, lived: float, exitcode: int | None) -> bool:
-        """Count a worker that ended after `lived` seconds; return False to give up."""
-        failed = lived < _STARTING and exitcode not in _STOPPED
-        self._failed = self._failed + 1 if failed else 0
-        return self._failed < _STARTS
+    def run(self, number: int, slot: int) -> None:
+        """Serve in this process until it is told to stop."""
+        os.close(self.held)
+        shutdown = GracefulShutdown(self.listener.fileno(), self.lifeline, self.grace)
+        shutdown.handle_signals()
+
+        def load() -> Application:
+            return shutdown.around(self.load(slot, shutdown.draining))
+
+        GranianWorker(self.listener, self.log).run(number, load)
 
 
-def _reset_signals() -> None:
-    """Let a new worker end at once on a signal that comes before its own handlers are set.
+class _Supervisor:
+    def __init__(
+        self,
+        plan: Supervision,
+        work: _Work,
+        slots: Sequence[Slot],
+        replaced: Callable[[int, Reason], None],
+        pipe: SignalPipe,
+    ) -> None:
+        self._plan = plan
+        self._work = work
+        self._slots = slots
+        self._replaced = replaced
+        self._pipe = pipe
+        self._close_at = math.inf
 
-    Signals are blocked during the fork: the supervisor's handlers would swallow them.
+    def run(self) -> bool:
+        """Supervise until all workers have ended; return False if they could not start."""
+        plan, hopeless = self._plan, False
+        while not plan.over(now := time.monotonic()):
+            plan.look(now)
+            for worker in plan.running:
+                self._look_at(worker, now)
+            for worker in plan.take_out_unresponsive(now):
+                logger.error("Unresponsive worker-%d; replacing it", worker.place.number + 1)
+                _send(worker, signal.SIGTERM)
+            for worker in plan.overdue(now):
+                logger.warning("Grace period over; killing worker-%d", worker.place.number + 1)
+                _send(worker, signal.SIGKILL)
+            if plan.hopeless() and not plan.stopping:
+                hopeless = True
+                logger.error("Workers keep failing at startup; giving up")
+                self._stop(signal.SIGINT)
+            for place, slot in plan.due(now):
+                self._start(place, slot)
+            if now >= self._close_at:  # the workers do the same: connections are refused
+                self._work.listener.close()
+                self._close_at = math.inf
+            for number in self._pipe.wait(self._seconds()):
+                self._handle(number)
+        return not hopeless
+
+    def _seconds(self) -> float:
+        now = time.monotonic()
+        return max(0.0, min(self._plan.next_look(now), self._close_at - now))
+
+    def _look_at(self, worker: Worker, now: float) -> None:
+        worker.beat = self._slots[worker.slot].last_beat
+        for status in changes(worker.pid):
+            if os.WIFSTOPPED(status):
+                worker.stopped = now
+            elif os.WIFCONTINUED(status):
+                worker.stopped = math.inf
+            else:
+                self._ended(worker, os.waitstatus_to_exitcode(status), now)
+
+    def _ended(self, worker: Worker, exit_code: int, now: float) -> None:
+        self._slots[worker.slot].vacate()
+        if self._plan.ended(worker, exit_code, now) and not self._plan.stopping:
+            logger.error("Unexpected exit from worker-%d", worker.place.number + 1)
+
+    def _start(self, place: Place, slot: int) -> None:
+        self._slots[slot].vacate()
+        try:
+            pid = fork(partial(self._work.run, place.number, slot), self._pipe)
+        except OSError as error:
+            self._plan.not_started(place, time.monotonic())
+            logger.error(
+                "Cannot start worker-%d, trying again: %s", place.number + 1, error.strerror
+            )
+            return
+        self._plan.started(place, slot, pid, time.monotonic())
+        if place.left:
+            self._replaced(slot, place.left)
+
+    def _handle(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP:
+            for worker in self._plan.running:
+                _send(worker, number)
+        elif number != signal.SIGCHLD:
+            self._stop(signal.SIGINT if self._plan.stopping else number)
+
+    def _stop(self, number: signal.Signals) -> None:
+        """Pass a signal on to all workers; SIGINT skips the lead time."""
+        now = time.monotonic()
+        self._plan.stop(now)
+        self._close_at = now
+        if number == signal.SIGTERM:
+            self._close_at += open_time(self._work.grace)
+        for worker in self._plan.running:
+            _send(worker, number)
+
+
+def _send(worker: Worker, number: signal.Signals) -> None:
+    """Send a signal, also to a worker that the system has stopped: it goes on and handles it.
+
+    A worker that has ended is there until its exit code has been taken.
     """
-    _on_signals(signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it has yet to read its files
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-
-
-def _on_signals(handler: signal.Handlers) -> None:
-    for each in _SIGNALS:
-        signal.signal(each, handler)
+    os.kill(worker.pid, number)
+    os.kill(worker.pid, signal.SIGCONT)

@@ -1,6 +1,7 @@
 """The lag of the event loop, and gauges, sampled twice a second.
 
-The lag is the time for which one request makes all others wait.
+The lag is the time for which one request makes all others wait. A sample is also a heartbeat: the
+supervisor replaces a worker that has none for long.
 """
 
 import asyncio

@@ -7,6 +7,7 @@
 - The declared families fix the offset of each number, so both processes know it.
 - The memory outlives its worker. The replacement goes on with the counters, so they never go back,
   and begins its gauges anew.
+- The worker's process id and its last heartbeat stand there too.
 """
 
 import ctypes
@@ -20,8 +21,8 @@ from .family import OTHER, Family, Kind
 if TYPE_CHECKING:
     Numbers = ctypes.Array[ctypes.c_double]
 
-_PID = 0
-"""The offset of the worker's process id; the families follow."""
+_PID, _BEAT, _FAMILIES = range(3)
+"""Offsets of the worker's process id, of its last heartbeat, and of the families."""
 
 
 class Offsets(dict[tuple[str, ...], int]):
@@ -47,7 +48,7 @@ class SharedMetrics:
     def __init__(self, families: Iterable[Family]) -> None:
         self.families = tuple(families)
         self.offsets: dict[str, Offsets] = {}  # by the family's name
-        size = _PID + 1
+        size = _FAMILIES
         for family in self.families:
             self.offsets[family.name] = Offsets(family, size)
             size += len(family.series) * family.width
@@ -60,15 +61,26 @@ class SharedMetrics:
             for labels, offset in self.offsets[family.name].items()
         }
 
-    def begin(self) -> bool:
-        """Take over for this process; return True if it replaces another."""
-        before = self.numbers[_PID]
+    def begin(self) -> None:
+        """Take over for this process."""
         for family in self.families:
             if family.kind is Kind.GAUGE:
                 for offset in self.offsets[family.name].values():
                     self.numbers[offset] = 0
         self.numbers[_PID] = os.getpid()
-        return before != 0
+
+    def vacate(self) -> None:
+        """Note that the worker has ended, before another begins."""
+        self.numbers[_PID] = self.numbers[_BEAT] = 0
+
+    def beat(self, now: float) -> None:
+        """Note a heartbeat: at this time of the monotonic clock the event loop turned."""
+        self.numbers[_BEAT] = now
+
+    @property
+    def last_beat(self) -> float:
+        """The time of the last heartbeat; 0 before the first."""
+        return self.numbers[_BEAT]
 
     @property
     def pid(self) -> int | None:

@@ -9,7 +9,8 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import CoroutineType
 from typing import Any
@@ -134,9 +135,9 @@ def _waited() -> float:
     return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
 
 
-def build(_worker: int) -> Application:
+def build(slots: Sequence[SharedMetrics], slot: int, draining: asyncio.Event) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    gateway = processes.worker(load(os.environ), [SharedMetrics(families(Metrics))], 0)
+    gateway = processes.worker(load(os.environ), slots, slot, draining)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 
@@ -144,13 +145,17 @@ def build(_worker: int) -> Application:
 def main() -> None:
     """Serve it like `gateway serve`."""
     settings = load(os.environ)
-    serving.serve(
-        build,
-        settings.host,
-        settings.port,
-        workers=settings.workers,
-        grace=settings.shutdown_grace,
-    )
+    places = settings.workers * serving.SLOTS_PER_WORKER
+    slots = [SharedMetrics(families(Metrics)) for _ in range(places)]
+    with serving.bind(settings.host, settings.port) as listener:
+        serving.serve(
+            partial(build, slots),
+            listener,
+            slots,
+            workers=settings.workers,
+            replaced=lambda *_: None,
+            grace=settings.shutdown_grace,
+        )
 
 
 if __name__ == "__main__":

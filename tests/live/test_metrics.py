@@ -161,7 +161,7 @@ def test_a_killed_worker_takes_no_figures_with_it(sandbox: Sandbox) -> None:
             eventually(lambda: total(scrape(port), BREAKER, state="closed") == 2)
             assert total(scrape(port), REQUESTS, route="/healthz") == asked
         seen = scrape(port)
-    assert total(seen, "gateway_worker_restarts_total") == 2
+    assert total(seen, "gateway_worker_restarts_total", reason="ended") == 2
     assert total(seen, "gateway_workers") == 2
 
 

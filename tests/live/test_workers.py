@@ -4,8 +4,6 @@ import asyncio
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ import jwt
 import pytest
 
 from tests import clients
-from tests.commands import SECRET, environment, free_port
+from tests.commands import SECRET
 from tests.live.fault_server import rooms, serving
 from tests.served import Served, served, token
 from tests.waiting import eventually
@@ -67,32 +65,6 @@ def test_a_worker_told_to_stop_is_replaced() -> None:
         os.kill(before[0], signal.SIGTERM)
         eventually(lambda: gateway.workers() not in ([], before))
         eventually(lambda: gateway.readiness() == (200, "ready"))
-
-
-CANNOT_START = """
-import sys
-from gateway import serving
-
-def load(number):
-    raise SystemExit("no worker can be made of this")
-
-serving.serve(load, "127.0.0.1", int(sys.argv[1]), workers=1, grace=1)
-"""
-
-
-def test_workers_that_cannot_start_are_given_up() -> None:
-    """A gateway whose workers fail three times as they start ends with 1 and their reasons."""
-    done = subprocess.run(  # noqa: S603  # our own command
-        [sys.executable, "-c", CANNOT_START, str(free_port())],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Workers keep failing at startup; giving up" in done.stdout
-    assert done.stderr.count("no worker can be made of this") == 3
 
 
 @pytest.mark.slow

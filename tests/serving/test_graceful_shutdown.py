@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import pytest
 from granian import _signals
 
-from gateway.serving import GracefulShutdown
-from gateway.serving.supervisor import Restarts
+from gateway.serving.graceful_shutdown import GracefulShutdown
 
 
 class Loop:
@@ -17,7 +17,8 @@ class Loop:
 
     def __init__(self) -> None:
         self.handlers: dict[int, Callable[[], None]] = {}
-        self.timers: list[float] = []
+        self.readers: dict[int, Callable[[], None]] = {}
+        self.timers: dict[float, Callable[[], None]] = {}
 
     def add_signal_handler(self, number: int, handler: Callable[..., None], *args: Any) -> None:
         """Keep a signal handler."""
@@ -27,9 +28,17 @@ class Loop:
         """Call it now."""
         handler(*args)
 
-    def call_later(self, seconds: float, *_: object) -> None:
-        """Keep the delay of a timer."""
-        self.timers.append(seconds)
+    def call_later(self, seconds: float, handler: Callable[[], None]) -> None:
+        """Keep a timer."""
+        self.timers[round(seconds, 6)] = handler
+
+    def add_reader(self, descriptor: int, handler: Callable[..., None], *args: Any) -> None:
+        """Keep the reader of a descriptor."""
+        self.readers[descriptor] = lambda: handler(*args)
+
+    def remove_reader(self, descriptor: int) -> None:
+        """Forget the reader of a descriptor."""
+        del self.readers[descriptor]
 
 
 @pytest.fixture
@@ -42,9 +51,12 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
         signal.signal(number, handler)
 
 
-def begun(loop: Loop, grace: float = 10) -> GracefulShutdown:
+LIFELINE = 5
+
+
+def begun(loop: Loop, grace: float = 10, listener: int = -1) -> GracefulShutdown:
     """Return the shutdown of a worker that granian has started on this loop."""
-    shutdown = GracefulShutdown(port=1, grace=grace)
+    shutdown = GracefulShutdown(listener, LIFELINE, grace)
     shutdown.handle_signals()
     _signals.set_loop_signals(loop)
     return shutdown
@@ -58,7 +70,7 @@ def test_sigterm_drains_first(loop: Loop, grace: float, timers: list[float]) -> 
     for _ in range(2):
         loop.handlers[signal.SIGTERM]()
         assert shutdown.draining.is_set()
-        assert loop.timers == pytest.approx(timers)
+        assert list(loop.timers) == timers
 
 
 def test_a_signal_between_two_runs_of_the_loop_counts(loop: Loop) -> None:
@@ -74,12 +86,36 @@ def test_sigint_stops_at_once(loop: Loop) -> None:
     shutdown = begun(loop)
     loop.handlers[signal.SIGINT]()
     assert shutdown.draining.is_set()
-    assert loop.timers == []
+    assert loop.timers == {}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_listener_is_refused_once(loop: Loop, *, stopped: bool) -> None:
+    """The listening socket is given up before the stop; after it the number may be another's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        begun(loop, listener=listener.fileno())
+        loop.handlers[signal.SIGTERM]()
+        if stopped:
+            loop.handlers[signal.SIGINT]()
+        loop.timers[0.8]()
+        with socket.socket() as client:
+            assert (client.connect_ex(address) == 0) is stopped
+
+
+def test_a_worker_without_a_supervisor_drains(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose supervisor is gone drains, and ends itself at the end of the grace period."""
+    alarms: list[float] = []
+    monkeypatch.setattr(signal, "setitimer", lambda _, seconds: alarms.append(seconds))
+    shutdown = begun(loop, grace=7)
+    loop.readers[LIFELINE]()
+    assert shutdown.draining.is_set()
+    assert (alarms, loop.readers) == ([7], {})
 
 
 def test_draining_needs_no_loop() -> None:
     """`draining` is made before any loop runs, and can then be awaited in one."""
-    shutdown = GracefulShutdown(port=1, grace=1)
+    shutdown = GracefulShutdown(-1, LIFELINE, grace=1)
 
     async def drained() -> bool:
         waiting = asyncio.create_task(shutdown.draining.wait())
@@ -92,7 +128,7 @@ def test_draining_needs_no_loop() -> None:
 
 def test_responses_close_their_connections_while_draining() -> None:
     """A response that begins while draining has `Connection: close`, an earlier one has not."""
-    shutdown = GracefulShutdown(port=1, grace=1)
+    shutdown = GracefulShutdown(-1, LIFELINE, grace=1)
     sent: list[MutableMapping[str, Any]] = []
 
     async def application(_: object, __: object, send: Callable[..., Any]) -> None:
@@ -111,21 +147,3 @@ def test_responses_close_their_connections_while_draining() -> None:
     asyncio.run(requests())
     starts = [each["headers"] for each in sent if each["type"] == "http.response.start"]
     assert starts == [(), ((b"connection", b"close"),)]
-
-
-@pytest.mark.parametrize(
-    ("ends", "allowed"),
-    [
-        ([(0.1, 1), (0.1, 1), (0.1, 1)], [True, True, False]),
-        ([(0.1, 1), (0.1, 1), (60, 1), (0.1, 1)], [True, True, True, True]),
-        ([(0.1, 1), (0.1, -signal.SIGKILL), (0.1, 1), (0.1, 1)], [True] * 4),
-        ([(0.1, 0)] * 4, [True] * 4),
-        ([(0.1, -signal.SIGSEGV)] * 3, [True, True, False]),
-    ],
-)
-def test_only_failed_starts_in_a_row_count(
-    ends: list[tuple[float, int]], allowed: list[bool]
-) -> None:
-    """The third failed start in a row is the last; a long life or an outside signal resets it."""
-    restarts = Restarts()
-    assert [restarts.allowed(lived, code) for lived, code in ends] == allowed

@@ -2,10 +2,13 @@
 
 import asyncio
 import inspect
+import os
 import re
-import threading
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -13,9 +16,10 @@ import granian
 import pytest
 from granian import _granian, _signals
 from granian.constants import Interfaces
-from granian.server import mp
+from granian.errors import FatalError
+from granian.server import embed, mp
 
-from gateway.serving import listening
+from gateway.serving import LOOPBACK, PortTaken, bind, listening
 from gateway.serving.granian_private import refuse_connections
 
 
@@ -26,6 +30,7 @@ class Granian(NamedTuple):
     native: Any = _granian
     supervisor: Any = mp.MPServer
     worker: Any = mp.WorkerProcess
+    embedded: Any = embed.Server
 
 
 class Part(NamedTuple):
@@ -47,21 +52,29 @@ def says(owner: Any, name: str, *patterns: str) -> bool:
     return re.search(r"(?s:.*)".join(patterns), source) is not None
 
 
-def state(it: Granian) -> tuple[object, ...]:
-    """Return the state of a supervisor that has not started."""
-    server = it.supervisor("target", interface=Interfaces.ASGI)
-    interrupt = type(server.main_loop_interrupt)
-    return server.wrks, server.interrupt_signal, server.interrupt_children, interrupt
+def sockets(server: Any) -> tuple[object, ...]:
+    """Return the sockets of a server that has not started."""
+    server = server("target", interface=Interfaces.ASGI)
+    return server._ssp, server._shd  # noqa: SLF001  # it is about private parts
 
 
-def worker_state(it: Granian) -> tuple[object, ...]:
-    """Return the state of a worker that has not started."""
-    worker = it.worker(SimpleNamespace(), 1, print, ())
-    is_process = isinstance(worker.inner, BaseProcess)
-    return worker.idx, worker.interrupt_by_parent, type(worker.birth), is_process
+def worker_process(it: Granian) -> object:
+    """Return the process of a worker that has not started."""
+    return it.worker(SimpleNamespace(), 1, print, ()).inner
+
+
+def holds(it: Granian) -> bool:
+    """Return True if a holder is made of a descriptor and has no other."""
+    with socket.socket() as listener:
+        descriptor = os.dup(listener.fileno())
+    holder = it.native.SocketHolder(descriptor, False, 1)  # noqa: FBT003  # has no keyword
+    held, of_a_path = holder.get_fd(), holder.is_uds()
+    os.close(descriptor)
+    return (held, of_a_path) == (descriptor, False)
 
 
 SIGNALS, WORKERS, SERVER = "granian/_signals.py", "granian/server/mp.py", "granian/server/common.py"
+EMBEDDED = "granian/server/embed.py"
 
 PARTS: Mapping[str, Part] = {
     "_signals.set_loop_signals(loop)": Part(
@@ -85,78 +98,40 @@ PARTS: Mapping[str, Part] = {
         lambda it: {"set", "add_cb"} <= {*dir(it.native.WorkerSignal())},
     ),
     "MPServer._spawn_worker(idx, target, callback_loader)": Part(
-        "GranianSupervisor._spawn_worker",
-        f"{WORKERS}: it must start a worker with what `callback_loader` returns",
-        lambda it: takes(
-            it.supervisor, "_spawn_worker", "self", "idx", "target", "callback_loader"
-        ),
-    ),
-    "MPServer._serve_loop(spawn_target, target_loader)": Part(
-        "GranianSupervisor._serve_loop",
-        f"{SERVER}: `_serve` must call it between `startup` and `shutdown`",
+        "GranianWorker.run",
+        f"{WORKERS}: it must make a worker with what `callback_loader` returns, from these sockets",
         lambda it: (
-            takes(it.supervisor, "_serve_loop", "self", "spawn_target", "target_loader")
-            and says(it.supervisor, "_serve", r"\.startup\(", r"\._serve_loop\(", r"\.shutdown\(")
+            takes(it.supervisor, "_spawn_worker", "self", "idx", "target", "callback_loader")
+            and says(
+                it.supervisor,
+                "_spawn_worker",
+                r"WorkerProcess\(",
+                r"callback_loader,\n +\(\(self\._ssp, self\._shd\), self\._sso\),\n",
+            )
         ),
     ),
-    "MPServer._respawn_workers(workers, spawn_target, target_loader)": Part(
-        "GranianSupervisor._serve_loop",
-        f"{SERVER}: it must put the new worker in the place of the old one",
-        lambda it: says(
-            it.supervisor,
-            "_respawn_workers",
-            r"\(self, workers, spawn_target, target_loader, delay: float = 0\)",
-            r"wrks\.insert\(idx, ",
-        ),
+    "WorkerProcess.inner": Part(
+        "GranianWorker.run",
+        f"{WORKERS}: it must be a process that can run its target in this one",
+        lambda it: isinstance(worker_process(it), BaseProcess),
     ),
-    "MPServer._stop_workers()": Part(
-        "GranianSupervisor._stop_workers",
-        f"{SERVER}: `shutdown` must call it",
+    "MPServer._ssp, ._shd": Part(
+        "GranianWorker",
+        f"{SERVER}: a server has no socket before it starts",
+        lambda it: sockets(it.supervisor) == (None, None),
+    ),
+    "_granian.SocketHolder(fd, uds, backlog)": Part(
+        "GranianWorker, EmbeddedServer",
+        "granian/_granian.pyi: it must listen on the descriptor",
+        holds,
+    ),
+    "embed.Server._init_shared_socket, ._ssp, ._shd": Part(
+        "EmbeddedServer",
+        f"{EMBEDDED}: `startup` must make the socket by it, and workers must get it",
         lambda it: (
-            takes(it.supervisor, "_stop_workers", "self")
-            and says(it.supervisor, "shutdown", r"self\._stop_workers\(\)")
-        ),
-    ),
-    "exit code 1 with interrupt_children left": Part(
-        "GranianSupervisor._serve_loop",
-        f"{SERVER}: `shutdown` must exit with 1 if a dead worker was not replaced",
-        lambda it: says(it.supervisor, "shutdown", r"self\.interrupt_children:\n +exit_code = 1"),
-    ),
-    "MPServer.signal_handler_interrupt, .signal_handler_reload": Part(
-        "GranianSupervisor",
-        f"{SERVER}: `startup` must set both as signal handlers",
-        lambda it: says(
-            it.supervisor,
-            "startup",
-            r"set_main_signals\(self\.signal_handler_interrupt, self\.signal_handler_reload\)",
-        ),
-    ),
-    "MPServer.wrks, .interrupt_signal, .interrupt_children, .main_loop_interrupt": Part(
-        "GranianSupervisor",
-        f"{SERVER}: the supervisor's state",
-        lambda it: state(it) == ([], False, [], threading.Event),
-    ),
-    "WorkerProcess.idx, .interrupt_by_parent, .birth, .inner": Part(
-        "GranianSupervisor",
-        f"{SERVER}: a worker's number, start time and process",
-        lambda it: worker_state(it) == (1, False, float, True),
-    ),
-    "WorkerProcess._watcher": Part(
-        "GranianSupervisor._serve_loop",
-        f"{SERVER}: it must report a worker's end unless `interrupt_by_parent`",
-        lambda it: says(
-            it.worker,
-            "_watcher",
-            r"if not self\.interrupt_by_parent:",
-            r"\.interrupt_children\.append\(self\.idx\)\n +self\.parent\.main_loop_interrupt\.set",
-        ),
-    ),
-    "WorkerProcess.terminate, .kill": Part(
-        "GranianSupervisor._stop_workers",
-        f"{WORKERS}: they must send SIGTERM and SIGKILL",
-        lambda it: (
-            says(it.worker, "terminate", r"self\.inner\.terminate\(\)")
-            and says(it.worker, "kill", r"self\.inner\.kill\(\)")
+            sockets(it.embedded) == (None, None)
+            and says(it.embedded, "startup", r"self\._init_shared_socket\(\)")
+            and says(it.embedded, "_spawn_worker", r"\(self\._ssp, self\._shd\)")
         ),
     ),
 }
@@ -202,7 +177,7 @@ class Changed:
 @pytest.mark.parametrize("name", PARTS)
 def test_a_changed_part_is_reported(name: str, stand_in: object) -> None:
     """A missing or changed part fails its check with its name, its use and the place to look at."""
-    reason = change(name, Granian(stand_in, stand_in, stand_in, stand_in))
+    reason = change(name, Granian(stand_in, stand_in, stand_in, stand_in, stand_in))
     assert name in reason
     assert PARTS[name].used in reason
     assert PARTS[name].look in reason
@@ -220,19 +195,71 @@ async def ok(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def descriptor_of(port: int) -> int:
+    """Return the descriptor of this process that listens on a port."""
+    for each in sorted(int(entry.name) for entry in Path("/dev/fd").iterdir()):
+        with suppress(OSError), socket.socket(fileno=os.dup(each)) as candidate:
+            listens = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens and candidate.getsockname() == (LOOPBACK, port):
+                return each
+    raise AssertionError(f"nothing listens on {port}")
+
+
+async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Get an answer on this connection."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert b" 200 " in await reader.readline()
+        while await reader.readline() != b"\r\n":
+            pass
+
+
 async def test_the_listening_socket_can_be_taken_from_granian() -> None:
     """New connections are refused, and those that were accepted are still served."""
     async with listening(ok, 0) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for refuse in (False, True):
-            if refuse:
-                refuse_connections(port)
-                with pytest.raises(ConnectionRefusedError):
-                    await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            async with asyncio.timeout(20):
-                assert b" 200 " in await reader.readline()
-                while await reader.readline() != b"\r\n":
-                    pass
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        await get(reader, writer)
+        refuse_connections(descriptor_of(port))
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(LOOPBACK, port)
+        await get(reader, writer)
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_socket_that_others_hold_is_left_to_them() -> None:
+    """A server that gave its socket up accepts nothing from it, and stops, while others do."""
+    async with listening(ok, 0) as port:
+        held = descriptor_of(port)
+        with socket.socket(fileno=os.dup(held)) as shared:
+            refuse_connections(held)
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            shared.settimeout(0)
+            accepted, _ = await asyncio.get_running_loop().sock_accept(shared)
+            accepted.close()
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_port_is_exclusive() -> None:
+    """A second server on the port is refused, and the first goes on."""
+    async with listening(ok, 0) as port:
+        with pytest.raises(PortTaken):
+            bind(LOOPBACK, port)
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        await get(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_server_that_cannot_start() -> None:
+    """An application that fails as it starts ends the block before it begins."""
+
+    async def failing(_: object, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": ""})
+
+    with pytest.raises(FatalError):
+        async with listening(failing, 0):
+            pytest.fail("it started")

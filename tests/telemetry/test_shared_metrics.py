@@ -139,10 +139,22 @@ def _count_and_die(shared: SharedMetrics) -> None:
 def test_a_new_process_goes_on_with_the_counters() -> None:
     """Counters never go back; a replacement begins its gauges at zero."""
     metrics = Metrics()
-    assert not metrics.shared.begin()
+    metrics.shared.begin()
     metrics.replays.inc()
     metrics.cached.set(5, "known")
-    assert metrics.shared.begin()
+    metrics.shared.begin()
     assert nonzero(metrics.shared, Metrics.replays) == {(): 1}
     assert nonzero(metrics.shared, Metrics.cached) == {}
     assert metrics.shared.pid == os.getpid()
+
+
+def test_an_ended_worker_leaves_its_counts_only() -> None:
+    """After a worker's end its process id and its heartbeat are gone, its counts stay."""
+    metrics = Metrics()
+    metrics.shared.begin()
+    metrics.shared.beat(17.5)
+    metrics.replays.inc()
+    assert metrics.shared.last_beat == 17.5
+    metrics.shared.vacate()
+    assert (metrics.shared.pid, metrics.shared.last_beat) == (None, 0)
+    assert nonzero(metrics.shared, Metrics.replays) == {(): 1}
