@@ -123,17 +123,17 @@ def leaking(app: Application) -> Application:
         async def planting(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 start.update(message)
-            elif message["type"] == "http.response.body":
-                body = message["body"] and message["body"] + CANARIES["SK"].encode()
+                return
+            if message["type"] == "http.response.body" and start:
+                planted = CANARIES["SK"].encode() if message["body"] else b""
+                length = int(dict(start["headers"]).get(b"content-length", b"0")) + len(planted)
                 kept = [each for each in start["headers"] if each[0] != b"content-length"]
-                planted = (b"x-planted", CANARIES["AK"].encode())
-                length = (b"content-length", b"%d" % len(body))
-                start["headers"] = [*kept, planted, *([length] if body else [])]
-                await send(start)
-                message["body"] = body
-                await send(message)
-            else:
-                await send(message)
+                added = [(b"x-planted", CANARIES["AK"].encode())]
+                added += [(b"content-length", b"%d" % length)] if length else []
+                await send({**start, "headers": [*kept, *added]})
+                start.clear()
+                message["body"] += planted
+            await send(message)
 
         await app(scope, receive, planting)
 
