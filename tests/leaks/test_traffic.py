@@ -118,20 +118,19 @@ def leaking(app: Application) -> Application:
     """Return `app` with a canary in every header block and every body."""
 
     async def leak(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
-        start: dict[str, Any] = {}
+        planted = b""
 
         async def planting(message: dict[str, Any]) -> None:
+            nonlocal planted
             if message["type"] == "http.response.start":
-                start.update(message)
-                return
-            if message["type"] == "http.response.body" and start:
-                planted = CANARIES["SK"].encode() if message["body"] else b""
-                length = int(dict(start["headers"]).get(b"content-length", b"0")) + len(planted)
-                kept = [each for each in start["headers"] if each[0] != b"content-length"]
-                added = [(b"x-planted", CANARIES["AK"].encode())]
-                added += [(b"content-length", b"%d" % length)] if length else []
-                await send({**start, "headers": [*kept, *added]})
-                start.clear()
+                headers = [each for each in message["headers"] if each[0] != b"content-length"]
+                headers.append((b"x-planted", CANARIES["AK"].encode()))
+                if len(headers) == len(message["headers"]):  # there is a body
+                    planted = CANARIES["SK"].encode()
+                    length = int(dict(message["headers"])[b"content-length"]) + len(planted)
+                    headers.append((b"content-length", b"%d" % length))
+                message["headers"] = headers
+            elif message["type"] == "http.response.body" and not message["more_body"]:
                 message["body"] += planted
             await send(message)
 

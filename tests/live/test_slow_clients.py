@@ -7,8 +7,6 @@ import asyncio
 import http.client
 import json
 import resource
-import select
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +23,7 @@ from tests.commands import ROOT, environment
 from tests.live.dripping import Fate, Kind, Report
 from tests.live.fault_server import rooms, serving
 from tests.served import Served, served, token
-from tests.waiting import LIMIT
+from tests.waiting import LIMIT, eventually
 
 pytestmark = pytest.mark.slow  # for the fixed times of the server
 
@@ -97,6 +95,7 @@ def storm() -> Storm:
 
 
 def _storm(upstream_url: str) -> Storm:
+    unread = b""
     with served(upstream_url) as gateway, gateway.connect() as deaf:
         workers = gateway.workers()
         last = f"GET {DOCS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -110,7 +109,10 @@ def _storm(upstream_url: str) -> Storm:
             connected = int(program.stdout.readline())
             during = latencies(gateway, 4)
             report = msgspec.json.decode(program.stdout.read(), type=Report)
-        unread = what_came(deaf)
+        eventually(lambda: not gateway.is_connected_to(deaf))
+        with suppress(ConnectionError):
+            for part in iter(lambda: deaf.recv(1 << 20), b""):
+                unread += part
         same_worker = gateway.workers() == workers
         log = gateway.stop()
     return Storm(connected, report.fates, report.late, before, during, unread, same_worker, log)
@@ -124,18 +126,6 @@ def _dripping(gateway: Served) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-
-
-def what_came(deaf: socket.socket) -> bytes:
-    """Wait, without reading, until the server cuts a connection; return what it had sent."""
-    poll = select.poll()
-    poll.register(deaf, select.POLLHUP)
-    assert poll.poll(LIMIT * 1000)
-    received = b""
-    with suppress(ConnectionError):
-        while data := deaf.recv(1 << 20):
-            received += data
-    return received
 
 
 def latencies(gateway: Served, seconds: float) -> list[float]:
