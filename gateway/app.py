@@ -206,6 +206,7 @@ def build(
         _rate_limits(settings, metrics.rate_limited),
         cors=cors,
         cookie=cookie,
+        docs=settings.docs,
         in_flight=in_flight,
         checks={
             "keys": lambda: credentials.state,

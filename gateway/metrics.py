@@ -31,7 +31,8 @@ class Metrics(DeclaredMetrics):
 
     http_requests = counter(
         "gateway_http_requests_total",
-        "Requests by outcome; status gone: the client left before its response.",
+        "Requests by outcome; status gone: the client left before its response, or did not "
+        "read it.",
         route=_ROUTES,
         method=("GET", "HEAD", "POST", "DELETE", "OPTIONS", OTHER),
         status=(*map(str, _STATUSES), "gone", OTHER),

@@ -53,6 +53,11 @@ class Served:
         inodes = [int(line[9]) for line in lines if (line[1], line[3]) == (local, listens)]
         return sum(_polls(worker, inodes[0]) for worker in self.workers()) if inodes else 0
 
+    def is_connected_to(self, client: socket.socket) -> bool:
+        """Return True while one of its workers has the other side of this connection."""
+        sides = f"0100007F:{self.port:04X} 0100007F:{client.getsockname()[1]:04X} "
+        return any(sides in line for line in Path("/proc/net/tcp").read_text().splitlines())
+
     def connect(self) -> socket.socket:
         """Open a connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)

@@ -21,6 +21,7 @@ from .health import Checks, HealthHandlers
 from .in_flight import InFlight
 from .openapi import openapi_json
 from .operations import bound
+from .outgoing import Outgoing
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
@@ -35,6 +36,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     *,
     cors: Cors | None,
     cookie: TokenCookie | None,
+    docs: bool,
     in_flight: InFlight,
     checks: Checks,
     draining: asyncio.Event,
@@ -46,7 +48,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served.
+    `cors` and `cookie` are None unless browsers are served. `docs` are the pages for people.
     """
     private = Router(
         "/",
@@ -57,7 +59,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set)),
-            *bound(DOCS_ROUTES, DocsHandlers(openapi_json())),
+            *(bound(DOCS_ROUTES, DocsHandlers(openapi_json())) if docs else ()),
         ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],
@@ -69,6 +71,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         litestar,
         FastPath(rooms, recall_caller, limits, cookie),
         in_flight,
+        Outgoing(),
         recorder,
         cors=cors,
         new_id=new_id,

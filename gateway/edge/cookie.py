@@ -4,7 +4,8 @@ Browsers send a cookie with any request to its site, even from pages of other or
 cookie-authenticated writes need proof of intent (`require_intent`). A form cannot send the header
 `X-Gateway-CSRF: 1`, and a script of another origin can only after a preflight, which CORS refuses.
 Browsers put `Origin` on every such request. It must be a configured origin, and that includes the
-app's own: behind a proxy the gateway does not know its public origin.
+app's own: behind a proxy the gateway does not know its public origin. If there is none, something
+on the way has removed it, and only `Sec-Fetch-Site: same-origin` proves as much.
 
 The header is read as in RFC 6265 §4.2: pairs between semicolons, in one header or several, with or
 without quotes around the value. Cookies of other services may have any form. Two cookies of the
@@ -51,10 +52,14 @@ class TokenCookie:
         if method in _SAFE:
             return
         raw = list(headers)
-        origins = _all(raw, b"origin")
-        meant = _all(raw, CSRF_HEADER) == [b"1"]
-        if not meant or len(origins) > 1 or not all(map(self._is_allowed, origins)):
+        if _all(raw, CSRF_HEADER) != [b"1"] or not self._is_from_the_app(raw):
             raise CsrfRequired
+
+    def _is_from_the_app(self, headers: list[Header]) -> bool:
+        origins = _all(headers, b"origin")
+        if not origins:
+            return _all(headers, b"sec-fetch-site") == [b"same-origin"]
+        return len(origins) == 1 and self._is_allowed(origins[0])
 
 
 def _all(headers: Iterable[Header], wanted: bytes) -> list[bytes]:

@@ -6,11 +6,13 @@ A preflight is answered here, most reads by the fast path, the rest by the appli
 becomes a problem. HEAD is answered as GET; the server drops the body.
 
 - A read, and a stream that it begins, is cancelled when its client leaves. A write goes on, because
-  it may have happened.
+  it may have happened; a create is not begun for a client that has left.
 - With too many requests in flight, another is refused at once. The health routes never are: a
   probe that failed would end a gateway that is merely busy.
 - A stream leaves the requests in flight with its head. A handler that streams is given
   the event `draining` and ends by itself; nothing here cuts it.
+- A large body whose client does not read is cut (`outgoing`): the server closes a connection whose
+  response ends early. So it does where a bad body comes beside an answer that has begun.
 """
 
 import time
@@ -21,14 +23,15 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import is_request_id
+from gateway.rooms import ClientGone, GatewayError, is_request_id
 from gateway.telemetry import UNMATCHED
 
 from .answers import Answer, Header
 from .cors import Cors
 from .exchange import Exchange
 from .in_flight import InFlight
-from .incoming import ClientGone, Incoming, require_few
+from .incoming import Incoming, require_few
+from .outgoing import Outgoing
 from .paths import LONGEST_PATH, PROBES
 from .problems import NotFound, Overloaded, render
 from .recorder import Recorder
@@ -55,6 +58,7 @@ class Front(Struct):
     app: ASGIApp
     fast_path: FastPath
     in_flight: InFlight
+    outgoing: Outgoing
     recorder: Recorder
     new_id: Callable[[], str]
     cors: Cors | None = None
@@ -76,7 +80,7 @@ class Front(Struct):
         if cors is not None:
             send = cors.wrap(send, origin)
         request_id = _client_id(raw, headers) or self.new_id()
-        exchange = Exchange(request_id, scope["method"], send, self.in_flight)
+        exchange = Exchange(request_id, scope["method"], send, self.in_flight, self.outgoing)
         exchange.enter()
         self.in_flight.enter(exchange)
         try:
@@ -93,9 +97,8 @@ class Front(Struct):
             pass
         except Exception as error:
             self.recorder.failed(error, exchange)
-            if exchange.status is not None:
+            if not await _told(error, exchange):
                 raise
-            await exchange.answer(render(error, exchange.request_id))
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
             self.in_flight.leave(exchange)
@@ -112,10 +115,19 @@ class Front(Struct):
     ) -> None:
         if len(scope["path"]) > LONGEST_PATH:  # the framework keeps each path that fits a route
             raise NotFound
-        scope["state"] = {**scope.get("state", {}), "exchange": exchange}
         incoming = Incoming(receive, headers, exchange)
+        state = {"exchange": exchange, "incoming": incoming}
+        scope["state"] = {**scope.get("state", {}), **state}
         answered = self.app(scope, incoming.receive, exchange.send)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
+
+
+async def _told(error: Exception, exchange: Exchange) -> bool:
+    """Send a problem; return False for an unexpected error in a response that has begun."""
+    if exchange.status is not None:
+        return isinstance(error, GatewayError)
+    await exchange.answer(render(error, exchange.request_id))
+    return True
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:

@@ -9,16 +9,18 @@ A write that waits for its client costs next to nothing and is not in flight mea
 clients do not lock others out.
 
 The server does not end a handler when its client leaves, so clients that poll and leave could fill
-the gateway with useless work. `while_connected` cancels it.
+the gateway with useless work. `while_connected` cancels a read, and `watched` tells a create that
+nobody waits for it any more. The server takes a client that has closed its sending side for gone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from litestar.types import HTTPReceiveMessage, Receive
+from litestar.types import HTTPReceiveMessage, Receive, Scope
 
-from gateway.rooms import FieldProblem, GatewayError, InvalidRequest
+from gateway.rooms import ClientGone, FieldProblem, GatewayError, InvalidRequest
 
 from .answers import Header
 from .exchange import Exchange
@@ -46,9 +48,14 @@ _PIECES = 8
 _PAUSE = 0.0002
 """Seconds before each further piece, times its number: about 300 are read before the deadline."""
 
+_MOMENT = 0.01
+"""Seconds after a body in which the server, unless busy, tells of a client that closed with it."""
 
-class ClientGone(Exception):
-    """The client has closed its connection; nobody waits for the answer."""
+_MESSAGES = 8
+"""A busy server is given the time of so many messages, each as long as that of the body's end."""
+
+_LONGEST_MOMENT = 0.3
+"""Seconds for it at most: the end of a chunked body may have waited for the client."""
 
 
 class TooManyHeaders(InvalidRequest):
@@ -100,16 +107,19 @@ class Incoming:
         exchange: Exchange,
         *,
         seconds: float = _BODY_TIME,
+        moment: float = _MOMENT,
     ) -> None:
         self._receive: _HTTPReceive = receive  # type: ignore[assignment]  # no WebSocket
         self._declared = declared_length(headers)
         self._chunked = b"transfer-encoding" in headers
         self._exchange = exchange
         self._seconds = seconds
+        self._moment = moment
         self._deadline: float | None = None
         self._pieces = 0
         self._seen = 0
         self._whole = False
+        self._last = 0.0
         self._messages: asyncio.Queue[HTTPReceiveMessage] | None = None
         self._end: list[Exception] = []
 
@@ -151,6 +161,31 @@ class Incoming:
         finally:
             watch.cancel()
 
+    @asynccontextmanager
+    async def watched(self) -> AsyncGenerator[Callable[[], None]]:
+        """Watch the client, whose body has been read, until the block ends.
+
+        Yields a function that raises ClientGone once the client has left. Raises it too, if a
+        moment after the body the client has left.
+        """
+        leaving = asyncio.create_task(self._leaves())
+        moment = min(self._moment + _MESSAGES * self._last, _LONGEST_MOMENT)
+
+        def require_client() -> None:
+            if leaving.done() and leaving.result():
+                raise ClientGone
+
+        try:
+            await asyncio.wait({leaving}, timeout=moment)
+            require_client()
+            yield require_client
+        finally:
+            leaving.cancel()
+
+    async def _leaves(self) -> bool:
+        """Wait for the server's next message; return True if it says that the client has left."""
+        return (await self._receive())["type"] == "http.disconnect"
+
     async def _watch(
         self, messages: asyncio.Queue[HTTPReceiveMessage], task: asyncio.Task[Any] | None
     ) -> None:
@@ -176,7 +211,10 @@ class Incoming:
         if self._declared > MAX_BODY:
             raise BodyTooLarge
         announced = self._declared or self._chunked  # otherwise the end is there already
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         message = await (self._in_time() if announced else self._receive())
+        self._last = clock() - asked
         if message["type"] == "http.disconnect":
             raise BodyBrokenOff
         self._pieces += 1
@@ -196,3 +234,9 @@ class Incoming:
                 return await self._receive()
         except TimeoutError as error:
             raise BodyTooSlow(self._seconds) from error
+
+
+def incoming_of(scope: Scope) -> Incoming:
+    """Return what comes in for this request; the outer layer put it there."""
+    incoming: Incoming = scope["state"]["incoming"]
+    return incoming

@@ -82,7 +82,8 @@ def _document() -> Json:
                     "bearerFormat": "JWT",
                     "description": "Without `Authorization`, a cookie may carry the token "
                     "where the gateway is set up for one. Every POST and DELETE then needs the "
-                    "header `X-Gateway-CSRF: 1`, and an `Origin`, when sent, that is allowed.",
+                    "header `X-Gateway-CSRF: 1`, and an `Origin` that is allowed, or without one "
+                    "`Sec-Fetch-Site: same-origin`.",
                 }
             },
             "headers": {

@@ -126,7 +126,8 @@ _ROWS = (
     _row(
         CsrfRequired,
         403,
-        "A write that a cookie signs in needs `X-Gateway-CSRF: 1` and an allowed `Origin`.",
+        "A write that a cookie signs in needs `X-Gateway-CSRF: 1` and an allowed `Origin`, or "
+        "without one `Sec-Fetch-Site: same-origin`.",
         title="CSRF header required",
     ),
     _row(RoomNotFound, 404, "There is no such room, or it has been deleted."),

@@ -31,7 +31,8 @@ class Recorder(Struct, frozen=True):
 
     def ended(self, exchange: Exchange, method: str, route: str, seconds: float) -> None:
         """Record a request at its end; a stream's time is that of its client, no latency."""
-        status = "gone" if exchange.status is None else str(exchange.status)
+        gone = exchange.cut or exchange.status is None
+        status = "gone" if gone else str(exchange.status)
         self.requests.inc(route, method, status)
         if not exchange.streams:
             self.duration.observe(seconds, route)
@@ -43,6 +44,7 @@ class Recorder(Struct, frozen=True):
                 method=method,
                 route=route,
                 status=exchange.status,
+                cut=exchange.cut,
                 seconds=seconds,
                 user_id=exchange.user_id,
                 cache=exchange.cache,

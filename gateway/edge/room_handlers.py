@@ -22,6 +22,7 @@ from . import answers
 from .answers import Answer, Header
 from .bodies import parse_create_room
 from .exchange import exchange_of
+from .incoming import incoming_of
 from .problems import UnsupportedMediaType
 from .query import values_in
 
@@ -44,13 +45,16 @@ class RoomHandlers(Struct, frozen=True):
         return answers.allowing(*routes[0].methods)
 
     async def create(self, request: ClientRequest) -> Answer:
-        """Create a room, once for each `Idempotency-Key`."""
+        """Create a room, once for each `Idempotency-Key`, unless its client has left."""
         require_json(list(request.scope["headers"]))
         key = idempotency_key_in(request.scope["headers"])
         now = self.clock()
         body = parse_create_room(await request.body(), now)
         new_room = body.new_room(request.user)
-        creation = await self.rooms.create(request.user, new_room, now=now, key=key)
+        async with incoming_of(request.scope).watched() as require_client:
+            creation = await self.rooms.create(
+                request.user, new_room, now=now, key=key, on_sent=require_client
+            )
         exchange_of(request.scope).replayed = creation.replayed
         return answers.created(creation)
 

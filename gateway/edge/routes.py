@@ -108,7 +108,7 @@ ROOM_ROUTES = (
         errors=(InvalidRequest,),
         parameters=(_IDS,),
         description="In viewer shape, in the order asked for, duplicates folded. A room that is "
-        "missing or failed does not fail the others.",
+        "missing or failed does not fail the others; one beyond 2 MiB in all counts as failed.",
     ),
     Route(
         "POST",

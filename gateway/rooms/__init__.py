@@ -4,6 +4,7 @@ from .caller import Caller
 from .creation import Creation, Creator, expiry_problems
 from .errors import (
     AnchorNotRegistered,
+    ClientGone,
     FieldProblem,
     Forbidden,
     GatewayError,
@@ -56,6 +57,7 @@ __all__ = [
     "Batch",
     "CachedRoom",
     "Caller",
+    "ClientGone",
     "Created",
     "Creation",
     "Creator",

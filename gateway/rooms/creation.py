@@ -2,6 +2,7 @@
 
 - A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
   If it is cut off, its outcome is unknown.
+- A create whose client has left before it is sent, is not sent, and its key stays free.
 - A repeated create gets the first outcome. Of a room only the id is stored, so it is read again and
   shown as it is now. One that was deleted since is shown as the repeated body asked for it. If the
   read fails, its error is raised, and a retry may succeed.
@@ -60,18 +61,25 @@ class Creator:
         self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
 
     async def create(
-        self, caller: Caller, room: NewRoom, *, now: datetime, key: str | None
+        self,
+        caller: Caller,
+        room: NewRoom,
+        *,
+        now: datetime,
+        key: str | None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Creation:
         """Create a room, at most once for each `key` of the caller.
 
+        Calls `on_sent` just before the create is sent; it raises ClientGone to call it off.
         Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress or
         UpstreamFailure; with `replayed` set, the error of the first create with this key.
         """
         if key is None:
-            made = await self._first(caller, room, now)
+            made = await self._first(caller, room, now, on_sent)
             return Creation(policy.shape_for(caller, made))
         claim = claim_for(caller, key, room)
-        result = await self._to_its_end(self._once(caller, claim, room, now))
+        result = await self._to_its_end(self._once(caller, claim, room, now, on_sent))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
         return Creation(await self._made_before(caller, room, result), replayed=True)
@@ -92,13 +100,18 @@ class Creator:
             task.exception()  # marks it as retrieved: the client may have left
 
     async def _once(
-        self, caller: Caller, claim: IdempotencyClaim, room: NewRoom, now: datetime
+        self,
+        caller: Caller,
+        claim: IdempotencyClaim,
+        room: NewRoom,
+        now: datetime,
+        on_sent: Callable[[], None] | None,
     ) -> Result:
         remembered = await self._store.begin(claim)
         if remembered is not None:
             return remembered
         try:
-            made = await self._first(caller, room, now)
+            made = await self._first(caller, room, now, on_sent)
             await self._store.settle(claim, Created(made.live_id))
         except BaseException as error:
             failed = failure(error)
@@ -109,12 +122,14 @@ class Creator:
             raise
         return made
 
-    async def _first(self, caller: Caller, room: NewRoom, now: datetime) -> AnchorRoom:
+    async def _first(
+        self, caller: Caller, room: NewRoom, now: datetime, on_sent: Callable[[], None] | None
+    ) -> AnchorRoom:
         upstreams_now = now - timedelta(seconds=self._skew())
         if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
         await self._anchors.require(room.anchor_id, caller)
-        made = await self._upstream.create(room)
+        made = await self._upstream.create(room, on_sent)
         self._compare(room, made)
         return made
 

@@ -21,6 +21,8 @@ GatewayError
     ├── UpstreamUnavailable nothing was done: it is down, or it or our connections are busy.
     └── OutcomeUnknown      a write may or may not have happened.
 
+ClientGone stands beside the tree, because nobody is left to be told.
+
 Clients see the `code`; the edge has one table of codes and HTTP statuses. The text of an exception
 is for the log and never reaches a client.
 """
@@ -40,6 +42,10 @@ class GatewayError(Exception):
     code: ClassVar[str]
     retry_after: float | None = None
     replayed: bool = False
+
+
+class ClientGone(Exception):
+    """The client has closed its connection; nobody waits for the answer."""
 
 
 class FieldProblem(Struct, frozen=True):

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from .caller import Caller
 from .errors import (
     AnchorNotRegistered,
+    ClientGone,
     GatewayError,
     InvalidRequest,
     OutcomeUnknown,
@@ -79,7 +80,7 @@ def failure(error: BaseException) -> Failed | None:
 
     After an unexpected error or a cancellation the outcome is unknown.
     """
-    if isinstance(error, InvalidRequest):
+    if isinstance(error, InvalidRequest | ClientGone):
         return None
     if isinstance(error, AnchorNotRegistered | UpstreamFailure) and not error.sent:
         return None

@@ -23,8 +23,11 @@ class Upstream(Protocol):
     also OutcomeUnknown.
     """
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
-        """Create a room, sent at most once. Raises AnchorNotRegistered."""
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+        """Create a room, sent at most once. Raises AnchorNotRegistered.
+
+        Calls `on_sent` just before the request is sent; if that raises, nothing is sent.
+        """
 
     async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Read a room; call `on_sent` just before the request is sent. Raises RoomNotFound."""

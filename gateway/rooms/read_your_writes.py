@@ -37,9 +37,9 @@ class LagTolerantUpstream:
         self.find_user = upstream.find_user
         self.register = upstream.register
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room."""
-        made = await self._upstream.create(room)
+        made = await self._upstream.create(room, on_sent)
         self._recent.created(made.for_viewers())
         return made
 

@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -26,6 +26,9 @@ from .room import AnchorRoom, NewRoom
 
 _FAN_OUT = 10
 """Concurrent lookups of one batch."""
+
+BATCH_BYTES = 2 << 20
+"""Bytes of all rooms in one batch, as JSON; 50 usual ones have 50 KB."""
 
 
 class RoomService:
@@ -58,13 +61,15 @@ class RoomService:
         *,
         now: datetime,
         key: str | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Creation:
         """Create a room, or return the room that the caller created with `key` before.
 
+        Calls `on_sent` just before a create is sent; if that raises, nothing is sent.
         Raises MissingScope and the errors of `Creator.create`.
         """
         policy.require_create(caller, room.anchor_id, self._scopes)
-        return await self._creator.create(caller, room, now=now, key=key)
+        return await self._creator.create(caller, room, now=now, key=key, on_sent=on_sent)
 
     def peek(self, caller: Caller, live_id: str) -> CachedRoom | None:
         """Return a room from memory if it is there and the caller may be served from it.
@@ -88,14 +93,22 @@ class RoomService:
     async def get_batch(self, live_ids: Sequence[str]) -> Batch:
         """Return several rooms in viewer shape for any caller; one failure never fails the rest.
 
-        A lookup that takes longer than `patience` counts as failed.
+        A lookup that takes longer than `patience` counts as failed, and so does a room that comes
+        when there is no room left for it in the batch.
         """
         permits = asyncio.Semaphore(_FAN_OUT)
+        left = BATCH_BYTES
 
-        async def look(live_id: str) -> CachedRoom:
+        async def look(live_id: str) -> CachedRoom | None:
+            nonlocal left
             async with permits:
                 found = await self._cache.get(live_id)
-            return found if isinstance(found, CachedRoom) else found.cached
+            cached = found if isinstance(found, CachedRoom) else found.cached
+            size = len(cached.room.body)
+            if size > left:
+                return None
+            left -= size
+            return cached
 
         looks = {live_id: asyncio.create_task(look(live_id)) for live_id in live_ids}
         try:
@@ -140,12 +153,14 @@ class RoomService:
             raise
 
 
-def _batch(looks: dict[str, asyncio.Task[CachedRoom]]) -> Batch:
+def _batch(looks: dict[str, asyncio.Task[CachedRoom | None]]) -> Batch:
     found, missing, failed = [], [], []
     for live_id, look in looks.items():
         error = look.exception() if look.done() else TimeoutError()
-        if error is None:
-            found.append(look.result())
+        if error is None and (room := look.result()) is not None:
+            found.append(room)
+        elif error is None:
+            failed.append(live_id)
         elif not isinstance(error, GatewayError | TimeoutError):
             raise error
         elif isinstance(error, RoomNotFound):

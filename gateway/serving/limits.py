@@ -6,6 +6,7 @@ connection, so a proxy in front needs a shorter idle time-out.
 """
 
 import resource
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,12 @@ Dripping heads are closed within 10 s. Viewers that poll every few seconds keep 
 
 _HEAD_SIZE = 16_384
 """Bytes of a request's head; granian answers more than 100 headers the same way."""
+
+_UNREAD = (
+    ("TCP_USER_TIMEOUT", 25_000),  # milliseconds in which a client must take something
+    ("TCP_NOTSENT_LOWAT", 16_384),  # bytes kept that its window has no room for
+)
+"""Options of connections whose clients do not read. Linux has both, other systems not."""
 
 _RESERVED = 256
 """Descriptors kept for 100 upstream connections, files and the runtime."""
@@ -52,6 +59,17 @@ def _connections() -> int:
     now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     descriptors = _UNBOUNDED if now == resource.RLIM_INFINITY else now
     return max(descriptors - _RESERVED, descriptors // 2)
+
+
+def bound_unread(listener: socket.socket) -> None:
+    """Bound what the system keeps of unread answers, and for how long.
+
+    Connections accepted from `listener` inherit these options. Without them the system keeps up to
+    4 MB for each connection, for as long as its client likes.
+    """
+    for name, value in _UNREAD:
+        if option := getattr(socket, name, None):
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def take_all_descriptors() -> None:

@@ -8,7 +8,7 @@ worker, and none is lost with one.
 import errno
 import socket
 
-from .limits import BACKLOG
+from .limits import BACKLOG, bound_unread
 
 LOOPBACK = "127.0.0.1"
 
@@ -80,6 +80,7 @@ def _bound(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
+        bound_unread(listener)
         listener.bind(address)
     except OSError:
         listener.close()

@@ -162,6 +162,9 @@ class Settings(JwtSettings, UpstreamSettings):
     )
     host: str = variable(addresses.host, "public listener's address or name", default="127.0.0.1")
     port: int = variable(_port, "public listener's port", default="8080")
+    docs: bool = variable(
+        parse.switch, "`/docs` and `/openapi.json`; off: no such paths", default="on"
+    )
     workers: int = variable(parse.whole(1, 256), "processes", default="1")
     metrics_host: str = variable(
         addresses.host, "private listener's address or name", default="127.0.0.1"

@@ -19,7 +19,15 @@ from .sink import Stream
 _CALLERS = 10_000
 _LONGEST_METHOD = 32
 _FOR_PEOPLE = (
-    *("milliseconds", "cache", "upstream_code", "caller", "request_id", "upstream_request_id"),
+    *(
+        "milliseconds",
+        "cut",
+        "cache",
+        "upstream_code",
+        "caller",
+        "request_id",
+        "upstream_request_id",
+    ),
     "trace_id",
 )
 _NO_CALL = UpstreamCall(None, None)
@@ -34,6 +42,7 @@ class _Line(Struct, kw_only=True, gc=False, omit_defaults=True):
     route: str
     status: int | None
     milliseconds: float
+    cut: bool | None = None
     caller: str | None = None
     cache: str | None = None
     upstream_calls: int = 0
@@ -60,6 +69,7 @@ class AccessLog(Struct, frozen=True):
         method: str,
         route: str,
         status: int | None,
+        cut: bool,
         seconds: float,
         user_id: str | None,
         cache: str | None,
@@ -67,9 +77,9 @@ class AccessLog(Struct, frozen=True):
     ) -> None:
         """Write the line of a request.
 
-        `route` is a template, `status` None if the client left before its response, `cache` the
-        origin of a room. The line has the number of upstream `calls`, and the code and request id
-        of the last.
+        `route` is a template, `status` None if the client left before its response, `cut` True if
+        it did not read all of it, `cache` the origin of a room. The line has the number of upstream
+        `calls`, and the code and request id of the last.
         """
         last = calls[-1] if calls else _NO_CALL
         line = _Line(
@@ -81,6 +91,7 @@ class AccessLog(Struct, frozen=True):
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
+            cut=cut or None,
             caller=None if user_id is None else self.caller_id(user_id),
             cache=cache,
             upstream_calls=len(calls),

@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.rooms import (
     AnchorNotRegistered,
     AnchorRoom,
+    ClientGone,
     GatewayError,
     NewRoom,
     UpstreamError,
@@ -79,13 +80,15 @@ class QliveClient:
         self.state = "untried"
         """The outcome of the last call: `ok`, `failing` or `untried`."""
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room, sent at most once; the room in the reply must be the anchor's.
 
+        `on_sent` is called when the create is about to be sent; if it raises, nothing is sent.
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
         call = self._new_call("POST", _ROOMS)
         call.body = encode_create(room, self._zone)
+        call.on_sent = on_sent
         decode = partial(decode_room_of, room.anchor_id)
         made = self._noted(await self._make(Operation.CREATE, call, decode))
         self._saw(f"{_ROOMS}/{made.live_id}")
@@ -155,7 +158,7 @@ class QliveClient:
         except GatewayError as error:
             self._failed(operation, error, envelope)
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ClientGone):
             self._calls.inc(operation, "abandoned")
             raise
         else:

@@ -113,9 +113,16 @@ def test_what_changes_nothing_needs_no_intent(method: str, headers: list[Header]
     COOKIE.require_intent(method, headers)
 
 
-@pytest.mark.parametrize("headers", [[MEANT], [MEANT, (b"origin", APP)]])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [MEANT, (b"origin", APP)],
+        [MEANT, (b"origin", APP), (b"sec-fetch-site", b"cross-site")],
+        [MEANT, (b"sec-fetch-site", b"same-origin")],
+    ],
+)
 def test_a_write_that_is_meant_passes(headers: list[Header]) -> None:
-    """The header, and the app's origin where one is sent."""
+    """The header, and the app's origin, or without any origin the browser's word."""
     COOKIE.require_intent("POST", headers)
 
 
@@ -129,6 +136,14 @@ def test_a_write_that_is_meant_passes(headers: list[Header]) -> None:
             [(b"x-gateway-csrf", value), (b"origin", APP)]
             for value in (b"", b"0", b"11", b"true", b" 1", b"1,1", b"\xb1")
         ),
+        [MEANT],
+        *(
+            [MEANT, (b"sec-fetch-site", value)]
+            for value in (b"", b"same-site", b"cross-site", b"none", b"same-origin, same-origin")
+        ),
+        [(b"sec-fetch-site", b"same-origin")],
+        [MEANT, (b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"same-origin")],
+        [MEANT, (b"origin", EVIL), (b"sec-fetch-site", b"same-origin")],
         [MEANT, MEANT, (b"origin", APP)],
         [MEANT, (b"origin", EVIL)],
         [MEANT, (b"origin", b"null")],
@@ -138,6 +153,6 @@ def test_a_write_that_is_meant_passes(headers: list[Header]) -> None:
     ],
 )
 def test_a_write_that_may_not_be_meant_is_refused(method: str, headers: list[Header]) -> None:
-    """One header with exactly `1`, and no origin but the app's, once."""
+    """One header with exactly `1`, and no origin but the app's, once, or one `same-origin`."""
     with pytest.raises(CsrfRequired):
         COOKIE.require_intent(method, headers)

@@ -13,10 +13,12 @@ from gateway.edge.answers import Answer
 from gateway.edge.exchange import exchange_of
 from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
-from gateway.edge.incoming import MAX_BODY, ClientGone
+from gateway.edge.incoming import MAX_BODY
+from gateway.edge.outgoing import Outgoing
+from gateway.edge.problems import BodyTooLarge
 from gateway.edge.recorder import Recorder
 from gateway.metrics import Metrics
-from gateway.rooms import RoomNotFound
+from gateway.rooms import ClientGone, RoomNotFound
 from gateway.telemetry import AccessLog, SharedMetrics, as_json, build_logger, families
 from tests.telemetry.counts import nonzero, nonzero_series
 
@@ -57,6 +59,7 @@ class Exchange:
             app,
             fast_path,
             self.in_flight,
+            Outgoing(),
             recorder,
             cors=cors,
             new_id=lambda: "made-up",
@@ -200,6 +203,19 @@ def test_an_exception_after_the_start_is_the_servers() -> None:
 
     with pytest.raises(ValueError, match=r"^$"):
         Exchange(app).run()
+
+
+def test_a_refusal_after_the_start_ends_the_response() -> None:
+    """A bad body beside an answer that has begun is the client's fault, and no error of ours."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise BodyTooLarge
+
+    exchange = Exchange(app).run()
+    assert [each["type"] for each in exchange.sent] == ["http.response.start"]
+    assert [line["event"] for line in exchange.log] == ["request"]
+    assert nonzero(exchange.block, Metrics.http_problems) == {("body_too_large",): 1}
 
 
 def test_the_fast_path_comes_first() -> None:

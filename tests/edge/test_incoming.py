@@ -20,6 +20,7 @@ from gateway.edge.incoming import (
     declared_length,
     require_few,
 )
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import BodyTooLarge, Overloaded, render
 from gateway.rooms import InvalidRequest
 
@@ -65,7 +66,7 @@ def incoming_from(client: Client, declared: int | None, *, seconds: float) -> In
     headers = {b"transfer-encoding": b"chunked"}
     if declared is not None:
         headers = {b"content-length": b"%d" % declared}
-    exchange = Exchange("id", "POST", unsent, client.in_flight)
+    exchange = Exchange("id", "POST", unsent, client.in_flight, Outgoing())
     client.in_flight.enter(exchange)
     receive: Any = client.receive
     return Incoming(receive, headers, exchange, seconds=seconds)
@@ -226,7 +227,7 @@ def test_a_stream_waits_for_its_client_without_a_place() -> None:
 
     async def streaming() -> int:
         client = Client(parts(b"x"))
-        exchange = Exchange("id", "POST", unsent, client.in_flight)
+        exchange = Exchange("id", "POST", unsent, client.in_flight, Outgoing())
         client.in_flight.enter(exchange)
         await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
         receive: Any = client.receive

@@ -89,6 +89,7 @@ def application() -> Litestar:
         RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
         cors=None,
         cookie=None,
+        docs=True,
         in_flight=InFlight(1),
         checks={},
         draining=asyncio.Event(),

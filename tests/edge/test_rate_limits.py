@@ -8,6 +8,7 @@ import pytest
 
 from gateway.edge import ClientAddress, InFlight, RateLimits
 from gateway.edge.exchange import Exchange
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import Overloaded, RateLimited
 from gateway.edge.rate_limits import MAX_PENDING
 from gateway.metrics import Metrics
@@ -55,7 +56,7 @@ class World:
             sent.append(message)
 
         async def exchanged() -> None:
-            exchange = Exchange("id", method, send, InFlight(1))
+            exchange = Exchange("id", method, send, InFlight(1), Outgoing())
             scope: Any = {"client": ("192.0.2.1", 1), "headers": []}
             try:
                 if failing:
@@ -149,7 +150,7 @@ class Waiting:
 
     async def wait(self, address: str = "192.0.2.1") -> Exchange:
         """Let one more request wait until `stack` is closed."""
-        exchange = Exchange("id", "GET", _unsent, InFlight(1))
+        exchange = Exchange("id", "GET", _unsent, InFlight(1), Outgoing())
         await self.stack.enter_async_context(self.limits.pending(scope_of(address), exchange))
         return exchange
 

@@ -8,8 +8,10 @@ import pytest
 
 from gateway.edge.exchange import Exchange
 from gateway.edge.in_flight import InFlight
-from gateway.edge.incoming import MAX_BODY, BodyBrokenOff, BodyTooSlow, ClientGone, Incoming
+from gateway.edge.incoming import MAX_BODY, BodyBrokenOff, BodyTooSlow, Incoming
+from gateway.edge.outgoing import Outgoing
 from gateway.edge.problems import BodyTooLarge
+from gateway.rooms import ClientGone
 
 LAST = {"type": "http.request", "body": b"", "more_body": False}
 MORE = {"type": "http.request", "body": b"x", "more_body": True}
@@ -43,11 +45,14 @@ async def unsent(_message: object) -> None:
 
 
 def from_client(
-    client: Client, headers: Mapping[bytes, bytes] = CHUNKED, seconds: float = 10.0
+    client: Client,
+    headers: Mapping[bytes, bytes] = CHUNKED,
+    seconds: float = 10.0,
+    moment: float = 0.0,
 ) -> Incoming:
     """Return what comes in from a client."""
-    exchange = Exchange("id", "GET", unsent, InFlight(1))
-    return Incoming(client.receive, headers, exchange, seconds=seconds)
+    exchange = Exchange("id", "GET", unsent, InFlight(1), Outgoing())
+    return Incoming(client.receive, headers, exchange, seconds=seconds, moment=moment)
 
 
 def watched(work: Awaitable[str], client: Client) -> Awaitable[str]:
@@ -200,3 +205,51 @@ async def test_a_server_that_repeats_itself_ends_nothing() -> None:
         return "done"
 
     assert await watched(work(), Client(LAST, LAST, LAST)) == "done"
+
+
+async def test_a_client_that_left_with_its_body_is_noticed_at_once() -> None:
+    """Before anything is done for it the block is not even entered."""
+    client = Client()
+    client.leaves.set()
+    with pytest.raises(ClientGone):
+        async with from_client(client, moment=60).watched():
+            raise AssertionError
+
+
+async def test_a_client_that_leaves_later_is_noticed_when_asked() -> None:
+    """The function raises from then on, and not before; the watch ends with the block."""
+    client, before = Client(), len(asyncio.all_tasks())
+    async with from_client(client, moment=0).watched() as require_client:
+        require_client()
+        client.leaves.set()
+        await asyncio.sleep(0.001)
+        for _ in range(2):
+            with pytest.raises(ClientGone):
+                require_client()
+    async with from_client(Client(), moment=0).watched() as require_client:
+        require_client()
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_server_that_repeats_itself_tells_of_no_leaving() -> None:
+    """Only a disconnect calls a create off."""
+    async with from_client(Client(LAST), moment=60).watched() as require_client:
+        require_client()
+
+
+async def test_a_busy_server_is_given_more_time() -> None:
+    """The news may be eight times as late as the end of the body was."""
+    client = Client()
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.03)
+        return LAST if client.asked == 0 else GONE
+
+    incoming = from_client(client, moment=0)
+    incoming._receive = receive  # noqa: SLF001  # a server with a pace of its own
+    await incoming.receive()
+    client.asked = 1
+    with pytest.raises(ClientGone):
+        async with incoming.watched():
+            raise AssertionError

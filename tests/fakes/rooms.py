@@ -83,8 +83,10 @@ class Upstream:
         self._error = error
         self.calls: list[str] = [] if log is None else log
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room of the anchor asked for."""
+        if on_sent is not None:
+            on_sent()
         self._write("create")
         return room_of(room.anchor_id, CREATED)
 

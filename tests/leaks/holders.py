@@ -17,6 +17,7 @@ from gateway import keyring
 from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.edge import InFlight, answers, encode_room
 from gateway.edge.exchange import Exchange
+from gateway.edge.outgoing import Outgoing
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
 from gateway.identity.jwk import KeySet, NamedKey
 from gateway.metrics import Metrics
@@ -209,7 +210,7 @@ async def _unsent(_: object) -> None:
 
 def exchange() -> Exchange:
     """Return the exchange of an anchor's read."""
-    made = Exchange("r", "GET", _unsent, InFlight(1))
+    made = Exchange("r", "GET", _unsent, InFlight(1), Outgoing())
     run(made.answer(answers.found(room(), None)))
     return made
 

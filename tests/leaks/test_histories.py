@@ -21,7 +21,7 @@ class ByCookie(Histories):
         """Send a request that a user's cookie signs in."""
         token = self.sandbox.token(user, SCOPES.get(user, []))
         cookie = {"Cookie": f"{COOKIE}={token}", "X-Gateway-CSRF": "1"}
-        headers = {**cookie, **parts.pop("headers", {})}
+        headers = {**cookie, "Sec-Fetch-Site": "same-origin", **parts.pop("headers", {})}
         response = self.client.request(method, path, headers=headers, **parts)
         assert response.status_code < 500
         assert token not in response.text

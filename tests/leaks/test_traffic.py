@@ -118,22 +118,21 @@ def leaking(app: Application) -> Application:
     """Return `app` with a canary in every header block and every body."""
 
     async def leak(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
-        start: dict[str, Any] = {}
+        planted = b""
 
         async def planting(message: dict[str, Any]) -> None:
+            nonlocal planted
             if message["type"] == "http.response.start":
-                start.update(message)
-            elif message["type"] == "http.response.body":
-                body = message["body"] and message["body"] + CANARIES["SK"].encode()
-                kept = [each for each in start["headers"] if each[0] != b"content-length"]
-                planted = (b"x-planted", CANARIES["AK"].encode())
-                length = (b"content-length", b"%d" % len(body))
-                start["headers"] = [*kept, planted, *([length] if body else [])]
-                await send(start)
-                message["body"] = body
-                await send(message)
-            else:
-                await send(message)
+                headers = [each for each in message["headers"] if each[0] != b"content-length"]
+                headers.append((b"x-planted", CANARIES["AK"].encode()))
+                if len(headers) == len(message["headers"]):  # there is a body
+                    planted = CANARIES["SK"].encode()
+                    length = int(dict(message["headers"])[b"content-length"]) + len(planted)
+                    headers.append((b"content-length", b"%d" % length))
+                message["headers"] = headers
+            elif message["type"] == "http.response.body" and not message["more_body"]:
+                message["body"] += planted
+            await send(message)
 
         await app(scope, receive, planting)
 

@@ -176,6 +176,7 @@ class Scene:
                     trust_env=False,
                     timeout=20,
                     verify=_PLAIN_HTTP,
+                    headers={"Accept-Encoding": "identity"},  # what is planted must be seen
                 ) as http,
             ):
                 yield Client(http, self.heard)

@@ -13,6 +13,7 @@ NAME = "__Host-session"
 COOKIE_MODE = {"JWT_COOKIE": NAME, "CORS_ORIGINS": APP}
 ALICES, BOBS = f"{NAME}={ALICE}", f"{NAME}={BOB}"
 MEANT = {"X-Gateway-CSRF": "1"}
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 WRITES = [("POST", "/v1/rooms"), ("POST", "/v1/rooms/1/stop"), ("DELETE", "/v1/rooms/1")]
 FORM = "application/x-www-form-urlencoded"
 
@@ -96,12 +97,12 @@ async def test_a_bad_cookie_is_no_sign_in(
     assert len(server.received) == seen
 
 
-@pytest.mark.parametrize("origin", [{}, {"Origin": APP}])
+@pytest.mark.parametrize("origin", [SAME_ORIGIN, {"Origin": APP}])
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_a_write_that_is_meant_is_done(
     running: tuple[Gateway, Server], method: str, path: str, origin: dict[str, str]
 ) -> None:
-    """A write with the CSRF header, and no origin or the app's, is sent."""
+    """A write with the CSRF header and the app's origin is sent, or with the browser's word."""
     gateway, server = running
     seen = len(server.received)
     headers = {"Cookie": ALICES, **MEANT, **origin}
@@ -119,6 +120,10 @@ async def test_a_write_that_is_meant_is_done(
         {"X-Gateway-CSRF": "0", "Origin": APP},
         {"X-Gateway-CSRF": "1, 1", "Origin": APP},
         {"Origin": EVIL},
+        MEANT,
+        SAME_ORIGIN,
+        {**MEANT, "Sec-Fetch-Site": "same-site"},
+        {**MEANT, **SAME_ORIGIN, "Origin": EVIL},
         {**MEANT, "Origin": EVIL},
         {**MEANT, "Origin": "null"},
         {**MEANT, "Origin": "https://app.example.com.evil.example"},
@@ -141,7 +146,7 @@ async def test_a_write_that_may_not_be_meant_is_refused(
             assert "www-authenticate" not in answer.headers
             assert "ratelimit-remaining" not in answer.headers
         assert not server.received
-        meant = await ask(gateway, method, path, Cookie=ALICES, **MEANT)
+        meant = await ask(gateway, method, path, Cookie=ALICES, **MEANT, **SAME_ORIGIN)
         assert meant.status_code in {201, 204}
 
 
@@ -154,7 +159,7 @@ async def test_without_origins_none_may_write(method: str, path: str) -> None:
             answer = await ask(gateway, method, path, Cookie=ALICES, Origin=origin, **MEANT)
             assert told(answer) == (403, "csrf_required")
         assert not server.received
-        meant = await ask(gateway, method, path, Cookie=ALICES, **MEANT)
+        meant = await ask(gateway, method, path, Cookie=ALICES, **MEANT, **SAME_ORIGIN)
         assert meant.status_code in {201, 204}
 
 
@@ -189,7 +194,7 @@ async def test_the_cookie_stays_here() -> None:
     """The cookie is not sent upstream, set or logged; `gateway_at` checks the log."""
     async with serving(rooms) as server, gateway_at(server.url, **COOKIE_MODE) as gateway:
         answers = [
-            await ask(gateway, method, path, Cookie=ALICES, **MEANT)
+            await ask(gateway, method, path, Cookie=ALICES, **MEANT, **SAME_ORIGIN)
             for method, path in (("GET", "/v1/rooms/1"), *WRITES)
         ]
         assert not any("set-cookie" in each.headers for each in answers)

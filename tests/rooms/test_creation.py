@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.rooms import (
     AnchorNotRegistered,
     AnchorRoom,
     Caller,
+    ClientGone,
     Created,
     Creation,
     Creator,
@@ -62,13 +64,13 @@ class SlowUpstream(Upstream):
         self.begun = asyncio.Event()
         self.outcome = error
 
-    async def create(self, room: NewRoom) -> AnchorRoom:
+    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room once the gate is open."""
         self.begun.set()
         await self.gate.wait()
         if self.outcome is not None:
             raise self.outcome
-        return await super().create(room)
+        return await super().create(room, on_sent)
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
@@ -99,6 +101,22 @@ async def test_without_a_key_every_create_is_one() -> None:
     await create(creator, key=None)
     assert await create(creator, key=None) == Creation(room_of(live_status=CREATED))
     assert (upstream.calls, store.calls) == (["create", "create"], [])
+
+
+@pytest.mark.parametrize("key", ["key", None])
+async def test_a_create_that_is_called_off_is_not_sent(key: str | None) -> None:
+    """A client that has left before it is sent makes no room, and leaves its key free."""
+    upstream, store = Upstream(), IdempotencyStore()
+    creator = creator_of(upstream, store)
+
+    def gone() -> None:
+        raise ClientGone
+
+    with pytest.raises(ClientGone):
+        await creator.create(ALICE, NEW_ROOM, now=NOW, key=key, on_sent=gone)
+    assert upstream.calls == []
+    assert store.calls == (["begin", "release"] if key else [])
+    assert not (await create(creator, key=key)).replayed
 
 
 @pytest.mark.parametrize("caller", [ALICE, ADMIN])

@@ -79,6 +79,17 @@ async def test_a_batch_sorts_its_rooms() -> None:
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])
 
 
+async def test_a_batch_is_bounded_in_bytes() -> None:
+    """Rooms beyond 2 MiB in all are failed, and smaller ones after them still fit."""
+    rooms = [
+        room_of(live_id=f"{number}-{size}", title="x" * size)
+        for number, size in enumerate([900_000, 900_000, 900_000, 100, 1 << 21])
+    ]
+    batch = await service(Upstream(), RoomCache(*rooms)).get_batch([r.live_id for r in rooms])
+    assert [len(title_of(each)) for each in batch.found] == [900_000, 900_000, 100]
+    assert (batch.missing, batch.failed) == ([], ["2-900000", f"4-{1 << 21}"])
+
+
 async def test_a_batch_shows_its_own_anchor_the_viewer_shape() -> None:
     """A batch has cached rooms only, whoever asks for it."""
     batch = await service(Upstream(), RoomCache(ROOM)).get_batch(["1"])

@@ -36,6 +36,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("UPSTREAM_LAG", "0", 0.0),
     ("UPSTREAM_LAG", "300", 300.0),
     ("REGISTER_ANCHORS", "on", True),
+    ("DOCS", "off", False),
     ("JWT_SECRET", LONG, Secret(LONG)),
     ("JWT_SECRET", "密" * 11, Secret("密" * 11)),
     ("JWT_SECRET_PREVIOUS", LONG, Secret(LONG)),
@@ -119,6 +120,7 @@ BAD: dict[str, list[str]] = {
     "UPSTREAM_MAX_BODY": NOT_AN_AMOUNT,
     "UPSTREAM_LAG": [*NOT_SECONDS, "301"],
     "REGISTER_ANCHORS": ["true", "1", "yes"],
+    "DOCS": ["true", "0", "no"],
     "UPSTREAM_TIMEZONE": [
         *(
             "Mars/Olympus",

@@ -23,6 +23,7 @@ REQUEST: dict[str, Any] = {
     "method": "GET",
     "route": "/v1/rooms/{live_id}",
     "status": 200,
+    "cut": False,
     "seconds": 0.0123456,
     "user_id": "alice",
     "cache": "hit",

@@ -15,6 +15,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import (
     AnchorNotRegistered,
     AnchorRoom,
+    ClientGone,
     GatewayError,
     NewRoom,
     OutcomeUnknown,
@@ -124,6 +125,25 @@ async def test_rooms_are_returned_whole(name: str) -> None:
     assert isinstance(room, AnchorRoom)
     assert (room.live_id, room.anchor_info.user_id) == ("1", "alice")
     assert room.push_url.reveal() == PUSH_URL
+    assert upstream.logged == ""
+
+
+async def test_a_create_that_is_called_off_counts_as_abandoned() -> None:
+    """The call knows whom to ask before it is sent, and what that raises passes as it is."""
+    upstream = Upstream()
+
+    def gone() -> None:
+        raise ClientGone
+
+    async def about_to_send(call: Call) -> Reply:
+        assert call.on_sent is gone
+        call.on_sent()
+        raise AssertionError
+
+    upstream.client._send = about_to_send  # noqa: SLF001  # in place of the pipeline
+    with pytest.raises(ClientGone):
+        await upstream.client.create(NEW_ROOM, gone)
+    assert nonzero(upstream.block, Metrics.upstream_calls) == {("create", "abandoned"): 1}
     assert upstream.logged == ""
 
 
