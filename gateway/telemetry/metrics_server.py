@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from threading import Thread
+from typing import cast
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
@@ -59,31 +60,31 @@ class _MetricsServer:
     def __init__(self, collector: Collector) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(collector)
-        self._clients: dict[asyncio.StreamWriter, None] = {}  # the one here longest is first
+        self._clients: dict[_Client, None] = {}  # the one here longest is first
 
     async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
-        async with await asyncio.start_server(self._serve, sock=listener, limit=_HEAD_SIZE):
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(lambda: _Client(self), sock=listener):
             await stop.wait()
+            loop.remove_reader(listener)  # asyncio leaks what it accepts while a server closes
+            await _turns()
+            for each in tuple(self._clients):
+                each.leave()
+            await _turns()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._make_room()
-        self._clients[writer] = None
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                async with asyncio.timeout(_TIMEOUT):
-                    await _send(writer, self._answer(await reader.readuntil(_HEAD_END)))
-        finally:
-            self._clients.pop(writer, None)
-            writer.transport.abort()
-
-    def _make_room(self) -> None:
+    def enter(self, client: "_Client") -> None:
+        """Take in a client; the one here longest gives way if there are too many."""
         if len(self._clients) >= _CLIENTS:
-            oldest = next(iter(self._clients))
-            del self._clients[oldest]
-            oldest.transport.abort()
+            next(iter(self._clients)).leave()
+        self._clients[client] = None
 
-    def _answer(self, head: bytes) -> bytes:
+    def leave(self, client: "_Client") -> None:
+        """Forget a client."""
+        self._clients.pop(client, None)
+
+    def answer(self, head: bytes) -> bytes:
+        """Return the whole response to a request."""
         request = _REQUEST_LINE.match(head)
         if request is None:
             return _response(HTTPStatus.BAD_REQUEST)
@@ -96,12 +97,52 @@ class _MetricsServer:
         return _response(HTTPStatus.OK, body=metrics, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-async def _send(writer: asyncio.StreamWriter, response: bytes) -> None:
-    """Send a response, and end the connection also if a new worker has inherited it."""
-    writer.transport.set_write_buffer_limits(0)
-    writer.write(response)
-    await writer.drain()
-    writer.write_eof()
+class _Client(asyncio.Protocol):
+    """One connection: a request, and its answer."""
+
+    def __init__(self, server: _MetricsServer) -> None:
+        self._server = server
+        self._head = bytearray()
+        self._answered = False
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take in the client."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._timer = asyncio.get_running_loop().call_later(_TIMEOUT, self.leave)
+        self._server.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer once the head is whole."""
+        self._head += data
+        if self._answered:
+            return
+        if _HEAD_END in self._head:
+            self._answered = True
+            self._transport.pause_reading()
+            self._transport.write(self._server.answer(bytes(self._head)))
+            self._transport.close()  # after the last byte
+        elif len(self._head) > _HEAD_SIZE:
+            self.leave()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """End the connection, also if a new worker has inherited it."""
+        with suppress(OSError):
+            self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._timer.cancel()
+        self._server.leave(self)
+
+    def leave(self) -> None:
+        """Close the connection at once."""
+        self._server.leave(self)
+        self._transport.abort()
+
+
+async def _turns() -> None:
+    """Let the event loop finish what it has begun: opening a connection takes it three turns."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _response(
