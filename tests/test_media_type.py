@@ -33,7 +33,14 @@ def test_well_formed(text: str, essence: str, charset: str | None) -> None:
     "text",
     [
         *("", " ", "json", "application", "/json", "application/", "application//json", f" {JSON}"),
-        *(f"{JSON}, {JSON}", f"{JSON} x", f"{JSON}; x", f"{JSON}; x=", f"{JSON}; =x", f"{JSON};x =1"),
+        *(
+            f"{JSON}, {JSON}",
+            f"{JSON} x",
+            f"{JSON}; x",
+            f"{JSON}; x=",
+            f"{JSON}; =x",
+            f"{JSON};x =1",
+        ),
         *(f'{JSON}; x="', f'{JSON}; x="\\"', f'{JSON}; x="a"b', f"{JSON}; x=a b", f"{JSON}; x=a\0"),
         *(f"{JSON}; charset=utf-8; charset=utf-8", f"{JSON}\n", f"{JSON}; x=\xe9", f"{JSON}\u2003"),
         *(f'{JSON};x="{";" * 15_000}', f"{JSON}{';' * 17}", f"{JSON}; x={'a' * 256}"),
@@ -46,7 +53,14 @@ def test_not_well_formed(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("charset", "is_utf8"),
-    [(None, True), ("utf-8", True), ("utf8", True), ("us-ascii", True), ("", False), ("gbk", False)],
+    [
+        (None, True),
+        ("utf-8", True),
+        ("utf8", True),
+        ("us-ascii", True),
+        ("", False),
+        ("gbk", False),
+    ],
 )
 def test_names_of_utf8(charset: str | None, is_utf8: bool) -> None:  # noqa: FBT001  # a row
     """UTF-8 has two names, and is what no charset means; ASCII is a part of it."""

@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 from gateway.rooms import Caller, TokenInvalid, TokenMissing, Unauthenticated
 
 from .answers import Header
+from .batch import rooms_asked_for
 from .cookie import TokenCookie
 from .exchange import exchange_of
 from .rate_limits import RateLimits
@@ -27,8 +28,8 @@ def authentication(
 ) -> Middleware:
     """Return a middleware that puts the caller into `scope["user"]`.
 
-    It raises Unauthenticated, CsrfRequired, or RateLimited for callers and addresses past their
-    limit.
+    It raises Unauthenticated, CsrfRequired, RateLimited for callers and addresses past their limit,
+    or Overloaded for a caller with too many requests in flight.
     """
 
     def middleware(app: ASGIApp) -> ASGIApp:
@@ -45,9 +46,11 @@ def authentication(
             exchange.user_id = caller.user_id
             if used:
                 used.require_intent(exchange.method, headers)
-            await limits.admit(caller.user_id, exchange)
+            cost = rooms_asked_for(scope, exchange.method)
+            await limits.admit(caller.user_id, exchange, cost)
             scope["user"] = caller
-            await app(scope, receive, send)
+            with exchange.in_flight.of_user(caller.user_id, exchange):
+                await app(scope, receive, send)
 
         return authenticated
 

@@ -65,7 +65,7 @@ class Exchange(RequestContext):
             message["headers"] = headers
             if is_stream(self.status, headers):
                 self.streams = True
-                self.in_flight.leave(self)
+                self.in_flight.depart(self.user_id, self)
         await self._send(message)
 
 

@@ -13,6 +13,7 @@ from .errors import (
     MissingScope,
     NotRoomAnchor,
     OutcomeUnknown,
+    Overloaded,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -24,6 +25,7 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from .fair_share import FairShare, share_of
 from .idempotency import Created, Failed, IdempotencyClaim, Outcome
 from .identifiers import (
     IDEMPOTENCY_KEY,
@@ -61,6 +63,7 @@ __all__ = [
     "Creator",
     "EncodedRoom",
     "Failed",
+    "FairShare",
     "FieldProblem",
     "Forbidden",
     "FreshRoom",
@@ -79,6 +82,7 @@ __all__ = [
     "NotRoomAnchor",
     "Outcome",
     "OutcomeUnknown",
+    "Overloaded",
     "Patience",
     "Quota",
     "RateLimiter",
@@ -103,5 +107,6 @@ __all__ = [
     "is_live_id",
     "is_request_id",
     "is_user_id",
+    "share_of",
     "stored_size",
 ]

@@ -1,5 +1,6 @@
 """Creating rooms at most once per idempotency key.
 
+- A create takes a place of its caller's `FairShare` until it has ended.
 - A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
   If it is cut off, its outcome is unknown.
 - A repeated create gets the first outcome. The `push_url` is stored nowhere and never changes: it
@@ -21,6 +22,7 @@ from msgspec import Struct
 from . import policy
 from .caller import Caller
 from .errors import FieldProblem, InvalidRequest, RoomNotFound
+from .fair_share import FairShare
 from .idempotency import Created, Failed, IdempotencyClaim, Outcome, claim_for, failure
 from .ports import Anchors, IdempotencyStore, Upstream
 from .room import AnchorRoom, NewRoom, ViewerRoom
@@ -49,12 +51,14 @@ class Creator:
         store: IdempotencyStore,
         anchors: Anchors,
         *,
+        share: FairShare,
         skew: Callable[[], float],
         compare: Callable[[NewRoom, AnchorRoom], None],
     ) -> None:
         self._upstream = upstream
         self._store = store
         self._anchors = anchors
+        self._share = share
         self._skew = skew
         self._compare = compare
         self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
@@ -64,8 +68,9 @@ class Creator:
     ) -> Creation:
         """Create a room, at most once for each `key` of the caller.
 
-        Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress or
-        UpstreamFailure; with `replayed` set, the error of the first create with this key.
+        Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress,
+        Overloaded or UpstreamFailure; with `replayed` set, the error of the first create with this
+        key.
         """
         if key is None:
             made = await self._first(caller, room, now)
@@ -113,8 +118,9 @@ class Creator:
         upstreams_now = now - timedelta(seconds=self._skew())
         if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
-        await self._anchors.require(room.anchor_id, caller)
-        made = await self._upstream.create(room)
+        async with self._share.place(caller.user_id):
+            await self._anchors.require(room.anchor_id, caller)
+            made = await self._upstream.create(room)
         self._compare(room, made)
         return made
 
@@ -123,12 +129,13 @@ class Creator:
             raise outcome.error()
         room = outcome.room
         if policy.is_anchor(caller, room):
-            return Creation(await self._with_push_url(room), replayed=True)
+            async with self._share.place(caller.user_id):
+                return Creation(await self._with_push_url(room), replayed=True)
         return Creation(room, replayed=True)
 
     async def _with_push_url(self, room: ViewerRoom) -> ViewerRoom | AnchorRoom:
         try:
-            current = await self._upstream.read(room.live_id)
+            current = await self._upstream.read(room.live_id, for_write=True)
         except RoomNotFound:
             return room
         if current.anchor_info.user_id != room.anchor_info.user_id:

@@ -21,6 +21,7 @@ from .errors import (
     GatewayError,
     InvalidRequest,
     OutcomeUnknown,
+    Overloaded,
     UpstreamError,
     UpstreamFailure,
 )
@@ -79,7 +80,7 @@ def failure(error: BaseException) -> Failed | None:
 
     After an unexpected error or a cancellation the outcome is unknown.
     """
-    if isinstance(error, InvalidRequest):
+    if isinstance(error, InvalidRequest | Overloaded):
         return None
     if isinstance(error, AnchorNotRegistered | UpstreamFailure) and not error.sent:
         return None

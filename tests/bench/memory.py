@@ -11,6 +11,7 @@ from gateway.edge import encode_room
 from gateway.metrics import Metrics
 from gateway.rooms import Anchor, AnchorRoom, FreshRoom
 from gateway.secret import Secret
+from tests.fakes.rooms import share_for_all
 
 
 async def _fill(rooms: int) -> float:
@@ -27,6 +28,8 @@ async def _fill(rooms: int) -> float:
         encode_room,
         size=rooms * 2,
         lifetimes=lifetimes,
+        share=share_for_all(),
+        seconds=60,
         clock=time.monotonic,
         report=metrics.lookups.inc,
         evictions=metrics.evictions,

@@ -9,7 +9,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import LookupResult, RoomNotFound
 from gateway.telemetry import SharedMetrics, families
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, title_of
+from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, share_for_all, title_of
 from tests.fakes.tasks import settle
 from tests.leaks.reachable import texts_in
 from tests.telemetry.counts import nonzero
@@ -30,6 +30,8 @@ class Cached:
             encode,
             size=size,
             lifetimes=lifetimes,
+            share=share_for_all(),
+            seconds=60,
             clock=self.clock,
             report=metrics.lookups.inc,
             evictions=metrics.evictions,

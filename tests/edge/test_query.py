@@ -43,7 +43,8 @@ def test_the_largest_batch_fits() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [b"&" * 100, b"id=a&" * 100, b"x=" + b"a" * 10_240, b"id=%ff", b"id=\xff", b"id=%c3%28"]
+    "query",
+    [b"&" * 100, b"id=a&" * 100, b"x=" + b"a" * 10_240, b"id=%ff", b"id=\xff", b"id=%c3%28"],
 )
 def test_beyond_the_bounds(query: bytes) -> None:
     """Too many fields, too long a query and a value that is not UTF-8 are refused."""

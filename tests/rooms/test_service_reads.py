@@ -74,12 +74,12 @@ async def test_a_batch_sorts_its_rooms() -> None:
         remembered=[room_of(live_id="hit", title="hit")],
     )
     asked = ["late", "miss", "gone", "hit", "gone-2"]
-    batch = await service(Upstream(), cache).get_batch(asked)
+    batch = await service(Upstream(), cache).get_batch(BOB, asked)
     assert [title_of(each) for each in batch.found] == ["miss", "hit"]
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])
 
 
 async def test_a_batch_shows_its_own_anchor_the_viewer_shape() -> None:
     """A batch has cached rooms only, whoever asks for it."""
-    batch = await service(Upstream(), RoomCache(ROOM)).get_batch(["1"])
+    batch = await service(Upstream(), RoomCache(ROOM)).get_batch(ALICE, ["1"])
     assert [type(each) for each in batch.found] == [CachedRoom]
