@@ -142,7 +142,7 @@ async def assert_all_are_served(gateway: Gateway, users: range) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attack", "most"),
+    ("attack", "busy"),
     [
         (batches, SHARE),
         (come_and_go, SHARE),
@@ -153,18 +153,18 @@ async def assert_all_are_served(gateway: Gateway, users: range) -> None:
     ],
 )
 async def test_one_user_takes_no_more_than_a_share_of_the_upstream(
-    attack: Callable[[Gateway, Upstream], Coroutine[Any, Any, None]], most: int
+    attack: Callable[[Gateway, Upstream], Coroutine[Any, Any, None]], busy: int
 ) -> None:
-    """Whatever a user does, two calls of twenty are theirs; the reads and writes of others pass."""
+    """Whatever a user does, two calls of twenty are theirs at most; others' reads and writes pass."""
     settings = {"CACHE_TTL": "0", "CACHE_STALE_WHILE_REVALIDATE": "60", "UPSTREAM_LAG": "60"}
     async with world(**settings) as (gateway, upstream, _):
         attacking = asyncio.create_task(attack(gateway, upstream))
-        await until(lambda: upstream.now == most)
+        await until(lambda: upstream.now >= busy)
         await assert_all_are_served(gateway, range(10))
         if attack is not lagging_polls:
             assert (await gateway.write("create")).status_code == 201
             assert (await gateway.write("stop", "alices")).status_code == 204
-        assert upstream.most == most
+        assert upstream.most <= SHARE
         upstream.holding, upstream.missing = False, ""
         upstream.let_go.set()
         await attacking
