@@ -155,7 +155,7 @@ async def assert_all_are_served(gateway: Gateway, users: range) -> None:
 async def test_one_user_takes_no_more_than_a_share_of_the_upstream(
     attack: Callable[[Gateway, Upstream], Coroutine[Any, Any, None]], busy: int
 ) -> None:
-    """Whatever a user does, two calls of twenty are theirs at most; others' reads and writes pass."""
+    """A user has two calls of twenty at most, whatever they do, and the others' requests pass."""
     settings = {"CACHE_TTL": "0", "CACHE_STALE_WHILE_REVALIDATE": "60", "UPSTREAM_LAG": "60"}
     async with world(**settings) as (gateway, upstream, _):
         attacking = asyncio.create_task(attack(gateway, upstream))
