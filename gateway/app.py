@@ -37,6 +37,7 @@ from gateway.keyring import Keyring
 from gateway.metrics import Metrics
 from gateway.rooms import (
     Creator,
+    FairShare,
     LagTolerantRoomCache,
     LagTolerantUpstream,
     Patience,
@@ -44,6 +45,7 @@ from gateway.rooms import (
     RecentWrites,
     RoomService,
     Scopes,
+    share_of,
 )
 from gateway.rotation import Rotation
 from gateway.settings import (
@@ -133,6 +135,11 @@ def build(
         saw=database.saw,
     )
     patience = Patience(settings.upstream_timeout, clock=time.monotonic, sleep=sleep)
+    share = FairShare(
+        share_of(settings.upstream_connections),
+        settings.upstream_timeout / 2,
+        partial(metrics.share_refusals.inc, "upstream"),
+    )
     recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)
     upstream = LagTolerantUpstream(client, recent, patience)
     cache = LocalRoomCache(
@@ -141,10 +148,13 @@ def build(
         size=settings.cache_size,
         max_bytes=settings.cache_max_bytes,
         lifetimes=_lifetimes(settings),
+        share=share,
+        seconds=settings.upstream_timeout,
         clock=time.monotonic,
         report=tracing.lookups(metrics.lookups.inc),
         evictions=metrics.evictions,
     )
+    tolerant = LagTolerantRoomCache(cache, upstream, encode_room, patience, share)
     anchors = KnownAnchors(
         client, patience, register=settings.register_anchors, clock=time.monotonic
     )
@@ -152,19 +162,21 @@ def build(
         upstream,
         LocalIdempotencyStore(time.monotonic, metrics.idempotency_evictions.inc),
         anchors,
+        share=share,
         skew=skew,
         compare=TimezoneCheck(settings.upstream_timezone, log),
     )
     rooms = RoomService(
         upstream,
-        tracing.room_cache(LagTolerantRoomCache(cache, upstream, encode_room, patience)),
+        tracing.room_cache(tolerant),
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         recent=recent,
         patience=patience,
+        share=share,
     )
     cors, cookie = _for_browsers(settings)
-    in_flight = InFlight(settings.max_concurrency)
+    in_flight = InFlight(settings.max_concurrency, partial(metrics.share_refusals.inc, "requests"))
     metrics.http_in_flight_max.set(settings.max_concurrency)
     metrics.cached_max.set(settings.cache_size)
     metrics.cached_bytes_max.set(settings.cache_max_bytes)
@@ -194,6 +206,7 @@ def build(
             yield
         await creator.aclose()
         await anchors.aclose()
+        await tolerant.aclose()
         await cache.aclose()
         await transport.aclose()
         await drain_native_threads()

@@ -56,6 +56,11 @@ class Metrics(DeclaredMetrics):
     http_problems = counter(
         "gateway_http_problems_total", "Problems sent to clients, by code.", code=PROBLEMS
     )
+    share_refusals = counter(
+        "gateway_share_refusals_total",
+        "Refusals because one user has too much under way: requests in flight, or calls upstream.",
+        share=("requests", "upstream"),
+    )
     rate_limited = counter(
         "gateway_rate_limit_refusals_total",
         "Requests refused by a rate limit.",

@@ -65,7 +65,7 @@ DIRECTION: dict[str, set[str]] = {
     "processes": {"app", "keyring", "metrics", "serving", "settings", "telemetry", "traces"},
     "settings": {"secret"},
     "serving": {"threads"},
-    "rooms": {"secret"},
+    "rooms": {"secret", "single_flight"},
     "secret": set(),
     "threads": set(),
 }

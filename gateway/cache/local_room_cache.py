@@ -3,11 +3,15 @@
 - A room is fresh, then stale and refreshed in the background, then served only if the upstream
   fails, then expired. It stays in memory until it is evicted.
 - A read that `invalidate` overtakes still answers its callers, but its result is not kept.
+- A read takes a place of the user whose lookup begins it (`FairShare`), until it has ended. Lookups
+  that join it need none, so they may be many. A stale room is refreshed only if a place is free.
 - Missing rooms have a part of the space to themselves, so that lookups of made-up ids cannot evict
   real rooms.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from cachetools import TTLCache
@@ -17,10 +21,13 @@ from gateway.rooms import (
     AnchorRoom,
     CachedRoom,
     EncodedRoom,
+    FairShare,
     FreshRoom,
     LookupResult,
+    Overloaded,
     RoomNotFound,
     UpstreamFailure,
+    UpstreamTimeout,
     ViewerRoom,
 )
 from gateway.single_flight import SingleFlight
@@ -35,6 +42,9 @@ Encode = Callable[[ViewerRoom], EncodedRoom]
 """Encodes a room as JSON, with its ETag."""
 
 _HIT, _STALE = LookupResult.HIT, LookupResult.STALE  # looking up a member takes 40 ns
+
+_MOMENT = 0.1
+"""Seconds that a read's own deadline is ahead of that of a lookup which began it at once."""
 
 _MISSING_PART = 10
 """One in this many entries is for missing rooms."""
@@ -52,11 +62,12 @@ class Lifetimes(Struct, frozen=True):
 class LocalRoomCache:
     """At most `size` rooms, missing ones included; `clock` is monotonic, in seconds.
 
-    The rooms' JSON has at most `max_bytes`; a room with more is served and not kept. `report` is
-    called with the result of each lookup.
+    The rooms' JSON has at most `max_bytes`; a room with more is served and not kept. Reads take
+    places of `share`; a lookup ends after `seconds` and a moment. `report` is called with the
+    result of each.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the wiring of the read path
         self,
         read: Read,
         encode: Encode,
@@ -64,6 +75,8 @@ class LocalRoomCache:
         size: int,
         max_bytes: int,
         lifetimes: Lifetimes,
+        share: FairShare,
+        seconds: float,
         clock: Callable[[], float],
         report: Callable[[LookupResult], None],
         evictions: Counter,
@@ -72,6 +85,8 @@ class LocalRoomCache:
         self._read = read
         self._encode = encode
         self._lifetimes = lifetimes
+        self._share = share
+        self._seconds = seconds
         self._clock = clock
         self._report = report
         self._evictions = evictions
@@ -89,7 +104,9 @@ class LocalRoomCache:
         """The bytes of the rooms' JSON."""
         return int(self._entries.currsize)
 
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
         """Return a fresh or stale room; raise RoomNotFound for one known to be missing."""
         entry = self._entry(live_id)
         if entry is None:
@@ -97,7 +114,7 @@ class LocalRoomCache:
                 self._report(LookupResult.MISSING)
                 raise RoomNotFound
             return None
-        if entry.room.anchor_id == reader:
+        if entry.room.anchor_id == user_id and not viewer_shape:
             return None
         left = entry.fresh_until - self._clock()
         if left > 0:
@@ -105,25 +122,38 @@ class LocalRoomCache:
             return CachedRoom(entry.room, _HIT, int(left))
         if -left < self._lifetimes.revalidate:
             self._report(_STALE)
-            self._flights.start(live_id, partial(self._load, live_id))
+            self._refresh(live_id, user_id)
             return CachedRoom(entry.room, _STALE, 0)
         return None
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a room from memory, or read it upstream.
 
-        Raises RoomNotFound or UpstreamFailure.
+        Raises RoomNotFound, UpstreamFailure or Overloaded.
         """
-        seen = self.peek(live_id, reader)
+        seen = self.peek(live_id, user_id, viewer_shape=viewer_shape)
         if seen is not None:
             return seen
-        result = LookupResult.COALESCED if live_id in self._flights else LookupResult.MISS
+        reader = None if viewer_shape else user_id
+        joins = live_id in self._flights
+        result = LookupResult.COALESCED if joins else LookupResult.MISS
         try:
-            room, encoded = await self._flights.join(live_id, partial(self._load, live_id))
+            async with (
+                _within(self._seconds + _MOMENT),
+                self._share.place(None if joins else user_id) as place,
+            ):
+                read_meanwhile = self._fresh(live_id, reader)
+                if read_meanwhile is not None:
+                    result = read_meanwhile.result
+                    return read_meanwhile
+                load = partial(self._load, live_id)
+                room, encoded = await self._flights.join(live_id, load, place.hold())
             if encoded.anchor_id == reader:
                 result = LookupResult.BYPASS
             return FreshRoom(room, CachedRoom(encoded, result, int(self._lifetimes.fresh)))
-        except UpstreamFailure:
+        except (UpstreamFailure, Overloaded):
             expired = self._usable_if_error(live_id, reader)
             if expired is None:
                 raise
@@ -162,6 +192,23 @@ class LocalRoomCache:
             self._entries[live_id] = Entry(encoded, self._clock() + self._lifetimes.fresh)
         return room, encoded
 
+    def _refresh(self, live_id: str, user_id: str | None) -> None:
+        """Read a room in the background, unless it is being read or the user has no free place."""
+        if live_id not in self._flights and (place := self._share.try_take(user_id)):
+            self._flights.start(live_id, partial(self._load, live_id), place.let_go)
+
+    def _fresh(self, live_id: str, reader: str | None) -> CachedRoom | None:
+        """Return a fresh room; raise RoomNotFound for one known to be missing. Reports nothing."""
+        entry = self._entry(live_id)
+        if entry is None:
+            if live_id in self._missing:
+                raise RoomNotFound
+            return None
+        left = entry.fresh_until - self._clock()
+        if left <= 0 or entry.room.anchor_id == reader:
+            return None
+        return CachedRoom(entry.room, _HIT, int(left))
+
     def _entry(self, live_id: str) -> Entry | None:
         try:
             return self._entries[live_id]
@@ -174,3 +221,13 @@ class LocalRoomCache:
             return None
         expired = self._clock() - entry.fresh_until >= self._lifetimes.error
         return None if expired else entry.room
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncGenerator[None]:
+    """Raise UpstreamTimeout if the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise UpstreamTimeout("no place and no room in time") from error

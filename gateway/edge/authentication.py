@@ -19,6 +19,7 @@ from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 from gateway.rooms import Caller, TokenInvalid, TokenMissing, Unauthenticated
 
 from .answers import Header
+from .batch import rooms_asked_for
 from .cookie import TokenCookie
 from .exchange import Exchange, exchange_of
 from .rate_limits import RateLimits
@@ -35,8 +36,8 @@ def authentication(
 ) -> Middleware:
     """Return a middleware that puts the caller into `scope["user"]`.
 
-    It raises Unauthenticated, CsrfRequired, or RateLimited for callers and addresses past their
-    limit.
+    It raises Unauthenticated, CsrfRequired, RateLimited for callers and addresses past their limit,
+    or Overloaded for a caller with too many requests in flight.
     """
 
     def middleware(app: ASGIApp) -> ASGIApp:
@@ -53,9 +54,11 @@ def authentication(
             exchange.user_id = caller.user_id
             if used:
                 used.require_intent(exchange.method, headers)
-            await limits.admit(caller.user_id, exchange)
+            cost = rooms_asked_for(scope, exchange.method)
+            await limits.admit(caller.user_id, exchange, cost)
             scope["user"] = caller
-            await app(scope, receive, send)
+            with exchange.in_flight.of_user(caller.user_id, exchange):
+                await app(scope, receive, send)
 
         return authenticated
 
@@ -65,11 +68,8 @@ def authentication(
 @asynccontextmanager
 async def _waiting(limits: RateLimits, scope: Scope, exchange: Exchange) -> AsyncGenerator[None]:
     async with limits.pending(scope, exchange):
-        exchange.in_flight.leave(exchange)
-        try:
+        with exchange.in_flight.away(None, exchange, exchange.method):
             yield
-        finally:
-            exchange.in_flight.enter(exchange)
 
 
 def bearer_token(headers: Iterable[Header]) -> str:

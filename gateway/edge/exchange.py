@@ -86,7 +86,7 @@ class Exchange(RequestContext):
 
     def _leave(self) -> None:
         self.streams = True
-        self.in_flight.leave(self)
+        self.in_flight.depart(self.user_id, self)
 
 
 def is_stream(status: int, headers: Iterable[Header]) -> bool:

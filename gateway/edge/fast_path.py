@@ -38,7 +38,8 @@ class FastPath(Struct, frozen=True):
         """Return the answer to a read of a room; None for other requests.
 
         None of the request's `headers` is repeated. Raises the errors of the usual way:
-        RateLimited, RoomNotFound, UpstreamFailure, and those of `Incoming.while_connected`.
+        RateLimited, Overloaded, RoomNotFound, UpstreamFailure, and those of
+        `Incoming.while_connected`.
         """
         path = scope["path"]
         if scope["method"] != "GET" or not path.startswith(_PREFIX):
@@ -53,8 +54,9 @@ class FastPath(Struct, frozen=True):
         await self.limits.admit(caller.user_id, exchange)
         room: CachedRoom | AnchorRoom | None = self.rooms.peek(caller, live_id)
         if room is None:
-            read = self.rooms.get(caller, live_id)
-            room = await Incoming(receive, headers, exchange).while_connected(read)
+            with exchange.in_flight.of_user(caller.user_id, exchange):
+                read = self.rooms.get(caller, live_id)
+                room = await Incoming(receive, headers, exchange).while_connected(read)
         return answers.found(room, headers.get(b"if-none-match"))
 
     def _token_in(self, headers: Mapping[bytes, bytes]) -> str | None:

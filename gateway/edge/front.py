@@ -23,7 +23,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import ClientGone, GatewayError, is_request_id
+from gateway.rooms import ClientGone, GatewayError, Overloaded, is_request_id
 from gateway.telemetry import UNMATCHED
 
 from .answers import Answer, Header
@@ -33,7 +33,7 @@ from .in_flight import InFlight
 from .incoming import Incoming, require_few
 from .outgoing import Outgoing
 from .paths import LONGEST_PATH, PROBES
-from .problems import NotFound, Overloaded, render
+from .problems import NotFound, render
 from .recorder import Recorder
 
 FastPath = Callable[[HTTPScope, Receive, Mapping[bytes, bytes], Exchange], Awaitable[Answer | None]]
@@ -106,7 +106,7 @@ class Front(Struct):
             self.recorder.ended(exchange, method, route, self.timer() - started)
 
     def _require_admission(self, scope: HTTPScope, raw: Sequence[Header]) -> None:
-        if self.in_flight.too_many and scope["path"] not in PROBES:
+        if self.in_flight.full(scope["method"]) and scope["path"] not in PROBES:
             raise Overloaded
         require_few(raw)
 

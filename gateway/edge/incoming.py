@@ -24,7 +24,7 @@ from gateway.rooms import ClientGone, FieldProblem, GatewayError, InvalidRequest
 
 from .answers import Header
 from .exchange import Exchange
-from .problems import BodyTooLarge, Overloaded
+from .problems import BodyTooLarge
 
 T = TypeVar("T")
 
@@ -133,15 +133,9 @@ class Incoming:
             return await self._messages.get()
         if self._whole or self._exchange.streams:
             return await self._read()
-        in_flight = self._exchange.in_flight
-        in_flight.leave(self._exchange)
-        try:
-            message = await self._read()
-        finally:
-            in_flight.enter(self._exchange)
-        if in_flight.too_many:
-            raise Overloaded
-        return message
+        exchange = self._exchange
+        with exchange.in_flight.away(exchange.user_id, exchange, exchange.method):
+            return await self._read()
 
     async def while_connected(self, work: Awaitable[T]) -> T:
         """Return the result of `work`; cancel it if the client leaves or sends a bad body.

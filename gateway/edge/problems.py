@@ -25,6 +25,7 @@ from gateway.rooms import (
     MissingScope,
     NotRoomAnchor,
     OutcomeUnknown,
+    Overloaded,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -86,13 +87,6 @@ class InternalError(GatewayError):
     """A fault of the gateway."""
 
     code = "internal_error"
-
-
-class Overloaded(GatewayError):
-    """Too many requests are in flight."""
-
-    code = "overloaded"
-    retry_after = 1.0
 
 
 class Problem(Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Rate limits of requests: reads and writes by user, failed sign-ins by client address.
 
+A batch counts as one read for each of its rooms, and is refused whole.
+
 A failed sign-in counts once it has failed. An address that has used up its failures gets 429 for
 any further one, but a good token still passes: many users can share an address.
 
@@ -52,11 +54,11 @@ class RateLimits:
         self._refusals = refusals
         self._pending: Counts[str] = Counts()
 
-    async def admit(self, user_id: str, exchange: Exchange) -> None:
-        """Count a request by a user. Raises RateLimited."""
+    async def admit(self, user_id: str, exchange: Exchange, cost: int = 1) -> None:
+        """Count a request by a user, worth `cost` of them. Raises RateLimited."""
         name, limiter = self._by_method.get(exchange.method, ("", None))
         if limiter is not None:
-            self._apply(name, await limiter.take(user_id), exchange)
+            self._apply(name, await limiter.take(user_id, cost), exchange)
 
     async def count_failure(self, scope: Scope, exchange: Exchange) -> None:
         """Count a failed sign-in by the client's address. Raises RateLimited."""

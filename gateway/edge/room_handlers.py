@@ -15,21 +15,17 @@ from gateway.rooms import (
     InvalidRequest,
     RoomService,
     is_idempotency_key,
-    is_live_id,
 )
 
 from . import answers
 from .answers import Answer, Header
+from .batch import batch_in, checked
 from .bodies import parse_create_room
 from .exchange import exchange_of
 from .incoming import incoming_of
 from .problems import UnsupportedMediaType
-from .query import values_in
 
 ClientRequest = Request[Caller, None, State]
-
-MAX_BATCH = 50
-"""Rooms one batch may ask for."""
 
 
 class RoomHandlers(Struct, frozen=True):
@@ -67,8 +63,8 @@ class RoomHandlers(Struct, frozen=True):
 
     async def read_batch(self, request: ClientRequest) -> Answer:
         """Return several rooms in viewer shape."""
-        live_ids = batch_of(values_in(request.scope["query_string"], "id"))
-        return answers.batch(await self.rooms.get_batch(live_ids))
+        live_ids = batch_in(request.scope["query_string"])
+        return answers.batch(await self.rooms.get_batch(request.user, live_ids))
 
     async def stop(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """End a room's broadcast."""
@@ -79,21 +75,6 @@ class RoomHandlers(Struct, frozen=True):
         """Delete a room."""
         await self.rooms.delete(request.user, checked(live_id))
         return answers.done()
-
-
-def checked(live_id: str, field: str = "live_id") -> str:
-    """Return a well-formed room id; raise InvalidRequest for anything else in `field`."""
-    if not is_live_id(live_id):
-        problem = "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
-        raise InvalidRequest(FieldProblem(field, problem))
-    return live_id
-
-
-def batch_of(live_ids: list[str]) -> list[str]:
-    """Return the ids of a batch once each, in order; raise InvalidRequest for a bad one."""
-    if not 1 <= len(live_ids) <= MAX_BATCH:
-        raise InvalidRequest(FieldProblem("id", f"give 1 to {MAX_BATCH} of them"))
-    return [checked(live_id, "id") for live_id in dict.fromkeys(live_ids)]
 
 
 def idempotency_key_in(headers: Iterable[Header]) -> str | None:

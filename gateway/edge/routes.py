@@ -25,13 +25,14 @@ from gateway.rooms import (
 )
 
 from . import examples
+from .batch import MAX_BATCH
 from .docs import DocsHandlers
 from .examples import LiveId
 from .health import HealthHandlers
 from .operations import Parameter, Reply, Route
 from .paths import DOCS, DOCS_FILE, HEALTH, OPENAPI, READINESS, ROOM, ROOMS, STOP
 from .problems import BodyTooLarge, CsrfRequired, UnsupportedMediaType
-from .room_handlers import MAX_BATCH, RoomHandlers
+from .room_handlers import RoomHandlers
 
 _LIVE_ID = Parameter(
     "live_id", "path", "The room's id.", schema(LiveId), examples.ROOM.live_id, required=True

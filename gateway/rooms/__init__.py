@@ -14,6 +14,7 @@ from .errors import (
     MissingScope,
     NotRoomAnchor,
     OutcomeUnknown,
+    Overloaded,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -25,6 +26,7 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from .fair_share import FairShare, share_of
 from .idempotency import Created, Failed, IdempotencyClaim, Outcome
 from .identifiers import (
     IDEMPOTENCY_KEY,
@@ -63,6 +65,7 @@ __all__ = [
     "Creator",
     "EncodedRoom",
     "Failed",
+    "FairShare",
     "FieldProblem",
     "Forbidden",
     "FreshRoom",
@@ -81,6 +84,7 @@ __all__ = [
     "NotRoomAnchor",
     "Outcome",
     "OutcomeUnknown",
+    "Overloaded",
     "Patience",
     "Quota",
     "RateLimiter",
@@ -105,5 +109,6 @@ __all__ = [
     "is_live_id",
     "is_request_id",
     "is_user_id",
+    "share_of",
     "stored_size",
 ]

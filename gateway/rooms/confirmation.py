@@ -53,7 +53,7 @@ def _looks_after(error: GatewayError) -> int | None:
 async def _has_ended(upstream: Upstream, live_id: str, *, refused: bool) -> bool | None:
     """Return True for an ended room, False for one that this stop cannot have ended, else None."""
     try:
-        room = await upstream.read(live_id)
+        room = await upstream.read(live_id, for_write=True)
     except RoomNotFound:
         return False
     except GatewayError:
@@ -66,7 +66,7 @@ async def _has_ended(upstream: Upstream, live_id: str, *, refused: bool) -> bool
 async def _is_gone(upstream: Upstream, live_id: str) -> bool | None:
     """Return True for a missing room, else None."""
     try:
-        await upstream.read(live_id)
+        await upstream.read(live_id, for_write=True)
     except RoomNotFound:
         return True
     except GatewayError:

@@ -1,5 +1,6 @@
 """Creating rooms at most once per idempotency key.
 
+- A create takes a place of its caller's `FairShare` until it has ended.
 - A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
   If it is cut off, its outcome is unknown.
 - A create whose client has left before it is sent, is not sent, and its key stays free.
@@ -22,6 +23,7 @@ from msgspec import Struct
 from . import policy
 from .caller import Caller
 from .errors import FieldProblem, InvalidRequest, RoomNotFound
+from .fair_share import FairShare
 from .idempotency import Created, Failed, IdempotencyClaim, Outcome, claim_for, failure
 from .ports import Anchors, IdempotencyStore, Upstream
 from .room import AnchorRoom, NewRoom, ViewerRoom
@@ -50,12 +52,14 @@ class Creator:
         store: IdempotencyStore,
         anchors: Anchors,
         *,
+        share: FairShare,
         skew: Callable[[], float],
         compare: Callable[[NewRoom, AnchorRoom], None],
     ) -> None:
         self._upstream = upstream
         self._store = store
         self._anchors = anchors
+        self._share = share
         self._skew = skew
         self._compare = compare
         self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
@@ -72,8 +76,9 @@ class Creator:
         """Create a room, at most once for each `key` of the caller.
 
         Calls `on_sent` just before the create is sent; it raises ClientGone to call it off.
-        Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress or
-        UpstreamFailure; with `replayed` set, the error of the first create with this key.
+        Raises InvalidRequest, AnchorNotRegistered, IdempotencyKeyReused, IdempotencyInProgress,
+        Overloaded or UpstreamFailure; with `replayed` set, the error of the first create with this
+        key.
         """
         if key is None:
             made = await self._first(caller, room, now, on_sent)
@@ -128,8 +133,9 @@ class Creator:
         upstreams_now = now - timedelta(seconds=self._skew())
         if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
-        await self._anchors.require(room.anchor_id, caller)
-        made = await self._upstream.create(room, on_sent)
+        async with self._share.place(caller.user_id):
+            await self._anchors.require(room.anchor_id, caller)
+            made = await self._upstream.create(room, on_sent)
         self._compare(room, made)
         return made
 
@@ -139,7 +145,8 @@ class Creator:
         if isinstance(outcome, Failed):
             raise outcome.error()
         try:
-            current = await self._upstream.read(outcome.live_id)
+            async with self._share.place(caller.user_id):
+                current = await self._upstream.read(outcome.live_id, for_write=True)
         except RoomNotFound:
             return room.without_upstream(outcome.live_id)
         return policy.shape_for(caller, current)

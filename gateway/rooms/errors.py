@@ -14,6 +14,7 @@ GatewayError
 ├── AnchorNotRegistered
 ├── IdempotencyKeyReused
 ├── IdempotencyInProgress   the first create with the key still runs.
+├── Overloaded              too much is under way, of all users or of this one.
 └── UpstreamFailure         no usable answer from the upstream.
     ├── UpstreamError       an unusable answer, a refusal, or no connection.
     ├── UpstreamTimeout     a read exceeded its deadline.
@@ -139,6 +140,13 @@ class IdempotencyInProgress(GatewayError):
     """The first create with this `Idempotency-Key` is still running."""
 
     code = "idempotency_in_progress"
+    retry_after = 1.0
+
+
+class Overloaded(GatewayError):
+    """Too much is under way; nothing was done."""
+
+    code = "overloaded"
     retry_after = 1.0
 
 

@@ -22,6 +22,7 @@ from .errors import (
     GatewayError,
     InvalidRequest,
     OutcomeUnknown,
+    Overloaded,
     UpstreamError,
     UpstreamFailure,
 )
@@ -80,7 +81,7 @@ def failure(error: BaseException) -> Failed | None:
 
     After an unexpected error or a cancellation the outcome is unknown.
     """
-    if isinstance(error, InvalidRequest | ClientGone):
+    if isinstance(error, InvalidRequest | ClientGone | Overloaded):
         return None
     if isinstance(error, AnchorNotRegistered | UpstreamFailure) and not error.sent:
         return None

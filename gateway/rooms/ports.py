@@ -29,8 +29,17 @@ class Upstream(Protocol):
         Calls `on_sent` just before the request is sent; if that raises, nothing is sent.
         """
 
-    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
-        """Read a room; call `on_sent` just before the request is sent. Raises RoomNotFound."""
+    async def read(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,
+    ) -> AnchorRoom:
+        """Read a room; call `on_sent` just before the request is sent. Raises RoomNotFound.
+
+        A read `for_write` is part of a write, for which the upstream may have more room.
+        """
 
     async def stop(self, live_id: str) -> None:
         """End a room's broadcast. Raises RoomNotFound or RoomNotLive."""
@@ -62,23 +71,29 @@ class Anchors(Protocol):
 class RoomCache(Protocol):
     """A read-through cache of rooms in viewer shape.
 
-    It never holds a `push_url`, so a room's own anchor, given as `reader`, always gets a fresh one.
-    Each lookup is reported once, as a `LookupResult`.
+    It never holds a `push_url`, so the room's own anchor always gets a fresh one, unless asked for
+    the `viewer_shape`. A read upstream takes a place of the user whose lookup began it, see
+    `FairShare`; None is nobody's lookup. Each lookup is reported once, as a `LookupResult`.
     """
 
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
         """Return a room from this process's memory, None if only `get` can tell.
 
-        Does no I/O. A stale room is returned and refreshed in the background. None is not reported.
+        Does no I/O. A stale room is returned and refreshed in the background, if the user has a
+        place for that. None is not reported.
         Raises RoomNotFound for a room known to be missing.
         """
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a room from the cache, or read it upstream.
 
         Concurrent lookups of a room share one read and its error. A lookup that is cancelled fails
-        none of the others. If the upstream fails, an expired room within its grace period is
-        returned. Raises RoomNotFound or UpstreamFailure.
+        none of the others. If the upstream fails, or the user has no place, an expired room within
+        its grace period is returned. Raises RoomNotFound, UpstreamFailure or Overloaded.
         """
 
     async def invalidate(self, live_id: str) -> None:
@@ -117,7 +132,7 @@ class Quota(Struct, frozen=True, gc=False):
     """The state of one rate limit after a request; times in seconds.
 
     `reset` is the time until the limit is unused again. `retry_after` is 0 if the request may
-    pass, else the time until the next one may.
+    pass, else the time until this one may.
     """
 
     limit: int
@@ -129,8 +144,11 @@ class Quota(Struct, frozen=True, gc=False):
 class RateLimiter(Protocol):
     """One rate limit, counted for each key."""
 
-    async def take(self, key: str) -> Quota:
-        """Count one request for `key`; a refused request is not counted. Raises nothing."""
+    async def take(self, key: str, cost: int = 1) -> Quota:
+        """Count a request for `key` that is worth `cost`, all of it or nothing. Raises nothing.
+
+        A refused request is not counted. One worth more than the limit costs all of it.
+        """
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing; `remaining` may pass now. Raises nothing."""

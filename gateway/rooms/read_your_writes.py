@@ -19,7 +19,10 @@ A wait in vain ends in Lagging, which is an UpstreamTimeout.
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from gateway.single_flight import SingleFlight
+
 from .errors import RoomNotFound
+from .fair_share import FairShare
 from .lookup import CachedRoom, EncodedRoom, FreshRoom, LookupResult
 from .patience import Deadline, Patience
 from .ports import RoomCache, Upstream
@@ -43,13 +46,19 @@ class LagTolerantUpstream:
         self._recent.created(made.for_viewers())
         return made
 
-    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def read(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,
+    ) -> AnchorRoom:
         """Read a room. Waits for a room that was just created."""
         deadline = self._patience.start()
         try:
-            return await self.glance(live_id, on_sent)
+            return await self.glance(live_id, on_sent, for_write=for_write)
         except Lagging as lagging:
-            room = await self.resolve(lagging.room, deadline)
+            room = await self.resolve(lagging.room, deadline, for_write=for_write)
             if room is None:
                 raise
             return room
@@ -62,22 +71,30 @@ class LagTolerantUpstream:
         """Delete a room."""
         await self._judged(self._upstream.delete, live_id)
 
-    async def glance(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def glance(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,
+    ) -> AnchorRoom:
         """Read a room once. Raises Lagging if the answer contradicts a write."""
         try:
-            room = await self._upstream.read(live_id, on_sent)
+            room = await self._upstream.read(live_id, on_sent, for_write=for_write)
         except RoomNotFound:
             return self._recent.judge(live_id, None)
         return self._recent.judge(live_id, room)
 
-    async def resolve(self, room: ViewerRoom | AnchorRoom, deadline: Deadline) -> AnchorRoom | None:
+    async def resolve(
+        self, room: ViewerRoom | AnchorRoom, deadline: Deadline, *, for_write: bool = False
+    ) -> AnchorRoom | None:
         """Return the room of a Lagging with its `push_url`; read again if it has none.
 
         Returns None if no read shows the room before `deadline`.
         """
         if isinstance(room, AnchorRoom):
             return room
-        return await deadline.retry(partial(self._look, room.live_id))
+        return await deadline.retry(partial(self._look, room.live_id, for_write=for_write))
 
     async def _judged(self, write: Callable[[str], Awaitable[None]], live_id: str) -> None:
         try:
@@ -85,9 +102,9 @@ class LagTolerantUpstream:
         except RoomNotFound:
             self._recent.judge(live_id, None)
 
-    async def _look(self, live_id: str) -> AnchorRoom | None:
+    async def _look(self, live_id: str, *, for_write: bool) -> AnchorRoom | None:
         try:
-            return await self.glance(live_id)
+            return await self.glance(live_id, for_write=for_write)
         except Lagging as lagging:
             return lagging.room if isinstance(lagging.room, AnchorRoom) else None
 
@@ -101,29 +118,54 @@ class LagTolerantRoomCache:
         upstream: LagTolerantUpstream,
         encode: Callable[[ViewerRoom], EncodedRoom],
         patience: Patience,
+        share: FairShare,
     ) -> None:
         self._cache = cache
         self._upstream = upstream
         self._encode = encode
         self._patience = patience
+        self._share = share
+        self._waits: SingleFlight[AnchorRoom | None] = SingleFlight()
         self.peek = cache.peek
         self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a room from the cache, or the better answer of a read that lags."""
         deadline = self._patience.start()
         try:
-            return await self._cache.get(live_id, reader)
+            return await self._cache.get(live_id, user_id, viewer_shape=viewer_shape)
         except Lagging as lagging:
             room: ViewerRoom | AnchorRoom | None = lagging.room
-            if lagging.room.anchor_info.user_id == reader:
-                room = await self._upstream.resolve(lagging.room, deadline)
+            if not viewer_shape and lagging.room.anchor_info.user_id == user_id:
+                room = await self._for_anchor(lagging.room, deadline)
             if room is None:
                 raise
         if isinstance(room, AnchorRoom):
             return FreshRoom(room, self._shown(room.for_viewers()))
         return self._shown(room)
+
+    async def aclose(self) -> None:
+        """Wait for the waits in flight, which `patience` bounds."""
+        await self._waits.aclose()
+
+    async def _for_anchor(
+        self, room: ViewerRoom | AnchorRoom, deadline: Deadline
+    ) -> AnchorRoom | None:
+        """Return the room with its `push_url`; its anchor's lookups share one wait, and one place.
+
+        The wait goes on without them, because calls that were sent cannot be called back.
+        """
+
+        async def wait(on_sent: Callable[[], None]) -> AnchorRoom | None:
+            on_sent()
+            return await self._upstream.resolve(room, deadline)
+
+        joins = room.live_id in self._waits
+        async with self._share.place(None if joins else room.anchor_info.user_id) as place:
+            return await self._waits.join(room.live_id, wait, place.hold())
 
     def _shown(self, room: ViewerRoom) -> CachedRoom:
         return CachedRoom(self._encode(room), LookupResult.MISS, 1)

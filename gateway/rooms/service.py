@@ -6,6 +6,8 @@
   of them, all within `patience`.
 - A write invalidates the room before it is sent, so that the result of an earlier read is not kept,
   and again after it, for reads that ran beside it. So does one that finds its work already done.
+- Whatever goes upstream takes a place of its caller's `FairShare`: here a stop and a delete, in the
+  cache a read, in `creation` a create.
 - What was stopped or deleted goes to `recent`, for reads from a replica that lags.
 """
 
@@ -18,14 +20,12 @@ from . import confirmation, policy
 from .caller import Caller
 from .creation import Creation, Creator
 from .errors import GatewayError, RoomNotFound
-from .lookup import Batch, CachedRoom
+from .fair_share import FairShare
+from .lookup import Batch, CachedRoom, FreshRoom
 from .patience import Patience
 from .ports import RoomCache, Upstream
 from .recent_writes import RecentWrites
 from .room import AnchorRoom, NewRoom
-
-_FAN_OUT = 10
-"""Concurrent lookups of one batch."""
 
 BATCH_BYTES = 2 << 20
 """Bytes of all rooms in one batch, as JSON; 50 usual ones have 50 KB."""
@@ -46,6 +46,7 @@ class RoomService:
         *,
         recent: RecentWrites,
         patience: Patience,
+        share: FairShare,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
@@ -53,6 +54,7 @@ class RoomService:
         self._scopes = scopes
         self._recent = recent
         self._patience = patience
+        self._share = share
 
     async def create(
         self,
@@ -81,7 +83,7 @@ class RoomService:
     async def get(self, caller: Caller, live_id: str) -> CachedRoom | AnchorRoom:
         """Return a room in the caller's shape.
 
-        Raises RoomNotFound or UpstreamFailure.
+        Raises RoomNotFound, UpstreamFailure or Overloaded.
         """
         found = await self._cache.get(live_id, caller.user_id)
         if isinstance(found, CachedRoom):
@@ -90,19 +92,23 @@ class RoomService:
             return policy.with_push_url(found.room)
         return found.cached
 
-    async def get_batch(self, live_ids: Sequence[str]) -> Batch:
-        """Return several rooms in viewer shape for any caller; one failure never fails the rest.
+    async def get_batch(self, caller: Caller, live_ids: Sequence[str]) -> Batch:
+        """Return several rooms in viewer shape, whoever asks; one failure never fails the rest.
 
         A lookup that takes longer than `patience` counts as failed, and so does a room that comes
-        when there is no room left for it in the batch.
+        when there is no room left for it in the batch. As many lookups run at once as the caller
+        has places, so that the caller's other requests are next in turn.
         """
-        permits = asyncio.Semaphore(_FAN_OUT)
+        permits = asyncio.Semaphore(self._share.places)
         left = BATCH_BYTES
 
         async def look(live_id: str) -> CachedRoom | None:
             nonlocal left
-            async with permits:
-                found = await self._cache.get(live_id)
+            found: CachedRoom | FreshRoom | None
+            found = self._cache.peek(live_id, caller.user_id, viewer_shape=True)
+            if found is None:
+                async with permits:
+                    found = await self._cache.get(live_id, caller.user_id, viewer_shape=True)
             cached = found if isinstance(found, CachedRoom) else found.cached
             size = len(cached.room.body)
             if size > left:
@@ -121,7 +127,7 @@ class RoomService:
     async def stop(self, caller: Caller, live_id: str) -> None:
         """End a room's broadcast; send nothing if it has ended.
 
-        Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure.
+        Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure or Overloaded.
         """
         deadline = self._patience.start()
         async with self._changing(caller, live_id) as room:
@@ -130,7 +136,7 @@ class RoomService:
             self._recent.stopped(live_id)
 
     async def delete(self, caller: Caller, live_id: str) -> None:
-        """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure."""
+        """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure or Overloaded."""
         deadline = self._patience.start()
         async with self._changing(caller, live_id):
             await confirmation.delete(self._upstream, live_id, deadline)
@@ -140,17 +146,18 @@ class RoomService:
     @asynccontextmanager
     async def _changing(self, caller: Caller, live_id: str) -> AsyncGenerator[AnchorRoom]:
         """Read the room, which the caller must control, and teach the cache what comes of it."""
-        try:
-            room = await self._upstream.read(live_id)
-            policy.require_control(caller, room, self._scopes)
-            await self._cache.invalidate(live_id)
+        async with self._share.place(caller.user_id):
             try:
-                yield room
-            finally:
+                room = await self._upstream.read(live_id, for_write=True)
+                policy.require_control(caller, room, self._scopes)
                 await self._cache.invalidate(live_id)
-        except RoomNotFound:
-            await self._cache.mark_missing(live_id)
-            raise
+                try:
+                    yield room
+                finally:
+                    await self._cache.invalidate(live_id)
+            except RoomNotFound:
+                await self._cache.mark_missing(live_id)
+                raise
 
 
 def _batch(looks: dict[str, asyncio.Task[CachedRoom | None]]) -> Batch:

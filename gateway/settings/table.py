@@ -137,7 +137,9 @@ class Settings(JwtSettings, UpstreamSettings):
         in_effect=False,
     )
     rate_limit_reads: RateLimit | None = variable(
-        parse.rate_limit, "reads per user; off disables", default="1200/minute"
+        parse.rate_limit,
+        "reads per user, a batch counts one for each room; off disables",
+        default="1200/minute",
     )
     rate_limit_writes: RateLimit | None = variable(
         parse.rate_limit, "writes per user; off disables", default="60/minute"
@@ -149,7 +151,7 @@ class Settings(JwtSettings, UpstreamSettings):
     )
     max_concurrency: int = variable(
         parse.whole(1, 1_000_000),
-        "requests in flight per worker before new ones get 503",
+        "requests in flight per worker before new ones get 503; one user may have a tenth of them",
         default="1000",
     )
     trusted_proxies: tuple[Network, ...] | None = variable(

@@ -31,11 +31,11 @@ class LocalRateLimiter:
         self._keys = keys
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
-    async def take(self, key: str) -> Quota:
-        """Count one request for `key`; a refused request is not counted."""
+    async def take(self, key: str, cost: int = 1) -> Quota:
+        """Count a request for `key`, worth `cost`; a refused request is not counted."""
         full_at = self._full_at
         before = full_at.pop(key, 0.0)
-        decision = decide(before, self._clock(), self._interval, self._seconds)
+        decision = decide(before, self._clock(), self._interval, self._seconds, cost)
         full_at[key] = decision.full_at
         if len(full_at) > self._keys:
             full_at.popitem(last=False)

@@ -39,9 +39,11 @@ class TracedRoomCache:
         self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a room from memory, or from `cache` within a span."""
-        seen = self.peek(live_id, reader)
+        seen = self.peek(live_id, user_id, viewer_shape=viewer_shape)
         if seen is not None:
             return seen
         request = get_current_span()
@@ -49,7 +51,7 @@ class TracedRoomCache:
             "room lookup", record_exception=False, set_status_on_exception=False
         ) as lookup:
             try:
-                return await self._cache.get(live_id, reader)
+                return await self._cache.get(live_id, user_id, viewer_shape=viewer_shape)
             except RoomNotFound:
                 raise
             except GatewayError as error:

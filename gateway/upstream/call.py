@@ -18,7 +18,8 @@ class Call:
 
     `path` is sent as it stands and may hold a query. `body` is JSON. `deadline` bounds all
     attempts together, see `deadline_in`. `on_sent` is called when an attempt has a connection.
-    `attempts` counts those made so far.
+    `for_write` marks the calls of creates, stops and deletes, their reads included. `attempts`
+    counts those made so far.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Call:
     request_id: str = ""
     body: bytes = b""
     on_sent: Callable[[], None] | None = None
+    for_write: bool = False
     attempts: int = 0
 
     def time_left(self) -> float:

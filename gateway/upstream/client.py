@@ -94,13 +94,20 @@ class QliveClient:
         self._saw(f"{_ROOMS}/{made.live_id}")
         return made
 
-    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def read(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,
+    ) -> AnchorRoom:
         """Read a room; `on_sent` is called when the read is about to be sent.
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
         call = self._new_call("GET", f"{_ROOMS}/{live_id}")
         call.on_sent = on_sent
+        call.for_write = for_write
         decode = partial(decode_this_room, live_id)
         return self._noted(await self._make(Operation.READ, call, decode))
 
@@ -143,7 +150,9 @@ class QliveClient:
         return await self._make(Operation.FIND_USER, call, decode_user_ids)
 
     def _new_call(self, method: str, path: str) -> Call:
-        return Call(method, path, deadline_in(self._timeout), current_request_id())
+        """Return a call of a write, as all are but reads of rooms."""
+        deadline = deadline_in(self._timeout)
+        return Call(method, path, deadline, current_request_id(), for_write=True)
 
     async def _make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
         envelope: Envelope | None = None

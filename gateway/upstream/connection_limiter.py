@@ -3,9 +3,14 @@
 The rest wait in order. A call is refused on arrival if it would wait for most of its time, judged
 by the mean duration of recent calls. An early refusal is better news than a late one, and a call
 that begins too late holds a connection in vain. A refused call was never sent.
+
+Reads cannot take all connections: a tenth is left for writes. So a read needs two permits, first
+one of the reads, then one of all calls. Each kind of permit has its own queue and its own mean.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from .call import Call, Send
 from .faults import NotAttempted
@@ -18,9 +23,42 @@ _WAIT_SHARE = 0.75
 _WEIGHT = 0.1
 """The weight of the last call in the mean duration."""
 
+_LEFT_FOR_WRITES = 10
+"""Reads leave one connection in so many, and at least one of two or more."""
+
 
 class ConnectionLimiter:
-    """A semaphore with `permits`, one a call; `active` calls have one, `waiting` calls do not."""
+    """At most `connections` calls at once; `active` calls have a connection, `waiting` wait."""
+
+    def __init__(self, connections: int) -> None:
+        left = max(1, connections // _LEFT_FOR_WRITES) if connections > 1 else 0
+        self._reads = _Permits(connections - left)
+        self._all = _Permits(connections)
+
+    @property
+    def active(self) -> int:
+        """The number of calls with a connection."""
+        return self._all.active
+
+    @property
+    def waiting(self) -> int:
+        """The number of calls without one."""
+        return self._reads.waiting + self._all.waiting
+
+    @asynccontextmanager
+    async def connection(self, call: Call) -> AsyncGenerator[None]:
+        """Hold a connection for `call` while the block runs. Raises NotAttempted."""
+        reserve = call.time_left() * (1 - _WAIT_SHARE)
+        if call.for_write:
+            async with self._all.permit(call, reserve):
+                yield
+        else:
+            async with self._reads.permit(call, reserve), self._all.permit(call, reserve):
+                yield
+
+
+class _Permits:
+    """A semaphore with so many permits, and the mean time for which one is held."""
 
     def __init__(self, permits: int) -> None:
         self._permits = permits
@@ -29,19 +67,21 @@ class ConnectionLimiter:
         self.active = 0
         self.waiting = 0
 
-    async def acquire(self, seconds: float) -> None:
-        """Acquire a permit within `seconds`. Raises NotAttempted."""
+    @asynccontextmanager
+    async def permit(self, call: Call, reserve: float) -> AsyncGenerator[None]:
+        """Hold a permit; at least `reserve` seconds of the call's time are left at the start."""
         if self._semaphore.locked():
-            await self._wait(seconds)
+            await self._wait(call.time_left() - reserve)
         else:
             await self._semaphore.acquire()  # returns at once
         self.active += 1
-
-    def release(self, took: float) -> None:
-        """Give back a permit after a call that took so many seconds."""
-        self._mean += (took - self._mean) * _WEIGHT
-        self.active -= 1
-        self._semaphore.release()
+        before = call.time_left()
+        try:
+            yield
+        finally:
+            self._mean += (before - call.time_left() - self._mean) * _WEIGHT
+            self.active -= 1
+            self._semaphore.release()
 
     async def _wait(self, seconds: float) -> None:
         if (self.waiting + 1) * self._mean / self._permits > seconds:
@@ -57,20 +97,16 @@ class ConnectionLimiter:
 
 
 def with_connection(limiter: ConnectionLimiter, send: Send) -> Send:
-    """Return `send` with a permit of `limiter` for each attempt. Raises NotAttempted.
+    """Return `send` with a connection of `limiter` for each attempt. Raises NotAttempted.
 
     The call's `on_sent` is called once it has one.
     """
 
     async def limited(call: Call) -> Reply:
-        await limiter.acquire(call.time_left() * _WAIT_SHARE)
-        before = call.time_left()
-        try:
+        async with limiter.connection(call):
             if call.on_sent is not None:
                 call.on_sent()
             return await send(call)
-        finally:
-            limiter.release(before - call.time_left())
 
     return limited
 

@@ -11,6 +11,7 @@ from gateway.edge import encode_room
 from gateway.metrics import Metrics
 from gateway.rooms import Anchor, AnchorRoom, FreshRoom
 from gateway.secret import Secret
+from tests.fakes.rooms import share_for_all
 
 
 async def _fill(rooms: int) -> float:
@@ -28,6 +29,8 @@ async def _fill(rooms: int) -> float:
         size=rooms * 2,
         max_bytes=1 << 30,
         lifetimes=lifetimes,
+        share=share_for_all(),
+        seconds=60,
         clock=time.monotonic,
         report=metrics.lookups.inc,
         evictions=metrics.evictions,

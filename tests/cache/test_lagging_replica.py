@@ -21,7 +21,16 @@ from gateway.rooms import (
     UpstreamTimeout,
 )
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import CREATED, ENDED, PUSH_URL, Upstream, encode, room_of, title_of
+from tests.fakes.rooms import (
+    CREATED,
+    ENDED,
+    PUSH_URL,
+    Upstream,
+    encode,
+    room_of,
+    share_for_all,
+    title_of,
+)
 from tests.fakes.tasks import until
 
 GONE = RoomNotFound()
@@ -46,11 +55,13 @@ class World:
             size=100,
             max_bytes=1 << 20,
             lifetimes=Lifetimes(fresh=fresh, revalidate=fresh, error=error, missing=1),
+            share=share_for_all(),
+            seconds=60,
             clock=self.clock,
             report=self.results.append,
             evictions=Metrics().evictions,
         )
-        self.cache = LagTolerantRoomCache(self.local, tolerant, encode, patience)
+        self.cache = LagTolerantRoomCache(self.local, tolerant, encode, patience, share_for_all())
 
     async def status(self, reader: str | None = "bob") -> int:
         """Return the `live_status` that a reader is shown."""

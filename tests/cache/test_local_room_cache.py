@@ -9,7 +9,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import LookupResult, RoomNotFound
 from gateway.telemetry import SharedMetrics, families
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, room_of, title_of
+from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, room_of, share_for_all, title_of
 from tests.fakes.tasks import settle
 from tests.leaks.reachable import texts_in
 from tests.telemetry.counts import nonzero
@@ -33,6 +33,8 @@ class Cached:
             size=size,
             max_bytes=max_bytes,
             lifetimes=lifetimes,
+            share=share_for_all(),
+            seconds=60,
             clock=self.clock,
             report=metrics.lookups.inc,
             evictions=metrics.evictions,

@@ -50,7 +50,7 @@ class Client:
     async def receive(self) -> Message:
         """Return the next message."""
         self.asked += 1
-        self.in_flight_meanwhile.append(self.in_flight.too_many)
+        self.in_flight_meanwhile.append(self.in_flight.full("POST"))
         await asyncio.sleep(self._pause)
         if not self._messages:
             await asyncio.Event().wait()
@@ -189,7 +189,7 @@ def test_who_waits_is_not_in_flight(messages: list[Message], end: type[Exception
     with pytest.raises(end):
         read(client, most=0, seconds=0.01)
     assert client.in_flight_meanwhile == [False]
-    assert client.in_flight.too_many
+    assert client.in_flight.full("POST")
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,12 @@ class Limiter:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self.keys: list[str] = []
+        self.costs: list[int] = []
 
-    async def take(self, key: str) -> Quota:
+    async def take(self, key: str, cost: int = 1) -> Quota:
         """Return the quota."""
         self.keys.append(key)
+        self.costs.append(cost)
         return self._quota
 
     async def look(self, _key: str) -> Quota:

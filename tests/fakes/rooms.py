@@ -13,6 +13,7 @@ from gateway.rooms import (
     Caller,
     Creator,
     EncodedRoom,
+    FairShare,
     FreshRoom,
     IdempotencyClaim,
     LookupResult,
@@ -90,7 +91,13 @@ class Upstream:
         self._write("create")
         return room_of(room.anchor_id, CREATED)
 
-    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def read(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,  # noqa: ARG002  # the port has it
+    ) -> AnchorRoom:
         """Read a room."""
         if on_sent is not None:
             on_sent()
@@ -138,7 +145,13 @@ class HeldUpstream(Upstream):
         self.title = "first"
         self.error: Exception | None = None
 
-    async def read(self, live_id: str, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def read(
+        self,
+        live_id: str,
+        on_sent: Callable[[], None] | None = None,
+        *,
+        for_write: bool = False,  # noqa: ARG002  # the port has it
+    ) -> AnchorRoom:
         """Read a room of alice's."""
         await self.sending.wait()
         if on_sent is not None:
@@ -217,14 +230,19 @@ class RoomCache:
         self._remembered = {room.live_id: cached_of(room) for room in remembered}
         self.calls: list[str] = [] if log is None else log
 
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
-        """Return a remembered room, unless `reader` is its anchor."""
+    def peek(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Return a remembered room, unless the user is its anchor and wants to see it as such."""
         seen = self._remembered.get(live_id)
-        return None if seen is None or seen.room.anchor_id == reader else seen
+        own = seen is not None and seen.room.anchor_id == user_id and not viewer_shape
+        return None if own else seen
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a remembered room, or what is read."""
-        seen = self.peek(live_id, reader)
+        seen = self.peek(live_id, user_id, viewer_shape=viewer_shape)
         if seen is not None:
             return seen
         self.calls.append(f"read {live_id}")
@@ -242,16 +260,27 @@ class RoomCache:
         self.calls.append(f"mark_missing {live_id}")
 
 
+def share_for_all() -> FairShare:
+    """Return shares large enough for every test that is not about them."""
+    return FairShare(10_000, 60, lambda: None)
+
+
 def creator_of(
     upstream: ports.Upstream,
     store: ports.IdempotencyStore,
     anchors: ports.Anchors | None = None,
     *,
     skew: float = 0,
+    share: FairShare | None = None,
 ) -> Creator:
     """Return a creator for known anchors that compares nothing."""
     return Creator(
-        upstream, store, anchors or Anchors(), skew=lambda: skew, compare=lambda _asked, _made: None
+        upstream,
+        store,
+        anchors or Anchors(),
+        share=share or share_for_all(),
+        skew=lambda: skew,
+        compare=lambda _asked, _made: None,
     )
 
 
@@ -262,6 +291,7 @@ def service(
     *,
     recent: RecentWrites | None = None,
     clock: Clock | None = None,
+    share: FairShare | None = None,
 ) -> RoomService:
     """Return a service over these, with 5 seconds for each operation."""
     clock = clock or Clock()
@@ -272,4 +302,5 @@ def service(
         scopes,
         recent=RecentWrites(5, clock=clock) if recent is None else recent,
         patience=Patience(5, clock=clock, sleep=clock.sleep),
+        share=share or share_for_all(),
     )

@@ -40,7 +40,7 @@ from gateway.telemetry import build_logger
 from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
-from tests.fakes.rooms import creator_of
+from tests.fakes.rooms import creator_of, share_for_all
 from tests.leaks.canaries import CANARIES, KEYS, TOKENS, push_url
 from tests.leaks.telltale import FAULTS, fine, made_for
 from tests.live.fault_server import room as a_room
@@ -160,6 +160,8 @@ async def _cache() -> LocalRoomCache:
         size=10,
         max_bytes=1 << 20,
         lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, missing=2),
+        share=share_for_all(),
+        seconds=60,
         clock=time.monotonic,
         report=metrics.lookups.inc,
         evictions=metrics.evictions,

@@ -29,7 +29,9 @@ async def right(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
     room.push_url.reveal()
 
 
-async def wrong(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService) -> None:
+async def wrong(
+    room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: RoomService, bob: Caller
+) -> None:
     """Put the anchor's room or its push URL where a viewer's belongs; mypy refuses each line."""
     encode_room(room)  # type: ignore[arg-type]  # on purpose, as all below
     CachedRoom(room, LookupResult.HIT, 1)  # type: ignore[arg-type]  # same
@@ -37,12 +39,12 @@ async def wrong(room: AnchorRoom, viewer: ViewerRoom, seen: CachedRoom, rooms: R
     EncodedRoom("alice", b"", b"", push_url=room.push_url)  # type: ignore[call-arg]  # same
     Batch([room], [], [])  # type: ignore[list-item]  # same
     Batch([], [room.push_url], [])  # type: ignore[list-item]  # same
-    _ = (await rooms.get_batch(["1"])).found + [room]  # type: ignore[operator]  # noqa: RUF005  # same
+    _ = (await rooms.get_batch(bob, ["1"])).found + [room]  # type: ignore[operator]  # noqa: RUF005  # same
     Created(room)  # type: ignore[arg-type]  # same
     str(viewer.push_url)  # type: ignore[attr-defined]  # same
     str(seen.push_url)  # type: ignore[attr-defined]  # same
     str(seen.room.push_url)  # type: ignore[attr-defined]  # same
-    str((await rooms.get_batch(["1"])).found[0].room.push_url)  # type: ignore[attr-defined]  # same
+    str((await rooms.get_batch(bob, ["1"])).found[0].room.push_url)  # type: ignore[attr-defined]  # same
     ViewerRoom(push_url=room.push_url)  # type: ignore[call-arg]  # same
     str(room.push_url + "")  # type: ignore[operator]  # same
     b"".join([room.push_url])  # type: ignore[list-item]  # same

@@ -9,12 +9,22 @@ import pytest
 
 from gateway.metrics import Metrics
 from tests.live.fault_server import Exchange, Held, Script, rooms, serving, silence
-from tests.live.gateways import ALICE, BOB, IMPATIENT, Gateway, assert_tells_no_secret, gateway_at
+from tests.live.gateways import (
+    ALICE,
+    BOB,
+    IMPATIENT,
+    Gateway,
+    assert_tells_no_secret,
+    gateway_at,
+    token,
+)
 from tests.live.viewers import viewer_at
 from tests.telemetry.counts import nonzero
 from tests.waiting import until
 
 FORGED = "not.a.token"
+CAROL, DAVE = token("carol"), token("dave")
+"""More viewers: one user may have a tenth of the places."""
 
 
 def limits(answer: httpx.Response) -> Any:
@@ -39,10 +49,13 @@ async def as_bob(gateway: Gateway, method: str, path: str, **headers: str) -> ht
 
 
 async def test_reads_are_limited_by_user() -> None:
-    """Every kind of read counts for its user, and one over the limit gets Retry-After."""
+    """Every kind of read counts for its user, a batch for each of its rooms, once each.
+
+    One over the limit gets Retry-After, a batch as long as until all of it may pass.
+    """
     async with (
         serving(rooms) as server,
-        gateway_at(server.url, RATE_LIMIT_READS="7/day") as gateway,
+        gateway_at(server.url, RATE_LIMIT_READS="8/day") as gateway,
     ):
         first = await as_bob(gateway, "GET", "/v1/rooms/1")
         etag = first.headers["etag"]
@@ -51,19 +64,41 @@ async def test_reads_are_limited_by_user() -> None:
             await as_bob(gateway, "GET", "/v1/rooms/1"),
             await as_bob(gateway, "HEAD", "/v1/rooms/1"),
             await as_bob(gateway, "GET", "/v1/rooms/1", **{"If-None-Match": etag}),
-            await as_bob(gateway, "GET", "/v1/rooms?id=1&id=2"),
+            await as_bob(gateway, "GET", "/v1/rooms?id=1&id=2&id=1&id=%32"),
             await as_bob(gateway, "GET", "/v1/rooms/bad.id"),
             await as_bob(gateway, "GET", "/v1/rooms"),
         ]
         assert [each.status_code for each in answers] == [200, 200, 200, 304, 200, 400, 400]
         assert [limits(each) for each in answers] == [
-            (7, 7 - used, pytest.approx(86400 / 7 * used, abs=5)) for used in range(1, 8)
+            (8, 8 - used, pytest.approx(10800 * used, abs=5)) for used in (1, 2, 3, 4, 6, 7, 8)
         ]
         for path in ("/v1/rooms/1", "/v1/rooms?id=1"):
-            assert_limited(await as_bob(gateway, "GET", path), retry_after=86400 // 7 + 1)
+            assert_limited(await as_bob(gateway, "GET", path), retry_after=10800)
+        three = await as_bob(gateway, "GET", "/v1/rooms?id=1&id=2&id=3")
+        assert_limited(three, retry_after=3 * 10800)
         assert (await gateway.read("1", ALICE)).status_code == 200
-        assert limits(await gateway.read("1", ALICE)) == (7, 5, pytest.approx(86400 / 7 * 2, abs=5))
-        assert nonzero(gateway.block, Metrics.rate_limited) == {("reads",): 2}
+        assert limits(await gateway.read("1", ALICE)) == (8, 6, pytest.approx(21600, abs=5))
+        assert nonzero(gateway.block, Metrics.rate_limited) == {("reads",): 3}
+
+
+async def test_a_batch_is_refused_whole() -> None:
+    """A batch larger than what is left costs nothing and says what is; a smaller one passes.
+
+    One larger than the whole limit costs all of it, so that it passes once that is unused.
+    """
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, RATE_LIMIT_READS="4/day") as gateway,
+    ):
+        assert limits(await gateway.read_batch("1")) == (4, 3, 21600)
+        refused = await gateway.read_batch(*map(str, range(50)))
+        assert_limited(refused, retry_after=21600)
+        assert limits(refused) == (4, 3, 21600)
+        assert server.targets() == ["/server/live/1"]
+        assert limits(await gateway.read_batch("1", "2", "3")) == (4, 0, 86400)
+        path = "/v1/rooms?" + "&".join(f"id={number}" for number in range(50))
+        carols = await gateway.client.get(path, headers={"Authorization": f"Bearer {CAROL}"})
+        assert (carols.status_code, limits(carols)) == (200, (4, 0, 86400))
 
 
 async def test_writes_have_a_limit_of_their_own() -> None:
@@ -153,7 +188,8 @@ async def test_beyond_the_limit_requests_are_refused_at_once() -> None:
     held = Held()
     settings = {"MAX_CONCURRENCY": "3"}
     async with serving(held) as server, gateway_at(server.url, **settings) as gateway:
-        admitted = [asyncio.create_task(gateway.read(str(n))) for n in range(3)]
+        users = [token(f"user-{n}") for n in range(3)]
+        admitted = [asyncio.create_task(gateway.read(f"{n}", each)) for n, each in enumerate(users)]
         await held.arrived(3)
         for path in ("/v1/rooms/4", "/v1/rooms?id=4", "/openapi.json", "/nothing"):
             refused = await as_bob(gateway, "GET", path)
@@ -184,8 +220,8 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
             async with viewer_at(gateway.port) as viewer:
                 viewer.ask(f"/v1/rooms/left-{number}")
             late, bad, anonymous = await asyncio.gather(
-                gateway.read(f"silent-{number}"),
-                gateway.read("bad.id"),
+                gateway.read(f"silent-{number}", CAROL),
+                gateway.read("bad.id", DAVE),
                 gateway.client.get("/v1/rooms"),
             )
             assert late.status_code in {504, 503}
@@ -196,7 +232,7 @@ async def test_a_place_is_given_back_whatever_happens() -> None:
 
 async def both_are_let_in(gateway: Gateway) -> bool:
     """Return True if two reads at the same time are let in."""
-    both = await asyncio.gather(gateway.read("1"), gateway.read("2"))
+    both = await asyncio.gather(gateway.read("1"), gateway.read("2", CAROL))
     return [each.status_code for each in both] == [200, 200]
 
 
@@ -206,13 +242,16 @@ async def both_are_let_in(gateway: Gateway) -> bool:
     ids=["a room", "a batch"],
 )
 async def test_a_client_that_leaves_is_not_in_flight(path: str, calls: int) -> None:
-    """A client that leaves gives its place back while its read is still under way."""
+    """A client that leaves gives its place back while its read is still under way.
+
+    Each is another user, since the reads that go on take up their users' shares of the upstream.
+    """
     held = Held()
     script = but_for_silent(held)
     async with serving(script) as server, gateway_at(server.url, MAX_CONCURRENCY="2") as gateway:
         for number in range(10):
             async with viewer_at(gateway.port) as viewer:
-                viewer.ask(path.format(number))
+                viewer.ask(path.format(number), token(f"user-{number}"))
                 await held.arrived(calls)
             await until(partial(both_are_let_in, gateway))
         held.let_go.set()

@@ -27,7 +27,7 @@ from gateway.rooms import (
 )
 from gateway.traces.lookups import TracedRoomCache, on_span
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, title_of
+from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, share_for_all, title_of
 from tests.fakes.tasks import settle, until
 from tests.traces.recording import Recorder
 
@@ -53,6 +53,8 @@ async def local(world: World, read: Read | None = None) -> AsyncGenerator[RoomCa
         size=100,
         max_bytes=1 << 20,
         lifetimes=LIFETIMES,
+        share=share_for_all(),
+        seconds=60,
         clock=world.clock,
         report=on_span(world.results.append),
         evictions=Metrics().evictions,
@@ -68,7 +70,7 @@ async def lag_tolerant(world: World) -> AsyncGenerator[RoomCache]:
     recent = RecentWrites(5, clock=world.clock)
     upstream = LagTolerantUpstream(world.upstream, recent, patience)
     async with local(world, upstream.glance) as cache:
-        yield LagTolerantRoomCache(cache, upstream, encode, patience)
+        yield LagTolerantRoomCache(cache, upstream, encode, patience, share_for_all())
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ from tests.fakes.rooms import (
     Upstream,
     creator_of,
     room_of,
+    share_for_all,
 )
 
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
@@ -298,6 +299,7 @@ async def test_every_made_room_is_compared() -> None:
         upstream,
         IdempotencyStore(),
         Anchors(),
+        share=share_for_all(),
         skew=lambda: 0,
         compare=lambda asked, made: compared.append((asked, made)),
     )

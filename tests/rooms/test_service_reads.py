@@ -74,7 +74,7 @@ async def test_a_batch_sorts_its_rooms() -> None:
         remembered=[room_of(live_id="hit", title="hit")],
     )
     asked = ["late", "miss", "gone", "hit", "gone-2"]
-    batch = await service(Upstream(), cache).get_batch(asked)
+    batch = await service(Upstream(), cache).get_batch(BOB, asked)
     assert [title_of(each) for each in batch.found] == ["miss", "hit"]
     assert (batch.missing, batch.failed) == (["gone", "gone-2"], ["late"])
 
@@ -85,12 +85,13 @@ async def test_a_batch_is_bounded_in_bytes() -> None:
         room_of(live_id=f"{number}-{size}", title="x" * size)
         for number, size in enumerate([900_000, 900_000, 900_000, 100, 1 << 21])
     ]
-    batch = await service(Upstream(), RoomCache(*rooms)).get_batch([r.live_id for r in rooms])
+    asked = [room.live_id for room in rooms]
+    batch = await service(Upstream(), RoomCache(*rooms)).get_batch(BOB, asked)
     assert [len(title_of(each)) for each in batch.found] == [900_000, 900_000, 100]
     assert (batch.missing, batch.failed) == ([], ["2-900000", f"4-{1 << 21}"])
 
 
 async def test_a_batch_shows_its_own_anchor_the_viewer_shape() -> None:
     """A batch has cached rooms only, whoever asks for it."""
-    batch = await service(Upstream(), RoomCache(ROOM)).get_batch(["1"])
+    batch = await service(Upstream(), RoomCache(ROOM)).get_batch(ALICE, ["1"])
     assert [type(each) for each in batch.found] == [CachedRoom]

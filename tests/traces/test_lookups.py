@@ -26,9 +26,11 @@ class Cache:
         self.reported: list[LookupResult] = []
         self._report = on_span(self.reported.append)
 
-    def peek(self, live_id: str, reader: str | None = None) -> CachedRoom | None:
+    def peek(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
         """Return a room if it is in memory."""
-        self.calls.append(f"peek {live_id} {reader}")
+        self.calls.append(f"peek {live_id} {user_id} {viewer_shape}")
         if self.result is LookupResult.MISSING:
             self._report(self.result)
             raise RoomNotFound
@@ -37,9 +39,11 @@ class Cache:
         self._report(self.result)
         return cached_of(ROOM, self.result)
 
-    async def get(self, live_id: str, reader: str | None = None) -> CachedRoom | FreshRoom:
+    async def get(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | FreshRoom:
         """Return a room that is not in memory."""
-        self.calls.append(f"get {live_id} {reader}")
+        self.calls.append(f"get {live_id} {user_id} {viewer_shape}")
         self._report(self.result)
         if self.failure is not None:
             raise self.failure
@@ -77,7 +81,7 @@ def test_a_room_in_memory_has_no_span(result: LookupResult) -> None:
 
     within_a_request(recorder, cache, work)
     assert attributes_of(recorder.span) == {RESULT: result.value}
-    assert cache.calls == ["peek 1 bob"] * 2
+    assert cache.calls == ["peek 1 bob False"] * 2
 
 
 def test_a_missing_room_is_no_failure() -> None:
@@ -121,7 +125,7 @@ def test_a_lookup_beyond_memory_has_a_span(result: str) -> None:
     )
     assert attributes_of(lookup) == attributes_of(request) == {RESULT: result}
     assert not failed(lookup)
-    assert cache.calls == ["peek 1 bob", "get 1 bob"]
+    assert cache.calls == ["peek 1 bob False", "get 1 bob False"]
     assert cache.reported == [result]
 
 

@@ -18,21 +18,36 @@ from gateway.upstream.faults import NotAttempted
 FINE = Reply(200, httpx.Headers(), b"")
 
 
-class World:
-    """An upstream that answers when it is told to, behind two permits."""
+KINDS = pytest.mark.parametrize("for_write", [False, True], ids=["reads", "writes"])
+"""What holds for each kind of call alone, with two connections for it."""
 
-    def __init__(self, *, seconds: float = 10) -> None:
+
+class World:
+    """An upstream that answers when it is told to, behind `connections` for calls of one kind.
+
+    By default two are for that kind: reads leave one of three.
+    """
+
+    def __init__(
+        self, *, for_write: bool, connections: int | None = None, seconds: float = 10
+    ) -> None:
         self._under_way: list[Call] = []
         self.most = 0
         self.answer = asyncio.Event()
-        self.limiter = ConnectionLimiter(2)
+        self.limiter = ConnectionLimiter(connections or (2 if for_write else 3))
         self.send: Send = with_connection(self.limiter, self._send)
+        self._for_write = for_write
         self._seconds = seconds
 
     @property
     def under_way(self) -> int:
         """The number of calls being answered."""
         return len(self._under_way)
+
+    @property
+    def reads_under_way(self) -> int:
+        """The number of reads among them."""
+        return sum(not call.for_write for call in self._under_way)
 
     def pass_time(self, seconds: float) -> None:
         """Make the calls under way this much older."""
@@ -48,9 +63,12 @@ class World:
             self._under_way.remove(call)
         return FINE
 
-    def call(self, on_sent: Callable[[], None] | None = None) -> asyncio.Future[Reply]:
-        """Start a call."""
+    def call(
+        self, on_sent: Callable[[], None] | None = None, *, for_write: bool | None = None
+    ) -> asyncio.Future[Reply]:
+        """Start a call, of the usual kind unless another is given."""
         call = Call("GET", "/", deadline_in(self._seconds), on_sent=on_sent)
+        call.for_write = self._for_write if for_write is None else for_write
         return asyncio.ensure_future(self.send(call))
 
 
@@ -59,11 +77,12 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_the_rest_wait_in_order() -> None:
+@KINDS
+def test_the_rest_wait_in_order(*, for_write: bool) -> None:
     """No more calls run than there are permits, and every call is served in the end."""
 
     async def run() -> None:
-        world = World()
+        world = World(for_write=for_write)
         calls = [world.call() for _ in range(50)]
         await _settle()
         assert world.under_way == 2
@@ -74,11 +93,12 @@ def test_the_rest_wait_in_order() -> None:
     asyncio.run(run())
 
 
-def test_waiting_has_an_end() -> None:
+@KINDS
+def test_waiting_has_an_end(*, for_write: bool) -> None:
     """After most of its time a call without a permit is refused; those under way go on."""
 
     async def run() -> None:
-        world = World(seconds=0.1)
+        world = World(for_write=for_write, seconds=0.1)
         under_way = [world.call(), world.call()]
         await _settle()
         with pytest.raises(NotAttempted, match="all connections are busy"):
@@ -89,11 +109,12 @@ def test_waiting_has_an_end() -> None:
     asyncio.run(run())
 
 
-def test_a_call_that_would_wait_in_vain_is_refused_on_arrival() -> None:
+@KINDS
+def test_a_call_that_would_wait_in_vain_is_refused_on_arrival(*, for_write: bool) -> None:
     """If calls have taken 0.1 s lately, two permits serve fifteen more in 0.75 s, no more."""
 
     async def run() -> None:
-        world = World(seconds=1)
+        world = World(for_write=for_write, seconds=1)
         for _ in range(60):  # until the mean has settled
             call = world.call()
             await _settle()
@@ -113,11 +134,12 @@ def test_a_call_that_would_wait_in_vain_is_refused_on_arrival() -> None:
     asyncio.run(run())
 
 
-def test_on_sent_is_called_once_a_call_has_its_permit() -> None:
+@KINDS
+def test_on_sent_is_called_once_a_call_has_its_permit(*, for_write: bool) -> None:
     """A call that is given up before has sent nothing."""
 
     async def run() -> None:
-        world, sent = World(), list[int]()
+        world, sent = World(for_write=for_write), list[int]()
         calls = [world.call(partial(sent.append, number)) for number in range(3)]
         await _settle()
         assert sent == [0, 1]
@@ -128,12 +150,16 @@ def test_on_sent_is_called_once_a_call_has_its_permit() -> None:
     asyncio.run(run())
 
 
-@given(st.lists(st.sampled_from(["call", "cancel", "answer", "pass"]), max_size=60), st.randoms())
-def test_permits_add_up(steps: list[str], random: Random) -> None:
+@KINDS
+@given(
+    steps=st.lists(st.sampled_from(["call", "cancel", "answer", "pass"]), max_size=60),
+    random=st.randoms(),
+)
+def test_permits_add_up(*, steps: list[str], random: Random, for_write: bool) -> None:
     """In any order of calls and cancellations at most two run, and both permits come back."""
 
     async def run() -> None:
-        world = World()
+        world = World(for_write=for_write)
         calls: list[asyncio.Future[Reply]] = []
         for step in steps:
             if step == "call":
@@ -159,11 +185,12 @@ def test_permits_add_up(steps: list[str], random: Random) -> None:
     asyncio.run(run())
 
 
-def test_no_permit_is_lost_to_cancelled_calls() -> None:
+@KINDS
+def test_no_permit_is_lost_to_cancelled_calls(*, for_write: bool) -> None:
     """Calls cancelled while they wait or run leave as many permits as before."""
 
     async def run() -> None:
-        world = World()
+        world = World(for_write=for_write)
         for _ in range(20):
             calls = [world.call() for _ in range(6)]
             await _settle()
@@ -183,11 +210,12 @@ def test_no_permit_is_lost_to_cancelled_calls() -> None:
     asyncio.run(run())
 
 
-def test_active_and_waiting_calls_are_counted() -> None:
+@KINDS
+def test_active_and_waiting_calls_are_counted(*, for_write: bool) -> None:
     """The numbers are right at each moment, and zero in the end."""
 
     async def run() -> None:
-        world = World()
+        world = World(for_write=for_write)
         calls = [world.call() for _ in range(5)]
         await _settle()
         assert (world.limiter.active, world.limiter.waiting) == (2, 3)
@@ -199,3 +227,86 @@ def test_active_and_waiting_calls_are_counted() -> None:
         assert (world.limiter.active, world.limiter.waiting) == (0, 0)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("connections", "reads"), [(1, 1), (2, 1), (3, 2), (19, 18), (20, 18), (100, 90)]
+)
+async def test_reads_leave_connections_for_writes(connections: int, reads: int) -> None:
+    """Reads take all connections but a tenth, and at least one is left if there are two."""
+    world = World(for_write=False, connections=connections)
+    calls = [world.call() for _ in range(connections + 5)]
+    await _settle()
+    assert world.under_way == reads
+    writes = [world.call(for_write=True) for _ in range(connections - reads)]
+    await _settle()
+    assert world.under_way == connections
+    assert world.limiter.waiting == connections + 5 - reads
+    world.answer.set()
+    await asyncio.gather(*calls, *writes)
+    assert world.most == connections
+
+
+async def test_writes_may_take_every_connection() -> None:
+    """Without reads, writes use all connections, and a read waits for one of them."""
+    world = World(for_write=True, connections=10)
+    writes = [world.call() for _ in range(10)]
+    await _settle()
+    read = world.call(for_write=False)
+    await _settle()
+    assert (world.under_way, world.limiter.waiting) == (10, 1)
+    world.answer.set()
+    await asyncio.gather(*writes, read)
+
+
+async def test_a_write_is_not_refused_for_the_reads_that_wait() -> None:
+    """Reads of a second each wait in numbers, and some are refused; each write is let in."""
+    world = World(for_write=False, connections=10, seconds=2)
+    for _ in range(60):  # until the mean of reads has settled
+        call = world.call()
+        await _settle()
+        world.pass_time(1)
+        world.answer.set()
+        await call
+        world.answer.clear()
+    reads = [world.call() for _ in range(40)]
+    await _settle()
+    refused = [call for call in reads if call.done()]
+    assert 17 <= len(refused) <= 18  # nine under way; thirteen that wait 1.5 s at most
+    writes = [world.call(for_write=True) for _ in range(5)]
+    await _settle()
+    assert not [call for call in writes if call.done()]
+    world.answer.set()
+    await asyncio.gather(*writes)
+    await asyncio.gather(*reads, return_exceptions=True)
+
+
+@given(
+    steps=st.lists(st.sampled_from(["read", "write", "cancel", "answer", "pass"]), max_size=60),
+    random=st.randoms(),
+)
+async def test_permits_of_both_kinds_add_up(steps: list[str], random: Random) -> None:
+    """In any order, reads and writes leave all connections free, and reads never had the last."""
+    world = World(for_write=False, connections=4)
+    calls: list[asyncio.Future[Reply]] = []
+    for step in steps:
+        if step in {"read", "write"}:
+            calls.append(world.call(for_write=step == "write"))
+        elif step == "cancel" and calls:
+            random.choice(calls).cancel()
+        elif step == "answer":
+            world.answer.set()
+            world.answer.clear()
+        else:
+            await asyncio.sleep(0)
+        assert world.under_way <= 4
+        assert world.reads_under_way <= 3
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert (world.limiter.active, world.limiter.waiting) == (0, 0)
+    last = [*(world.call() for _ in range(3)), world.call(for_write=True)]
+    await _settle()
+    assert world.under_way == 4
+    world.answer.set()
+    await asyncio.gather(*last)
