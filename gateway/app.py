@@ -33,6 +33,7 @@ from gateway.edge import (
     build_application,
     encode_room,
 )
+from gateway.handover import Handover
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
 from gateway.rooms import (
@@ -47,7 +48,7 @@ from gateway.rooms import (
     Scopes,
     share_of,
 )
-from gateway.rotation import Rotation
+from gateway.rotation import Rotation, Stamp
 from gateway.settings import (
     LogCaller,
     LogFormat,
@@ -83,7 +84,7 @@ from gateway.upstream import (
 )
 
 
-def build(
+def build(  # noqa: PLR0913  # the composition root
     settings: Settings,
     telemetry: Telemetry,
     metrics: Metrics,
@@ -93,12 +94,15 @@ def build(
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    handover: Handover | None = None,
+    read_at: Stamp | None = None,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
-    look at a doubtful write. Raises SettingsError for an unusable key.
+    look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
+    before they were read. Raises SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -106,8 +110,16 @@ def build(
         log,
         refreshes=metrics.key_refreshes,
         verifications=metrics.verifications,
+        handover=handover,
     )
-    rotation = Rotation(environ, credentials.adopt, log, metrics.key_refreshes)
+    rotation = Rotation(
+        environ,
+        credentials.adopt,
+        log,
+        metrics.key_refreshes,
+        follow=partial(credentials.follow, settings),
+        read_at=read_at,
+    )
     transport = transport or _transport(settings)
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
     limiter = ConnectionLimiter(settings.upstream_connections)

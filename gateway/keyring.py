@@ -7,12 +7,15 @@ set replace them while it runs.
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
+from gateway.handover import JWK_SET_SIZE, Handover, LastText
 from gateway.identity import (
     CachingVerifier,
     ClaimRules,
@@ -24,6 +27,7 @@ from gateway.identity import (
     hmac_key,
     public_key,
 )
+from gateway.secret import Secret
 from gateway.settings import JwtSettings, Problem, Settings, SettingsError, UpstreamSettings, load
 from gateway.telemetry import Counter
 from gateway.upstream import QiniuSigner, Transport, build_transport, fetch
@@ -34,12 +38,16 @@ TOKENS = 10_000
 JWKS_TIMEOUT = 5.0
 """Seconds for one fetch of the JWK set."""
 
-_LARGEST_JWKS = 262_144
+_PUBLIC = "jwt_public_key"
+_KEYS = ("access_key", "secret_key", "jwt_secret", "jwt_secret_previous", _PUBLIC)
 _JWK_SET = "application/jwk-set+json, application/json"
 
 
 class Keyring:
-    """The signer and the token verifier. Raises SettingsError for an unusable key."""
+    """The signer and the token verifier. Raises SettingsError for an unusable key.
+
+    All keys that it adopts go to `handover`.
+    """
 
     def __init__(
         self,
@@ -48,7 +56,9 @@ class Keyring:
         *,
         refreshes: Counter,
         verifications: Counter,
+        handover: Handover | None = None,
     ) -> None:
+        self._last_keys = None if handover is None else handover.keys
         self.signer = qiniu_signer(settings)
         self._static = StaticKeys(verification_keys(settings))
         self._issuer: Transport | None = None
@@ -64,6 +74,7 @@ class Keyring:
                 on_change=lambda: self.tokens.clear(),  # noqa: PLW0108  # they are made below
                 log=log,
                 refreshes=refreshes,
+                last=None if handover is None else handover.jwk_set,
             )
         self.tokens = CachingVerifier(
             TokenVerifier(self._keys, claim_rules(settings), time.time),
@@ -72,6 +83,7 @@ class Keyring:
             size=TOKENS,
             verifications=verifications,
         )
+        self._hand_over(settings)
 
     @property
     def state(self) -> str:
@@ -80,9 +92,22 @@ class Keyring:
 
     def adopt(self, settings: Settings) -> None:
         """Switch to the keys in `settings`, or raise SettingsError and change nothing."""
+        self._use(settings)
+        self._hand_over(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Switch to the last keys of any worker; the rest of `settings` is of no account."""
+        if self._last_keys is not None:
+            self._use(with_last_keys(settings, self._last_keys))
+
+    def _use(self, settings: Settings) -> None:
         self._static.replace(verification_keys(settings))
         self.signer.use(settings.access_key.reveal(), settings.secret_key.reveal())
         self.tokens.clear()
+
+    def _hand_over(self, settings: Settings) -> None:
+        if self._last_keys is not None:
+            self._last_keys.put(msgspec.json.encode(_key_texts(settings)))
 
     @asynccontextmanager
     async def kept_current(self) -> AsyncGenerator[None]:
@@ -96,7 +121,7 @@ class Keyring:
 
 def issuer_transport() -> Transport:
     """Return a transport to the issuer of tokens; close it with `aclose`."""
-    return build_transport(connections=1, max_body=_LARGEST_JWKS, user_agent=USER_AGENT)
+    return build_transport(connections=1, max_body=JWK_SET_SIZE, user_agent=USER_AGENT)
 
 
 async def fetch_jwks(issuer: Transport, url: str) -> bytes:
@@ -107,6 +132,22 @@ async def fetch_jwks(issuer: Transport, url: str) -> bytes:
 def qiniu_signer(settings: UpstreamSettings) -> QiniuSigner:
     """Return the signer of upstream calls."""
     return QiniuSigner(settings.access_key.reveal(), settings.secret_key.reveal())
+
+
+def with_last_keys(settings: Settings, last: LastText) -> Settings:
+    """Return `settings` with the last keys of any worker in place of their own."""
+    text = last.get()
+    if text is None:
+        return settings
+    texts: dict[str, str | None] = msgspec.json.decode(text)
+    public_key = texts.pop(_PUBLIC)
+    secrets = {name: each if each is None else Secret(each) for name, each in texts.items()}
+    return replace(settings, jwt_public_key=public_key, **secrets)  # type: ignore[arg-type]
+
+
+def _key_texts(settings: Settings) -> dict[str, str | None]:
+    keys = {name: getattr(settings, name) for name in _KEYS}
+    return {name: key.reveal() if isinstance(key, Secret) else key for name, key in keys.items()}
 
 
 def usable_settings(environ: Mapping[str, str]) -> Settings:

@@ -1,6 +1,7 @@
 """The processes of `gateway serve`: workers that serve, and a supervisor that answers scrapes.
 
-The supervisor creates the memory of each worker's metrics before it starts them.
+The supervisor creates the memory of each worker's metrics, and that of the last keys, before it
+starts them.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ from contextlib import ExitStack
 from functools import partial
 
 from gateway import __version__, app, keyring, serving
+from gateway.handover import Handover, LastText, handovers
 from gateway.metrics import Metrics
+from gateway.rotation import stamp_of_keys
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry import (
     STDOUT,
@@ -51,7 +54,7 @@ def serve(
             exposition = Exposition([*shared, supervisor], __version__)
             stack.enter_context(metrics_at(private, exposition))
         serving.serve(
-            partial(worker, settings, shared, log),
+            partial(worker, settings, shared, handovers(slots), log),
             public,
             shared,
             workers=settings.workers,
@@ -68,6 +71,7 @@ def _count_restart(shared: Sequence[SharedMetrics], slot: int, reason: serving.R
 def worker(
     at_start: Settings,
     shared: Sequence[SharedMetrics],
+    last: Sequence[Handover],
     log: SinkHandler,
     slot: int,
     draining: asyncio.Event,
@@ -78,9 +82,10 @@ def worker(
     `log` has the supervisor's sink, and gets one of this process.
 
     A replacement worker reads key files again. If they are no longer valid, it uses the settings
-    `at_start`, like the workers still running.
+    `at_start` with the `last` keys that a worker has adopted.
     """
-    settings, problems = _current_settings(at_start, environ)
+    read_at = stamp_of_keys(environ)
+    settings, problems = _current_settings(at_start, last[slot].keys, environ)
     metrics = Metrics(shared[slot])
     metrics.shared.begin()
     log.sink = sink = Sink(STDOUT, metrics.log_dropped.inc)
@@ -89,17 +94,27 @@ def worker(
     if problems:
         telemetry.log.error("key_reload_failed", problems=problems)
     gateway = app.build(
-        settings, telemetry, metrics, draining=draining, environ=environ, tracing=tracing
+        settings,
+        telemetry,
+        metrics,
+        draining=draining,
+        environ=environ,
+        tracing=tracing,
+        handover=last[slot],
+        read_at=read_at,
     )
     _collect_rarely()
     return gateway
 
 
-def _current_settings(at_start: Settings, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
+def _current_settings(
+    at_start: Settings, last: LastText, environ: Mapping[str, str]
+) -> tuple[Settings, list[str]]:
     try:
         return keyring.usable_settings(environ), []
     except SettingsError as error:
-        return at_start, [str(each) for each in error.problems]
+        problems = [str(each) for each in error.problems]
+        return keyring.with_last_keys(at_start, last), problems
 
 
 def _collect_rarely() -> None:

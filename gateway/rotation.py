@@ -2,7 +2,8 @@
 
 - Key files are polled every second. New content is loaded after a second without changes, so an AK
   and its SK, written one after the other, are loaded together. SIGHUP loads them at once.
-- A missing, half-written or invalid file changes nothing: all keys stay. The log says why, once.
+- A missing, half-written or invalid file brings no other keys than those that another worker has
+  read from it before. The log says why, once.
 - A reload reads the whole configuration from the environment of the process.
 """
 
@@ -26,8 +27,9 @@ Stamp = tuple[tuple[int, ...] | None, ...]
 class Rotation:
     """A watcher of the key files in `environ` that passes changed settings to `adopt`.
 
-    `adopt` raises SettingsError for unusable keys and then changes nothing. `refreshes` counts
-    reloads by outcome.
+    `adopt` raises SettingsError for unusable keys and then changes nothing. `follow` is called
+    after a failed reload: another worker may have read the keys before. `read_at` is the stamp of
+    the files from before they were read. `refreshes` counts reloads by outcome.
     """
 
     def __init__(
@@ -36,13 +38,17 @@ class Rotation:
         adopt: Callable[[Settings], None],
         log: FilteringBoundLogger,
         refreshes: Counter,
+        *,
+        follow: Callable[[], None] = lambda: None,
+        read_at: Stamp | None = None,
     ) -> None:
         self._environ = environ
         self._adopt = adopt
+        self._follow = follow
         self._log = log
         self._refreshes = refreshes
         self._files = key_files(environ)
-        self._loaded = self._last_seen = _stamp(self._files)
+        self._loaded = self._last_seen = _stamp(self._files) if read_at is None else read_at
         self._requested = asyncio.Event()
 
     def request_reload(self) -> None:
@@ -72,9 +78,15 @@ class Rotation:
         except SettingsError as error:
             self._refreshes.inc("files", "failed")
             self._log.error("key_reload_failed", problems=[str(each) for each in error.problems])
+            self._follow()
         else:
             self._refreshes.inc("files", "ok")
             self._log.info("keys_reloaded")
+
+
+def stamp_of_keys(environ: Mapping[str, str]) -> Stamp:
+    """Return the stamp of the key files in `environ`. Take it before reading them."""
+    return _stamp(key_files(environ))
 
 
 def _stamp(files: Sequence[Path]) -> Stamp:

@@ -177,7 +177,6 @@ def test_what_fails_is_not_valid(name: str, places: dict[str, str]) -> None:
     assert exit_codes(environ_of(changes, places)) == (code, code)
 
 
-@pytest.mark.skip(reason="until key files are opened without blocking, and bounded")
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_no_file_without_an_end(name: str, places: dict[str, str]) -> None:
     """A key file that is not a regular one, or a large one, is refused by both."""

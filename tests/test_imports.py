@@ -37,6 +37,7 @@ DIRECTION: dict[str, set[str]] = {
     "app": {
         "background",
         "cache",
+        "handover",
         "keyring",
         "edge",
         "metrics",
@@ -51,7 +52,11 @@ DIRECTION: dict[str, set[str]] = {
     },
     "background": set(),
     "metrics": {"edge", "rooms", "telemetry", "upstream"},
-    "keyring": {"background", "identity", "settings", "threads", "upstream", "telemetry"},
+    "keyring": {
+        *{"background", "handover", "identity", "secret", "settings"},
+        *{"threads", "upstream", "telemetry"},
+    },
+    "handover": {"secret"},
     "rotation": {"settings", "telemetry"},
     "edge": {"media_type", "rooms", "secret", "telemetry"},
     "identity": {"rooms", "secret", "single_flight", "telemetry"},
@@ -62,7 +67,10 @@ DIRECTION: dict[str, set[str]] = {
     "single_flight": set(),
     "telemetry": set(),
     "traces": {"edge", "rooms", "settings", "upstream"},
-    "processes": {"app", "keyring", "metrics", "serving", "settings", "telemetry", "traces"},
+    "processes": {
+        *{"app", "handover", "keyring", "metrics", "rotation"},
+        *{"serving", "settings", "telemetry", "traces"},
+    },
     "settings": {"secret"},
     "serving": {"threads"},
     "rooms": {"secret", "single_flight"},

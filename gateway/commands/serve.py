@@ -13,24 +13,22 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from io import BytesIO
-from pathlib import Path
 
 from msgspec.structs import asdict
 
 from gateway import checks, keyring, processes, serving
-from gateway.settings import LogFormat, Problem, Settings, SettingsError, pending, variables
+from gateway.settings import LogFormat, Settings, pending
 from gateway.telemetry import build_logger
 from gateway.traces import traces_requested
 
 from . import banner
 from .facts import Facts, facts
-from .refusals import fail, refuse, valid_settings
+from .refusals import fail, valid_settings
 
 
 def run(environ: Mapping[str, str]) -> None:
     """Serve until a signal to stop, or exit with a reason."""
     settings = valid_settings(environ)
-    _require_files(environ)
     with ExitStack() as stack:
         bound = [stack.enter_context(_bound(each)) for each in checks.listeners(settings)]
         summary = _facts(settings, environ)
@@ -39,18 +37,6 @@ def run(environ: Mapping[str, str]) -> None:
             processes.serve(settings, beginning, *bound)
         except OSError as error:
             fail(f"cannot start: {error.strerror or error}")
-
-
-def _require_files(environ: Mapping[str, str]) -> None:
-    """Exit if a key comes from a pipe: every worker reads key files again."""
-    given = [each.file_name for each in variables(Settings) if each.file]
-    problems = [
-        Problem(name, "must be a regular file, not a pipe: every worker reads it again")
-        for name in given
-        if environ.get(name) and not Path(environ[name]).is_file()
-    ]
-    if problems:
-        refuse(SettingsError(*problems))
 
 
 def _bound(listener: checks.Listener) -> socket.socket:

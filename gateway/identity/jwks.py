@@ -2,7 +2,8 @@
 
 - The set is fetched again before it is older than the refresh interval. A key that the issuer
   withdraws works no longer than that, as long as the issuer answers.
-- If the issuer fails or sends anything but a JWK set, the last good set stays in use without limit.
+- If the issuer fails or sends anything but a JWK set, the last good set of all workers stays in use
+  without limit. A new worker begins with it.
 - An unknown `kid` may be a new key, so it triggers one fetch shared by all waiting requests. A
   cooldown follows, so made-up `kid`s cost the issuer next to nothing. While the issuer hangs, they
   wait at most half of the time.
@@ -12,6 +13,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -39,10 +41,21 @@ _LONGEST_RETRY = 10.0
 _FLIGHT = "key set"
 
 
+class LastSet(Protocol):
+    """The text of the last good set that any worker of the gateway has fetched."""
+
+    def put(self, text: bytes, /) -> None:
+        """Keep a set as the last."""
+
+    def get(self) -> bytes | None:
+        """Return the last set, None without one."""
+
+
 class JwksKeys:
     """The keys of the JWK set from `fetch`, by `kid`. `refresh` is in seconds of `clock`.
 
-    `on_change` is called after the set has changed. `refreshes` counts fetches by outcome.
+    `on_change` is called after the set has changed. `refreshes` counts fetches by outcome. The
+    `last` set is the first, and that of a failed fetch: another worker's may be newer.
     """
 
     def __init__(
@@ -55,6 +68,7 @@ class JwksKeys:
         on_change: Callable[[], None],
         log: FilteringBoundLogger,
         refreshes: Counter,
+        last: LastSet | None = None,
     ) -> None:
         self._fetch = fetch
         self._algorithms = algorithms
@@ -63,11 +77,12 @@ class JwksKeys:
         self._on_change = on_change
         self._log = log
         self._refreshes = refreshes
-        self._set: KeySet | None = None
+        self._last = last
+        self._set = self._last_set()
         self._flights: SingleFlight[bool] = SingleFlight()
         self._next_on_demand = clock()
-        self.state = "missing"
-        """`ok`, `stale` after a failed fetch, or `missing` before the first good one."""
+        self.state = "missing" if self._set is None else "stale"
+        """`ok`; `stale` before this worker's own first fetch or after a failed one; `missing`."""
 
     async def candidates(self, kid: str | None, waiting: Waiting = nullcontext, /) -> Sequence[Key]:
         """Return the keys named `kid`, or all for None; raise UpstreamUnavailable without a set.
@@ -97,13 +112,21 @@ class JwksKeys:
     async def _load(self, must_finish: Callable[[], None]) -> bool:
         must_finish()
         try:
-            fetched = parse_key_set(await self._fetch(), self._algorithms)
+            text = await self._fetch()
+            fetched = parse_key_set(text, self._algorithms)
         except (OSError, ValueError) as error:
             self._failed(error)
             return False
-        else:
-            self._use(fetched)
-            return True
+        if self._last is not None:
+            self._last.put(text)
+        self.state = "ok"
+        self._refreshes.inc("jwks", "ok")
+        self._use(fetched)
+        return True
+
+    def _last_set(self) -> KeySet | None:
+        text = None if self._last is None else self._last.get()
+        return None if text is None else parse_key_set(text, self._algorithms)
 
     def _may_ask(self) -> bool:
         return _FLIGHT in self._flights or self._clock() >= self._next_on_demand
@@ -115,13 +138,14 @@ class JwksKeys:
 
     def _failed(self, error: Exception) -> None:
         self._next_on_demand = self._clock() + _COOLDOWN
+        last = self._last_set()
+        if last is not None:
+            self._use(last)
         self.state = "missing" if self._set is None else "stale"
         self._refreshes.inc("jwks", "failed")
         self._log.warning("keys_not_fetched", reason=str(error), using_last=self._set is not None)
 
     def _use(self, fetched: KeySet) -> None:
-        self.state = "ok"
-        self._refreshes.inc("jwks", "ok")
         if fetched == self._set:
             return
         names = [each.kid for each in fetched.keys]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .invalid import InvalidValue, Problem, SettingsError
+from .key_file import read_key_file
 from .rules import algorithms_fit, key_source, listeners_apart, origins_exact, unknown_names
 from .table import JwtSettings, Settings
 from .variable import Variable, variables
@@ -19,12 +20,12 @@ ReadFile = Callable[[Path], bytes]
 T = TypeVar("T", bound=JwtSettings)
 
 
-def load(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> Settings:
+def load(environ: Mapping[str, str], read_file: ReadFile = read_key_file) -> Settings:
     """Return the configuration in `environ`; raise SettingsError with every problem in it."""
     return _load(Settings, environ, read_file)
 
 
-def load_jwt(environ: Mapping[str, str], read_file: ReadFile = Path.read_bytes) -> JwtSettings:
+def load_jwt(environ: Mapping[str, str], read_file: ReadFile = read_key_file) -> JwtSettings:
     """Return only the `GATEWAY_JWT_…` part; other variables may be missing or invalid.
 
     Raises SettingsError, also for unknown names: one may be a misspelt variable of this part.

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway import processes, serving
+from gateway.handover import handovers
 from gateway.metrics import Metrics
 from gateway.settings import load
 from gateway.telemetry import STDOUT, SharedMetrics, Sink, SinkHandler, families
@@ -139,7 +140,7 @@ def build(
     slots: Sequence[SharedMetrics], log: SinkHandler, slot: int, draining: asyncio.Event
 ) -> Application:
     """Return the gateway that the environment describes, under watch."""
-    gateway = processes.worker(load(os.environ), slots, log, slot, draining)
+    gateway = processes.worker(load(os.environ), slots, handovers(len(slots)), log, slot, draining)
     inner = PLANTS[os.environ.get("BENCH_PLANT", "")](gateway)
     return Watched(inner, Path(os.environ["BENCH_WATCH"], f"{os.getpid()}.jsonl"))
 

@@ -1,0 +1,94 @@
+"""The last keys in use, in memory that all workers of a gateway share.
+
+A key that was withdrawn must not come back with a new worker, though its file is missing by then
+or the issuer is down. So each worker writes here the keys that it has adopted and the JWK set that
+it has fetched. A new worker, or one that cannot read them itself, takes the latest of all.
+
+- A worker is the only writer of its part. A part has two halves, written in turn, so a worker that
+  is killed while it writes leaves the other half whole. A digest tells.
+- The time is the system's monotonic clock, the same for all processes.
+"""
+
+import hashlib
+import struct
+import time
+from collections.abc import Callable, Sequence
+from mmap import mmap
+
+from msgspec import Struct
+
+from gateway.secret import NeverPickled
+
+_HEAD = struct.Struct("<dI16s")  # time, length, digest
+_DIGEST = 16
+
+KEYS_SIZE = 786_432
+"""Bytes for the keys: five of at most 64 KiB each, as JSON."""
+
+JWK_SET_SIZE = 262_144
+"""Bytes for a JWK set."""
+
+
+class LastText(NeverPickled):
+    """The last text of one kind: written by one worker, and read from the memory of all."""
+
+    def __init__(
+        self,
+        mine: Sequence[mmap],
+        all_halves: Sequence[mmap],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._mine = mine
+        self._all = all_halves
+        self._clock = clock
+
+    def put(self, text: bytes) -> None:
+        """Write a text over this worker's older one; one that is too long is left out."""
+        half = min(self._mine, key=_written_at)
+        if _HEAD.size + len(text) <= len(half):
+            now = self._clock()
+            half[: _HEAD.size] = bytes(_HEAD.size)  # not whole until the end
+            half[_HEAD.size : _HEAD.size + len(text)] = text
+            half[: _HEAD.size] = _HEAD.pack(now, len(text), _digest(now, text))
+
+    def get(self) -> bytes | None:
+        """Return the latest text of any worker, None without one."""
+        whole = [each for each in map(_read, self._all) if each is not None]
+        return max(whole)[1] if whole else None
+
+
+class Handover(Struct, frozen=True):
+    """One worker's access to the last `keys`, as JSON, and the last `jwk_set`, as published."""
+
+    keys: LastText
+    jwk_set: LastText
+
+
+def handovers(slots: int) -> list[Handover]:
+    """Return an access for each slot of a worker. Make them before the first worker."""
+    kinds = [_texts(slots, size) for size in (KEYS_SIZE, JWK_SET_SIZE)]
+    return [Handover(*each) for each in zip(*kinds, strict=True)]
+
+
+def _texts(slots: int, size: int) -> list[LastText]:
+    parts = [(_memory(size), _memory(size)) for _ in range(slots)]
+    return [LastText(part, [half for each in parts for half in each]) for part in parts]
+
+
+def _memory(size: int) -> mmap:
+    return mmap(-1, _HEAD.size + size)  # shared with the processes forked later
+
+
+def _written_at(half: mmap) -> float:
+    found = _read(half)
+    return -1.0 if found is None else found[0]
+
+
+def _read(half: mmap) -> tuple[float, bytes] | None:
+    written_at, length, digest = _HEAD.unpack(half[: _HEAD.size])
+    text = half[_HEAD.size : _HEAD.size + length]
+    return (written_at, text) if digest == _digest(written_at, text) else None
+
+
+def _digest(written_at: float, text: bytes) -> bytes:
+    return hashlib.blake2b(struct.pack("<d", written_at) + text, digest_size=_DIGEST).digest()

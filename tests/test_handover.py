@@ -1,0 +1,55 @@
+"""The last keys in use, shared among workers."""
+
+import os
+
+from gateway.handover import JWK_SET_SIZE, handovers
+from gateway.handover import _HEAD as HEAD  # to write as a worker does that is killed
+
+
+def test_the_latest_text_of_any_worker_counts() -> None:
+    """Each worker reads what the last one wrote, whoever that was."""
+    first, second = (each.keys for each in handovers(2))
+    assert first.get() is None
+    for writer, text in ((first, b"1"), (second, b"2"), (first, b"3"), (first, b"4")):
+        writer.put(text)
+        assert (first.get(), second.get()) == (text, text)
+
+
+def test_kinds_are_apart() -> None:
+    """Keys are no JWK set."""
+    [only] = handovers(1)
+    only.keys.put(b"keys")
+    assert only.jwk_set.get() is None
+
+
+def test_a_worker_killed_while_it_writes_leaves_the_older_text() -> None:
+    """A half that is not whole does not count, wherever the writing ended."""
+    [only] = handovers(1)
+    only.keys.put(b"older")
+    only.keys.put(b"newer")
+    [newest] = [half for half in only.keys._mine if b"newer" in half[:]]  # noqa: SLF001
+    for place in (0, 9, 20, HEAD.size, HEAD.size + 4):
+        whole = newest[:]
+        newest[place] ^= 1
+        assert only.keys.get() == b"older"
+        newest[: len(whole)] = whole
+    assert only.keys.get() == b"newer"
+
+
+def test_a_text_that_is_too_long_is_left_out() -> None:
+    """The last text that fits stays."""
+    [only] = handovers(1)
+    only.jwk_set.put(b"x" * JWK_SET_SIZE)
+    only.jwk_set.put(b"y" * (JWK_SET_SIZE + 1))
+    assert only.jwk_set.get() == b"x" * JWK_SET_SIZE
+
+
+def test_a_process_hands_over_to_its_parent() -> None:
+    """What a worker writes is there after its end."""
+    [only] = handovers(1)
+    pid = os.fork()
+    if not pid:
+        only.keys.put(b"from the worker")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert only.keys.get() == b"from the worker"
