@@ -2,8 +2,8 @@
 
 import os
 
-from gateway.handover import JWK_SET_SIZE, handovers
 from gateway.handover import _HEAD as HEAD  # to write as a worker does that is killed
+from gateway.handover import JWK_SET_SIZE, handovers
 
 
 def test_the_latest_text_of_any_worker_counts() -> None:

@@ -10,6 +10,7 @@ import pytest
 from jwt.algorithms import get_default_algorithms
 from structlog.testing import CapturingLogger
 
+from gateway.handover import LastText, handovers
 from gateway.identity import JwksKeys, Key
 from gateway.metrics import Metrics
 from gateway.rooms import UpstreamUnavailable
@@ -44,8 +45,9 @@ class Issuer:
 class World:
     """Keys from an issuer, with a clock moved by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: LastText | None = None) -> None:
         self.issuer = Issuer()
+        self.last = last
         self.now = 0.0
         self.changes = 0
         self.log = CapturingLogger()
@@ -58,6 +60,7 @@ class World:
             on_change=self._changed,
             log=self.log,
             refreshes=Metrics(self.block).key_refreshes,
+            last=last,
         )
 
     def _changed(self) -> None:
@@ -357,3 +360,21 @@ async def test_fetches_are_counted(jwk: Make) -> None:
         ("jwks", "ok"): 1,
         ("jwks", "failed"): 2,
     }
+
+
+async def test_a_new_worker_begins_with_the_last_set_of_any(jwk: Make) -> None:
+    """A key that the issuer withdrew does not come back in a worker that cannot reach the issuer.
+
+    One that has an older set follows, once its own fetch has failed.
+    """
+    old, new = (World(last.jwk_set) for last in handovers(2))
+    old.issuer.publish(jwk("withdrawn"))
+    new.issuer.publish(jwk("kept"))
+    assert (await old.keys.refresh(), await new.keys.refresh()) == (True, True)
+    replacement = World(old.last)
+    for each in (old, replacement):
+        each.issuer.answer = ConnectionError("refused")
+        assert await each.keys.refresh() is False
+        assert (await each.known("kept"), await each.known("withdrawn")) == (1, 0)
+        assert each.keys.state == "stale"
+    assert replacement.changes == 0

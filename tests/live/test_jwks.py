@@ -267,8 +267,9 @@ async def test_an_issuer_that_hangs_from_the_start() -> None:
     """Without any keys yet, requests that wait for them take no place in flight."""
     key = SigningKey("a")
     hanging = Hanging(key)
-    async with world(hanging, MAX_CONCURRENCY="10") as (gateway, _):
-        waiting = [asyncio.create_task(gateway.read("1", key.token())) for _ in range(20)]
+    async with world(hanging, MAX_CONCURRENCY="20") as (gateway, _):
+        tokens = [key.token(user_id=f"user-{number}") for number in range(20)]
+        waiting = [asyncio.create_task(gateway.read("1", each)) for each in tokens]
         await hanging.asked.wait()
         for _ in range(5):
             assert await status(gateway, "not.a.token") == 401

@@ -83,11 +83,8 @@ class World:
 FINE = {("create", 201), ("read", 200)}
 
 
-@asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    """Run it under load; every request meanwhile must have gone well."""
-    vendor = Vendor("ak-0", "sk-0", anchors=["alice"])
-    here = World(folder, vendor)
+def world_files(here: World) -> dict[str, str]:
+    """Write the first keys, and return the settings that name their files."""
     here.write(ak="ak-0", sk="sk-0", jwt=SECRETS[0], previous=SECRETS[3])
     files = {
         "ACCESS_KEY_FILE": "ak",
@@ -97,7 +94,15 @@ async def world(folder: Path) -> AsyncIterator[World]:
     }
     settings = {"WORKERS": str(WORKERS), "ACCESS_KEY": "", "SECRET_KEY": "", "JWT_SECRET": ""}
     settings |= {"METRICS_PORT": str(here.metrics)}
-    settings |= {name: str(folder / file) for name, file in files.items()}
+    return settings | {name: str(here.folder / file) for name, file in files.items()}
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    """Run it under load; every request meanwhile must have gone well."""
+    vendor = Vendor("ak-0", "sk-0", anchors=["alice"])
+    here = World(folder, vendor)
+    settings = world_files(here)
     async with listening(vendor, 0) as port:
         with served(f"http://127.0.0.1:{port}", descriptors=None, **settings) as here.gateway:
             visitors = [asyncio.create_task(here.visit(each)) for each in range(VISITORS)]

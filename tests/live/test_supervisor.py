@@ -6,7 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -199,6 +199,7 @@ def test_no_connection_is_lost_with_a_worker() -> None:
         eventually(lambda: server.listeners() == 1)
         (worker,) = server.workers()
         os.kill(worker, signal.SIGSTOP)
+        eventually(lambda: _is_stopped(worker))
         waiting = [server.connect() for _ in range(5)]
         for each in waiting:
             each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -207,3 +208,13 @@ def test_no_connection_is_lost_with_a_worker() -> None:
         for each in waiting:
             each.close()
         server.stop()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return True once no thread of a process runs."""
+    states = [each.read_text().rpartition(")")[2].split()[0] for each in _threads(pid)]
+    return set(states) == {"T"}
+
+
+def _threads(pid: int) -> Iterable[Path]:
+    return Path(f"/proc/{pid}/task").glob("*/stat")
