@@ -142,7 +142,7 @@ def with_last_keys(settings: Settings, last: LastText) -> Settings:
     texts: dict[str, str | None] = msgspec.json.decode(text)
     public_key = texts.pop(_PUBLIC)
     secrets = {name: each if each is None else Secret(each) for name, each in texts.items()}
-    return replace(settings, jwt_public_key=public_key, **secrets)  # type: ignore[arg-type]
+    return replace(settings, jwt_public_key=public_key, **secrets)  # type: ignore[arg-type]  # by name
 
 
 def _key_texts(settings: Settings) -> dict[str, str | None]:

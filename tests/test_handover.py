@@ -27,7 +27,7 @@ def test_a_worker_killed_while_it_writes_leaves_the_older_text() -> None:
     [only] = handovers(1)
     only.keys.put(b"older")
     only.keys.put(b"newer")
-    [newest] = [half for half in only.keys._mine if b"newer" in half[:]]  # noqa: SLF001
+    [newest] = [half for half in only.keys._mine if b"newer" in half[:]]  # noqa: SLF001  # as a worker that is killed leaves it
     for place in (0, 9, 20, HEAD.size, HEAD.size + 4):
         whole = newest[:]
         newest[place] ^= 1
