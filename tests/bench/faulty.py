@@ -1,7 +1,7 @@
 """A misbehaving vendor for the soak: `python -m tests.bench.faulty PORT`.
 
 - Rooms need no store. An id of digits that starts with 1 is a room; its anchor and its texts follow
-  from the number. Only stopped and deleted rooms are stored.
+  from the number. Only stopped and deleted rooms are stored. A user is known by any id.
 - After `/storm`, one call in sixteen fails in one of the ways of `_SHARES`, and every 45 seconds
   all calls fail for 4. `/calm` ends this. `/served` counts the calls by way.
 - Signatures are not checked.
@@ -20,6 +20,8 @@ import msgspec
 
 USERS = 50
 """The number of anchors: user0, user1 …"""
+
+_LOOK_UP = "user/infos?user_ids="
 
 _SHARES = MappingProxyType(
     {
@@ -77,7 +79,7 @@ class Vendor:
     async def _answer(
         self, method: str, path: str, body: bytes, writer: asyncio.StreamWriter
     ) -> None:
-        if not path.startswith("/server/live"):
+        if not path.startswith("/server/"):
             writer.write(self._control(path))
             return
         way = self._way()
@@ -85,7 +87,7 @@ class Vendor:
         if way in {"silent", "reset", "broken", "throttled", "page"}:
             await _refuse(way, writer)  # without effect
             return
-        whole = self._carry_out(method, path.removeprefix("/server/live").strip("/"), body)
+        whole = self._carry_out(method, path.removeprefix("/server/"), body)
         await _deliver(way, whole, self._chance.uniform(0.1, 1.5), writer)
 
     def _control(self, path: str) -> bytes:
@@ -106,7 +108,9 @@ class Vendor:
         return self._chance.choices(ways, [*shares.values(), max(0, 1 - sum(shares.values()))])[0]
 
     def _carry_out(self, method: str, rest: str, body: bytes) -> bytes:
-        live_id, _, verb = rest.partition("/")
+        if rest.startswith(_LOOK_UP):
+            return _envelope(data=[{"user_id": rest.removeprefix(_LOOK_UP)}])
+        live_id, _, verb = rest.removeprefix("live").strip("/").partition("/")
         if method == "POST" and not live_id:
             return self._created(msgspec.json.decode(body)["anchor_id"])
         if not live_id.startswith("1") or live_id in self._deleted:
