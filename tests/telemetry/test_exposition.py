@@ -114,18 +114,21 @@ def test_a_forked_worker_does_not_hold_the_port() -> None:
     """A gateway restarted at once gets the port although a forked worker still runs."""
     with scraped() as port:
         reading, writing = os.pipe()
+        forked, fork = os.pipe()
         pid = os.fork()
         if not pid:
+            os.write(fork, b".")
             os.read(reading, 1)
             os._exit(0)
+        os.read(forked, 1)
     try:
         with socket.create_server(("127.0.0.1", port)):
             pass
     finally:
         os.write(writing, b".")
         os.waitpid(pid, 0)
-        os.close(reading)
-        os.close(writing)
+        for each in (reading, writing, forked, fork):
+            os.close(each)
 
 
 def test_it_starts_without_a_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
