@@ -124,7 +124,7 @@ def test_a_key_out_of_a_pipe(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 2
-    assert " GATEWAY_SECRET_KEY_FILE  must be a regular file, not a pipe" in errors
+    assert " GATEWAY_SECRET_KEY_FILE  must name a regular file" in errors
     assert "canary" not in errors
 
 

@@ -78,6 +78,8 @@ def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: 
 def _content(path: Path, read_file: ReadFile) -> str:
     try:
         text = read_file(path).decode().rstrip("\r\n")
+    except InvalidValue:
+        raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidValue(f"must name a file that the gateway's user can read: {reason}") from None
