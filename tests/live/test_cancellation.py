@@ -20,7 +20,7 @@ from tests.live.fault_server import (
     serving,
     silence,
 )
-from tests.live.gateways import IMPATIENT, Gateway, gateway_at
+from tests.live.gateways import IMPATIENT, Gateway, gateway_at, token
 from tests.live.viewers import viewer_at
 from tests.waiting import until
 
@@ -88,7 +88,7 @@ def tasks_of_the_gateway() -> Counter[str]:
 async def assert_all_fine(gateway: Gateway) -> None:
     """Check that of a hundred rooms read at once, each comes as it should."""
     live_ids = [f"good-{number}" for number in range(100)]
-    good = await asyncio.gather(*(gateway.read(live_id) for live_id in live_ids))
+    good = await asyncio.gather(*(gateway.read(live_id, token(live_id)) for live_id in live_ids))
     assert [each.json().get("live_id", each.text) for each in good] == live_ids
 
 
@@ -110,7 +110,9 @@ async def test_clients_that_come_and_go() -> None:
         await assert_all_fine(gateway)
 
         server.script = Together(POOL)
-        both = await asyncio.gather(*(gateway.read(f"both-{number}") for number in range(POOL)))
+        both = await asyncio.gather(
+            *(gateway.read(f"both-{number}", token(f"user-{number}")) for number in range(POOL))
+        )
         assert [each.status_code for each in both] == [200] * POOL
         await until(lambda: tasks_of_the_gateway() == before)
 

@@ -88,7 +88,7 @@ async def gateway(upstream_port: int) -> AsyncGenerator[int]:
         "GATEWAY_CACHE_TTL": "60",
         "GATEWAY_PORT": str(port),
         "GATEWAY_ACCESS_LOG": "off",
-        "GATEWAY_MAX_CONCURRENCY": "20000",
+        "GATEWAY_MAX_CONCURRENCY": "200000",
         "GATEWAY_RATE_LIMIT_READS": "off",
     }
     command = [sys.executable, "-m", "gateway", "serve"]
