@@ -6,13 +6,14 @@ it has fetched. A new worker, or one that cannot read them itself, takes the lat
 
 - A worker is the only writer of its part. A part has two halves, written in turn, so a worker that
   is killed while it writes leaves the other half whole. A digest tells.
-- The time is the system's monotonic clock, the same for all processes.
+- The latest text is the one that its worker began to read last: an answer that comes late does not
+  count as newer than what another worker has read meanwhile. The time is the system's monotonic
+  clock, the same for all processes.
 """
 
 import hashlib
 import struct
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from mmap import mmap
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ _HEAD = struct.Struct("<dI16s")  # time, length, digest
 _DIGEST = 16
 
 KEYS_SIZE = 786_432
-"""Bytes for the keys: five of at most 64 KiB each, as JSON."""
+"""Bytes for the keys: five of at most 128 KiB each, the longest variable that Linux allows."""
 
 JWK_SET_SIZE = 262_144
 """Bytes for a JWK set."""
@@ -32,24 +33,20 @@ JWK_SET_SIZE = 262_144
 class LastText(NeverPickled):
     """The last text of one kind: written by one worker, and read from the memory of all."""
 
-    def __init__(
-        self,
-        mine: Sequence[mmap],
-        all_halves: Sequence[mmap],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, mine: Sequence[mmap], all_halves: Sequence[mmap]) -> None:
         self._mine = mine
         self._all = all_halves
-        self._clock = clock
 
-    def put(self, text: bytes) -> None:
-        """Write a text over this worker's older one; one that is too long is left out."""
-        half = min(self._mine, key=_written_at)
+    def put(self, text: bytes, read_at: float) -> None:
+        """Write a text over this worker's older one; one that is too long is left out.
+
+        `read_at` is the monotonic time at which reading it began.
+        """
+        half = min(self._mine, key=_read_at)
         if _HEAD.size + len(text) <= len(half):
-            now = self._clock()
             half[: _HEAD.size] = bytes(_HEAD.size)  # not whole until the end
             half[_HEAD.size : _HEAD.size + len(text)] = text
-            half[: _HEAD.size] = _HEAD.pack(now, len(text), _digest(now, text))
+            half[: _HEAD.size] = _HEAD.pack(read_at, len(text), _digest(read_at, text))
 
     def get(self) -> bytes | None:
         """Return the latest text of any worker, None without one."""
@@ -58,7 +55,7 @@ class LastText(NeverPickled):
 
 
 class Handover(Struct, frozen=True):
-    """One worker's access to the last `keys`, as JSON, and the last `jwk_set`, as published."""
+    """One worker's access to the last `keys`, as msgpack, and the last `jwk_set`, as published."""
 
     keys: LastText
     jwk_set: LastText
@@ -79,16 +76,16 @@ def _memory(size: int) -> mmap:
     return mmap(-1, _HEAD.size + size)  # shared with the processes forked later
 
 
-def _written_at(half: mmap) -> float:
+def _read_at(half: mmap) -> float:
     found = _read(half)
     return -1.0 if found is None else found[0]
 
 
 def _read(half: mmap) -> tuple[float, bytes] | None:
-    written_at, length, digest = _HEAD.unpack(half[: _HEAD.size])
+    read_at, length, digest = _HEAD.unpack(half[: _HEAD.size])
     text = half[_HEAD.size : _HEAD.size + length]
-    return (written_at, text) if digest == _digest(written_at, text) else None
+    return (read_at, text) if digest == _digest(read_at, text) else None
 
 
-def _digest(written_at: float, text: bytes) -> bytes:
-    return hashlib.blake2b(struct.pack("<d", written_at) + text, digest_size=_DIGEST).digest()
+def _digest(read_at: float, text: bytes) -> bytes:
+    return hashlib.blake2b(struct.pack("<d", read_at) + text, digest_size=_DIGEST).digest()

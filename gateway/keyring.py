@@ -46,7 +46,7 @@ _JWK_SET = "application/jwk-set+json, application/json"
 class Keyring:
     """The signer and the token verifier. Raises SettingsError for an unusable key.
 
-    All keys that it adopts go to `handover`.
+    Keys that it adopts later go to `handover`.
     """
 
     def __init__(
@@ -83,17 +83,20 @@ class Keyring:
             size=TOKENS,
             verifications=verifications,
         )
-        self._hand_over(settings)
 
     @property
     def state(self) -> str:
         """The state of the verification keys: `ok`, `stale` or `missing`."""
         return self._keys.state
 
-    def adopt(self, settings: Settings) -> None:
-        """Switch to the keys in `settings`, or raise SettingsError and change nothing."""
+    def adopt(self, settings: Settings, read_at: float) -> None:
+        """Switch to the keys in `settings`, or raise SettingsError and change nothing.
+
+        `read_at` is the monotonic time at which reading them began.
+        """
         self._use(settings)
-        self._hand_over(settings)
+        if self._last_keys is not None:
+            hand_over(settings, self._last_keys, read_at)
 
     def follow(self, settings: Settings) -> None:
         """Switch to the last keys of any worker; the rest of `settings` is of no account."""
@@ -104,10 +107,6 @@ class Keyring:
         self._static.replace(verification_keys(settings))
         self.signer.use(settings.access_key.reveal(), settings.secret_key.reveal())
         self.tokens.clear()
-
-    def _hand_over(self, settings: Settings) -> None:
-        if self._last_keys is not None:
-            self._last_keys.put(msgspec.json.encode(_key_texts(settings)))
 
     @asynccontextmanager
     async def kept_current(self) -> AsyncGenerator[None]:
@@ -134,12 +133,17 @@ def qiniu_signer(settings: UpstreamSettings) -> QiniuSigner:
     return QiniuSigner(settings.access_key.reveal(), settings.secret_key.reveal())
 
 
+def hand_over(settings: Settings, last: LastText, read_at: float) -> None:
+    """Put the keys in `settings`, which a worker began to read at `read_at`, for all workers."""
+    last.put(msgspec.msgpack.encode(_key_texts(settings)), read_at)
+
+
 def with_last_keys(settings: Settings, last: LastText) -> Settings:
     """Return `settings` with the last keys of any worker in place of their own."""
     text = last.get()
     if text is None:
         return settings
-    texts: dict[str, str | None] = msgspec.json.decode(text)
+    texts: dict[str, str | None] = msgspec.msgpack.decode(text)
     public_key = texts.pop(_PUBLIC)
     secrets = {name: each if each is None else Secret(each) for name, each in texts.items()}
     return replace(settings, jwt_public_key=public_key, **secrets)  # type: ignore[arg-type]  # by name

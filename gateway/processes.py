@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -110,11 +111,14 @@ def worker(
 def _current_settings(
     at_start: Settings, last: LastText, environ: Mapping[str, str]
 ) -> tuple[Settings, list[str]]:
+    began = time.monotonic()
     try:
-        return keyring.usable_settings(environ), []
+        settings = keyring.usable_settings(environ)
     except SettingsError as error:
         problems = [str(each) for each in error.problems]
         return keyring.with_last_keys(at_start, last), problems
+    keyring.hand_over(settings, last, began)
+    return settings, []
 
 
 def _collect_rarely() -> None:

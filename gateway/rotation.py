@@ -8,9 +8,11 @@
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,13 +23,18 @@ _EVERY = 1.0
 """Seconds between two checks of the files."""
 
 Stamp = tuple[tuple[int, ...] | None, ...]
-"""Device, inode, size and modification time of each file; None for a missing one."""
+"""Device, inode, size and times of each file; None for a missing one.
+
+The time of the last change is one of them: a file whose mode is put right has the same content.
+Anything but a regular file is never read, so its times are of no account.
+"""
 
 
 class Rotation:
     """A watcher of the key files in `environ` that passes changed settings to `adopt`.
 
-    `adopt` raises SettingsError for unusable keys and then changes nothing. `follow` is called
+    `adopt` also gets the time of `clock` from before they were read. It raises SettingsError for
+    unusable keys and then changes nothing. `follow` is called
     after a failed reload: another worker may have read the keys before. `read_at` is the stamp of
     the files from before they were read. `refreshes` counts reloads by outcome.
     """
@@ -35,18 +42,20 @@ class Rotation:
     def __init__(
         self,
         environ: Mapping[str, str],
-        adopt: Callable[[Settings], None],
+        adopt: Callable[[Settings, float], None],
         log: FilteringBoundLogger,
         refreshes: Counter,
         *,
         follow: Callable[[], None] = lambda: None,
         read_at: Stamp | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environ = environ
         self._adopt = adopt
         self._follow = follow
         self._log = log
         self._refreshes = refreshes
+        self._clock = clock
         self._files = key_files(environ)
         self._loaded = self._last_seen = _stamp(self._files) if read_at is None else read_at
         self._requested = asyncio.Event()
@@ -73,8 +82,9 @@ class Rotation:
             await self._reload()
 
     async def _reload(self) -> None:
+        began = self._clock()
         try:
-            self._adopt(await asyncio.to_thread(load, self._environ))
+            self._adopt(await asyncio.to_thread(load, self._environ), began)
         except SettingsError as error:
             self._refreshes.inc("files", "failed")
             self._log.error("key_reload_failed", problems=[str(each) for each in error.problems])
@@ -98,4 +108,7 @@ def _stamp_of(file: Path) -> tuple[int, ...] | None:
         status = file.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    if not S_ISREG(status.st_mode):
+        return status.st_dev, status.st_ino
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, *times

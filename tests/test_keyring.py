@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import CapturingLogger
 
-from gateway.keyring import Keyring
+from gateway.handover import Handover, handovers
+from gateway.keyring import Keyring, hand_over, with_last_keys
 from gateway.metrics import Metrics
 from gateway.rooms import TokenInvalid
 from gateway.settings import Settings, SettingsError, load
@@ -24,7 +25,7 @@ def settings(**environ: str) -> Settings:
     return load({"GATEWAY_ACCESS_KEY": "ak-1", "GATEWAY_SECRET_KEY": "sk-1", **changes})
 
 
-def keyring(**environ: str) -> Keyring:
+def keyring(handover: Handover | None = None, **environ: str) -> Keyring:
     """Return the keys of these settings."""
     metrics = Metrics()
     return Keyring(
@@ -32,6 +33,7 @@ def keyring(**environ: str) -> Keyring:
         CapturingLogger(),
         refreshes=metrics.key_refreshes,
         verifications=metrics.verifications,
+        handover=handover,
     )
 
 
@@ -65,9 +67,9 @@ async def test_another_secret() -> None:
     credentials = keyring()
     tokens = [token(secret) for secret in SECRETS]
     assert [await believes(credentials, each) for each in tokens] == [True, False, False]
-    credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]))
+    credentials.adopt(settings(JWT_SECRET=SECRETS[1], JWT_SECRET_PREVIOUS=SECRETS[0]), 0)
     assert [await believes(credentials, each) for each in tokens] == [True, True, False]
-    credentials.adopt(settings(JWT_SECRET=SECRETS[2], JWT_SECRET_PREVIOUS=SECRETS[1]))
+    credentials.adopt(settings(JWT_SECRET=SECRETS[2], JWT_SECRET_PREVIOUS=SECRETS[1]), 0)
     assert [await believes(credentials, each) for each in tokens] == [False, True, True]
 
 
@@ -77,7 +79,7 @@ async def test_another_public_key() -> None:
     credentials = keyring(JWT_PUBLIC_KEY=pem(old))
     remembered = token(old, "ES256")
     assert await believes(credentials, remembered)
-    credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)))
+    credentials.adopt(settings(JWT_PUBLIC_KEY=pem(new)), 0)
     assert not await believes(credentials, remembered)
     assert await believes(credentials, token(new, "ES256"))
 
@@ -86,7 +88,7 @@ def test_another_pair_signs() -> None:
     """AK and SK change together."""
     credentials = keyring()
     before = signature(credentials)
-    credentials.adopt(settings(ACCESS_KEY="ak-2", SECRET_KEY="sk-2", JWT_SECRET=SECRETS[0]))
+    credentials.adopt(settings(ACCESS_KEY="ak-2", SECRET_KEY="sk-2", JWT_SECRET=SECRETS[0]), 0)
     assert before.startswith("Qiniu ak-1:")
     assert signature(credentials).startswith("Qiniu ak-2:")
     assert before.partition(":")[2] != signature(credentials).partition(":")[2]
@@ -98,6 +100,35 @@ async def test_a_key_that_cannot_be_used_changes_nothing() -> None:
     before = signature(credentials)
     weak = pem(ec.generate_private_key(ec.SECP256K1()))
     with pytest.raises(SettingsError):
-        credentials.adopt(settings(ACCESS_KEY="ak-2", JWT_PUBLIC_KEY=weak))
+        credentials.adopt(settings(ACCESS_KEY="ak-2", JWT_PUBLIC_KEY=weak), 0)
     assert signature(credentials) == before
     assert await believes(credentials, token(SECRETS[0]))
+
+
+ALL = {"ACCESS_KEY": "ak", "SECRET_KEY": "sk", "JWT_SECRET": SECRETS[0]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {**ALL, "JWT_SECRET_PREVIOUS": SECRETS[1]},
+        {"JWT_PUBLIC_KEY": pem(ec.generate_private_key(ec.SECP256R1()))},
+        {"JWT_SECRET": "\x01" * 65_536, "JWT_SECRET_PREVIOUS": "\x02" * 65_536},
+    ],
+    ids=["secrets", "a public key", "the longest secrets"],
+)
+def test_every_kind_of_key_is_handed_over(given: dict[str, str]) -> None:
+    """Another worker has all keys of the last one, in place of those from the start."""
+    first, second = handovers(2)
+    hand_over(settings(JWT_SECRET=SECRETS[2]), first.keys, 1)
+    hand_over(settings(**given), first.keys, 2)
+    assert with_last_keys(settings(JWT_SECRET=SECRETS[2]), second.keys) == settings(**given)
+
+
+async def test_a_worker_that_cannot_reload_follows() -> None:
+    """A worker that has not read the last keys takes them from the one that has."""
+    first, second = handovers(2)
+    ahead, behind = keyring(first), keyring(second)
+    ahead.adopt(settings(JWT_SECRET=SECRETS[1]), 1)
+    behind.follow(settings())
+    assert [await believes(behind, token(each)) for each in SECRETS] == [False, True, False]

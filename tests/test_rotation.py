@@ -1,13 +1,15 @@
 """Key files that change while the gateway runs."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import CapturingLogger
 
 from gateway.metrics import Metrics
-from gateway.rotation import Rotation
+from gateway.rotation import Rotation, stamp_of_keys
 from gateway.settings import Problem, Settings, SettingsError
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
@@ -23,17 +25,18 @@ class World:
         self.refuse = False
         self.write("ak", "ak-1")
         self.write("sk", "sk-1")
-        environ = {
+        self.environ = {
             "GATEWAY_ACCESS_KEY_FILE": str(folder / "ak"),
             "GATEWAY_SECRET_KEY_FILE": str(folder / "sk"),
             "GATEWAY_JWT_SECRET": "x" * 32,
         }
         self.block = SharedMetrics(families(Metrics))
-        self.rotation = self.over(environ)
+        self.rotation = self.over(self.environ)
 
-    def over(self, environ: Mapping[str, str]) -> Rotation:
+    def over(self, environ: Mapping[str, str], **options: Any) -> Rotation:
         """Return the rotation of the key files named in `environ`."""
-        return Rotation(environ, self._adopt, self.log, Metrics(self.block).key_refreshes)
+        refreshes = Metrics(self.block).key_refreshes
+        return Rotation(environ, self._adopt, self.log, refreshes, **options)
 
     def write(self, name: str, text: str) -> None:
         """Replace a file atomically."""
@@ -52,7 +55,7 @@ class World:
         """The logged events."""
         return [call.args[0] for call in self.log.calls]
 
-    def _adopt(self, settings: Settings) -> None:
+    def _adopt(self, settings: Settings, _read_at: float) -> None:
         if self.refuse:
             raise SettingsError(Problem("GATEWAY_JWT_SECRET", "is too short"))
         self.adopted.append((settings.access_key.reveal(), settings.secret_key.reveal()))
@@ -149,3 +152,43 @@ async def test_reloads_are_counted(world: World) -> None:
         ("files", "ok"): 1,
         ("files", "failed"): 1,
     }
+
+
+async def test_a_change_before_the_first_look_is_not_missed(world: World) -> None:
+    """A file that changes after it was first read is loaded, though nobody looked in between."""
+    before = stamp_of_keys(world.environ)
+    world.write("ak", "ak-2")
+    world.rotation = world.over(world.environ, read_at=before)
+    assert await world.checks(3) == [("ak-2", "sk-1")]
+
+
+async def test_a_file_whose_mode_changes_has_changed(world: World) -> None:
+    """A file that becomes readable, with the content it had, is loaded."""
+    (world.folder / "sk").chmod(0o440)
+    assert await world.checks(3) == [("ak-1", "sk-1")]
+
+
+@pytest.mark.parametrize("instead", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+async def test_what_is_no_file_is_looked_at_once(
+    world: World, instead: Callable[[Path], None]
+) -> None:
+    """A folder or a pipe in place of a file is logged once, whatever happens in it."""
+    place = world.folder / "sk"
+    place.unlink()
+    instead(place)
+    for second in range(5):
+        os.utime(place, (second, second))
+        await world.checks(2)
+    assert (world.events, world.adopted) == (["key_reload_failed"], [])
+
+
+async def test_a_failed_reload_follows_another_worker(world: World) -> None:
+    """After a failed reload, and only then, the keys of other workers are asked for."""
+    followed: list[str] = []
+    world.rotation = world.over(world.environ, follow=lambda: followed.append("others"))
+    world.write("ak", "ak-2")
+    await world.checks(3)
+    assert followed == []
+    (world.folder / "ak").unlink()
+    await world.checks(3)
+    assert followed == ["others"]

@@ -44,8 +44,8 @@ _FLIGHT = "key set"
 class LastSet(Protocol):
     """The text of the last good set that any worker of the gateway has fetched."""
 
-    def put(self, text: bytes, /) -> None:
-        """Keep a set as the last."""
+    def put(self, text: bytes, read_at: float, /) -> None:
+        """Keep a set as the last, unless another worker began to read one after `read_at`."""
 
     def get(self) -> bytes | None:
         """Return the last set, None without one."""
@@ -111,6 +111,7 @@ class JwksKeys:
 
     async def _load(self, must_finish: Callable[[], None]) -> bool:
         must_finish()
+        began = self._clock()
         try:
             text = await self._fetch()
             fetched = parse_key_set(text, self._algorithms)
@@ -118,7 +119,7 @@ class JwksKeys:
             self._failed(error)
             return False
         if self._last is not None:
-            self._last.put(text)
+            self._last.put(text, began)
         self.state = "ok"
         self._refreshes.inc("jwks", "ok")
         self._use(fetched)

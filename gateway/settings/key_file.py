@@ -15,10 +15,14 @@ _MOST = 65_536
 
 def read_key_file(path: Path) -> bytes:
     """Return the content of a regular file of at most 64 KiB. Raises InvalidValue or OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:  # os.fdopen refuses a directory and leaves it open
+        if not S_ISREG(os.fstat(descriptor).st_mode):
             raise InvalidValue("must name a regular file, because it is read again and again")
-        content = file.read(_MOST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(_MOST + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _MOST:
         raise InvalidValue("must name a file of at most 64 KiB")
     return content

@@ -16,6 +16,7 @@ from gateway.metrics import Metrics
 from gateway.rooms import UpstreamUnavailable
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
+from tests.waiting import until
 
 REFRESH = 100.0
 
@@ -368,6 +369,7 @@ async def test_a_new_worker_begins_with_the_last_set_of_any(jwk: Make) -> None:
     One that has an older set follows, once its own fetch has failed.
     """
     old, new = (World(last.jwk_set) for last in handovers(2))
+    new.now = 1
     old.issuer.publish(jwk("withdrawn"))
     new.issuer.publish(jwk("kept"))
     assert (await old.keys.refresh(), await new.keys.refresh()) == (True, True)
@@ -378,3 +380,22 @@ async def test_a_new_worker_begins_with_the_last_set_of_any(jwk: Make) -> None:
         assert (await each.known("kept"), await each.known("withdrawn")) == (1, 0)
         assert each.keys.state == "stale"
     assert replacement.changes == 0
+
+
+async def test_a_late_answer_is_not_the_last_set(jwk: Make) -> None:
+    """A set that was asked for before the last one, and comes after it, is no worker's next set."""
+    slow, quick = (World(last.jwk_set) for last in handovers(2))
+    slow.issuer.publish(jwk("withdrawn"))
+    slow.issuer.slow.clear()
+    late = asyncio.create_task(slow.keys.refresh())
+    await until(lambda: slow.issuer.asked == 1)
+    quick.now = slow.now = 1
+    quick.issuer.publish(jwk("kept"))
+    assert await quick.keys.refresh()
+    slow.issuer.slow.set()
+    assert await late
+    quick.issuer.answer = ConnectionError("refused")
+    assert not await quick.keys.refresh()
+    for each in (quick, World(slow.last)):
+        each.issuer.answer = ConnectionError("refused")
+        assert (await each.known("kept"), await each.known("withdrawn")) == (1, 0)

@@ -1,5 +1,6 @@
 """Keys that were withdrawn do not come back with a new worker."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -10,8 +11,10 @@ import pytest
 from gateway.sandbox import Vendor
 from gateway.serving import listening
 from tests import clients
+from tests.live.fault_server import answering, reply, rooms, serving
+from tests.live.test_jwks import SigningKey, publishing
 from tests.live.test_rotation import SECRETS, WORKERS, World, world_files
-from tests.served import served
+from tests.served import Served, served
 from tests.waiting import until
 
 
@@ -49,14 +52,67 @@ async def test_a_withdrawn_key_does_not_come_back(
             vendor.revoke_keys("ak-0")
             for name in ("ak", "sk", "jwt", "previous"):
                 instead(tmp_path / name)
-            before = here.gateway.workers()
-            for worker in before:
-                os.kill(worker, signal.SIGKILL)
-            await until(lambda: here.gateway.listeners() == WORKERS)
-            assert not set(before) & set(here.gateway.workers())
+            await all_replaced(here.gateway, WORKERS)
             for _ in range(10):
                 assert await status(here, SECRETS[1]) == 404
                 assert await status(here, SECRETS[0]) == 401
+            here.gateway.process.send_signal(signal.SIGHUP)
+            await here.until_each_worker_has_read(1, outcome="failed")
+            assert await status(here, SECRETS[1]) == 404
+            assert "Grace period over" not in await asyncio.to_thread(here.gateway.stop)
+
+
+@pytest.mark.slow  # one worker after the other is started
+async def test_a_key_that_only_a_new_worker_has_read_is_the_last(tmp_path: Path) -> None:
+    """A key that a worker read at its start is the last one too, for the next worker."""
+    here = World(tmp_path, Vendor("ak-0", "sk-0", anchors=["alice"]))
+    settings = world_files(here) | {"WORKERS": "1", "JWT_SECRET_PREVIOUS_FILE": ""}
+    async with listening(here.vendor, 0) as port:
+        with served(f"http://127.0.0.1:{port}", descriptors=None, **settings) as here.gateway:
+            here.write(jwt=SECRETS[1])
+            for _ in range(2):
+                await all_replaced(here.gateway, 1)
+                assert await status(here, SECRETS[1]) == 404
+                assert await status(here, SECRETS[0]) == 401
+                (tmp_path / "jwt").unlink(missing_ok=True)
+
+
+@pytest.mark.slow  # a set is fetched again after 0.8 s at the earliest
+async def test_a_key_withdrawn_by_the_issuer_does_not_come_back() -> None:
+    """Killed workers begin with the issuer's last set while it is down, and go on asking it."""
+    withdrawn, kept, late = (SigningKey(kid) for kid in ("withdrawn", "kept", "late"))
+    async with serving(rooms) as upstream, serving(publishing(withdrawn, kept)) as issuer:
+        settings = {"WORKERS": str(WORKERS), "JWT_SECRET": "", "JWT_JWKS_REFRESH": "1"}
+        settings |= {"JWT_JWKS_URL": f"{issuer.url}/keys"}
+        with served(upstream.url, descriptors=None, **settings) as gateway:
+            await until(lambda: signed_in(gateway, withdrawn, 200))
+            issuer.script = publishing(kept)
+            for _ in range(WORKERS):
+                await until(lambda: signed_in(gateway, withdrawn, 401))
+            asked = len(issuer.received)
+            await until(lambda: len(issuer.received) > asked + 2 * WORKERS)  # each has the new set
+            issuer.script = answering(reply(b"", 503))
+            await all_replaced(gateway, WORKERS)
+            for _ in range(10):
+                assert await signed_in(gateway, kept, 200)
+                assert await signed_in(gateway, withdrawn, 401)
+            issuer.script = publishing(kept, late)
+            await until(lambda: signed_in(gateway, late, 200))
+
+
+async def all_replaced(gateway: Served, workers: int) -> None:
+    """Kill all workers, and wait until as many others listen."""
+    before = set(gateway.workers())
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    await until(lambda: before.isdisjoint(gateway.workers()) and gateway.listeners() == workers)
+
+
+async def signed_in(gateway: Served, key: SigningKey, expected: int) -> bool:
+    """Return True if a read over a new connection, with a token of `key`, ends so."""
+    headers = {"Authorization": f"Bearer {key.token()}"}
+    async with clients.async_client(gateway.url, headers) as client:
+        return (await client.get("/v1/rooms/1")).status_code == expected
 
 
 async def status(here: World, secret: str) -> int:
