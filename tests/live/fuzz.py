@@ -37,6 +37,7 @@ from tests.live.fault_server import (
 from tests.live.fuzz_inputs import Inputs
 from tests.live.gateways import KEYS
 from tests.live.viewers import viewer_at
+from tests.waiting import until
 
 BLOCKED = 0.05
 """Seconds of the event loop's processor time that no request may take, three times in a row."""
@@ -121,6 +122,7 @@ async def fuzz(
                 OTEL_EXPORTER_OTLP_ENDPOINT=collector.url if traces else "",
             ) as (process, port),
         ):
+            await until(lambda: bool(workers_of(process.pid)))
             (worker,) = workers_of(process.pid)
             result.plain = await plain_cost(port, worker)
             end = time.monotonic() + seconds

@@ -24,9 +24,13 @@ PATIENT = {"SHUTDOWN_GRACE": "60", "UPSTREAM_TIMEOUT": "60"}
 @asynccontextmanager
 async def viewer(gateway: Served) -> AsyncIterator[httpx.AsyncClient]:
     """A client of bob's with connections of its own."""
-    headers = {"Authorization": f"Bearer {token('bob')}"}
-    async with clients.async_client(gateway.url, headers) as client:
+    async with clients.async_client(gateway.url, signed_in("bob")) as client:
         yield client
+
+
+def signed_in(user_id: str) -> dict[str, str]:
+    """Return the headers of a user's request."""
+    return {"Authorization": f"Bearer {token(user_id)}"}
 
 
 async def until_unready(gateway: Served, status: int, word: str = "") -> None:
@@ -68,9 +72,13 @@ async def test_all_that_was_accepted_is_answered(*, to_group: bool) -> None:
     async with serving(held) as upstream:
         with served(upstream.url, descriptors=None, **PATIENT, WORKERS="2") as gateway:
             async with viewer(gateway) as client:
-                asked = [client.get(f"/v1/rooms/{number}") for number in range(50)]
-                as_alice = {"Authorization": f"Bearer {token('alice')}"}
-                asked.append(client.post("/v1/rooms", json={"title": "t"}, headers=as_alice))
+                asked = [
+                    client.get(f"/v1/rooms/{number}", headers=signed_in(f"user-{number}"))
+                    for number in range(50)
+                ]
+                asked.append(
+                    client.post("/v1/rooms", json={"title": "t"}, headers=signed_in("alice"))
+                )
                 requests = [asyncio.create_task(each) for each in asked]
                 await held.arrived(len(requests))
                 (gateway.signal_group if to_group else gateway.process.send_signal)(signal.SIGTERM)

@@ -23,7 +23,7 @@ from tests.live.fault_server import (
     url_of,
 )
 from tests.live.faults import CLOSE, HALF_CLOSE, RESET, busy, ending
-from tests.live.gateways import ALICE, IMPATIENT, Gateway, assert_told, gateway_at
+from tests.live.gateways import ALICE, IMPATIENT, Gateway, assert_told, gateway_at, token
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # the breaker pauses for a second
@@ -137,7 +137,8 @@ async def test_attempts_at_the_start_of_an_outage() -> None:
             exchange.reset()
 
         server.script, before = down, len(server.received)
-        answers = await asyncio.gather(*(gateway.read(f"down-{number}") for number in range(50)))
+        reads = (gateway.read(f"down-{each}", token(f"user-{each}")) for each in range(50))
+        answers = await asyncio.gather(*reads)
         assert {each.json()["code"] for each in answers} == {"upstream_error"}
         assert 50 <= len(server.received) - before <= 60
 
