@@ -7,7 +7,6 @@ starts them.
 import asyncio
 import gc
 import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -36,8 +35,8 @@ _GC_THRESHOLD = 50_000
 def serve(
     settings: Settings,
     beginning: bytes,
-    public: socket.socket,
-    private: socket.socket | None = None,
+    public: serving.ReservedPort,
+    private: serving.ReservedPort | None = None,
 ) -> None:
     """Run the gateway on `public` until SIGTERM or SIGINT, with metrics on `private`.
 
@@ -53,7 +52,7 @@ def serve(
         log = SinkHandler(sink, settings.log_format)
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            stack.enter_context(metrics_at(private, exposition))
+            stack.enter_context(metrics_at(private.listener(), exposition))
         serving.serve(
             partial(worker, settings, shared, handovers(slots), log),
             public,

@@ -51,7 +51,7 @@ class Served:
         local, listens = f"0100007F:{self.port:04X}", "0A"
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         inodes = [int(line[9]) for line in lines if (line[1], line[3]) == (local, listens)]
-        return sum(_polls(worker, inodes[0]) for worker in self.workers()) if inodes else 0
+        return sum(_polls(worker, inodes) for worker in self.workers())
 
     def is_connected_to(self, client: socket.socket) -> bool:
         """Return True while one of its workers has the other side of this connection."""
@@ -134,9 +134,9 @@ def served(
         yield gateway
 
 
-def _polls(process: int, inode: int) -> bool:
-    """Return True if an epoll of this process has the socket."""
-    entry = re.compile(rf"^tfd:.* ino:{inode:x} ", re.MULTILINE)
+def _polls(process: int, inodes: list[int]) -> bool:
+    """Return True if an epoll of this process has one of the sockets."""
+    entry = re.compile(rf"^tfd:.* ino:({'|'.join(map('{:x}'.format, inodes))}) ", re.MULTILINE)
     with suppress(OSError):  # it ended meanwhile
         for epoll in Path(f"/proc/{process}/fdinfo").iterdir():
             with suppress(FileNotFoundError):

@@ -64,7 +64,7 @@ def listener_findings(settings: Settings) -> Iterator[Finding]:
     taken = set()
     for each in listeners(settings):
         try:
-            with serving.reserve(each.host, each.port) as reserved:
+            with serving.bind(each.host, each.port) as reserved:
                 address = reserved.getsockname()
         except serving.PortTaken as error:
             yield _judged(each, error)

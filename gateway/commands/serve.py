@@ -8,7 +8,6 @@ The application is imported before the workers are forked, so they share its mem
 """
 
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -39,7 +38,7 @@ def run(environ: Mapping[str, str]) -> None:
             fail(f"cannot start: {error.strerror or error}")
 
 
-def _bound(listener: checks.Listener) -> socket.socket:
+def _bound(listener: checks.Listener) -> serving.ReservedPort:
     try:
         return serving.bind(listener.host, listener.port)
     except serving.PortTaken as error:

@@ -1,12 +1,12 @@
 """The HTTP server, granian: supervised workers for `serve`, one in this process for the sandbox.
 
-HTTP/1.1 and ASGI only. The listening socket is in `port`, bounds on connections are in `limits`,
+HTTP/1.1 and ASGI only. Listening sockets are in `port`, bounds on connections are in `limits`,
 processes in `supervisor`, its decisions in `supervision`, the end of a worker in
 `graceful_shutdown`, workarounds in `granian_private`.
 """
 
 from .embedded import listening
 from .graceful_shutdown import Application
-from .port import LOOPBACK, PortTaken, authority, bind, reserve
+from .port import LOOPBACK, PortTaken, ReservedPort, authority, bind
 from .supervision import SLOTS_PER_WORKER, Reason
 from .supervisor import serve

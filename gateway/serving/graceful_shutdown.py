@@ -2,8 +2,8 @@
 
 1. SIGTERM starts draining. The worker still serves, but /readyz says 503 and every response closes
    its connection.
-2. The worker accepts no more connections. They are refused if the other workers and the supervisor
-   close the socket too.
+2. The worker accepts no more connections. They are refused if the supervisor closes the socket
+   too, and wait for a replacement if there is one.
 3. Shortly after, or at once on SIGINT, granian stops: it closes idle connections and waits for
    responses in flight. The supervisor kills the worker at the end of the grace period.
 

@@ -4,8 +4,8 @@
   replacement, holds a thread for each worker, and replaces all workers on SIGHUP.
 - A worker's signal handlers: granian's own pass every signal to a channel of one, and hang the
   event loop at the third.
-- The listening socket: granian makes one for each worker, and closes it only together with its
-  connections, including those with the first request still on its way.
+- The listening socket: granian makes its own, and closes it only together with its connections,
+  including those with the first request still on its way.
 
 tests/serving/test_granian_private.py checks each part against the installed granian.
 """

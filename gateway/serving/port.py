@@ -1,16 +1,20 @@
-"""The listening socket of a port, which no other process shares.
+"""A port that no other gateway has, and the sockets that listen on it.
 
-granian would share a port between processes (SO_REUSEPORT), and not notice that it is taken. This
-socket is bound before there are workers, and all of them accept from it: a connection waits for any
-worker, and none is lost with one.
+Each worker listens on a socket of its own (SO_REUSEPORT), so the system spreads connections evenly.
+From one socket for all, one worker took 63 of 64 connections that came at once, before the other
+was awake. But sockets of another process could share the port the same way, unnoticed.
 """
 
 import errno
 import socket
+import sys
+from contextlib import closing
 
-from .limits import BACKLOG, bound_unread
+from .limits import bound_unread
 
 LOOPBACK = "127.0.0.1"
+
+_Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors after which another address of the same name is tried."""
@@ -20,42 +24,50 @@ class PortTaken(Exception):
     """The port cannot be used; the text says which and why, the cause is the system's error."""
 
 
+class ReservedPort(socket.socket):
+    """A bound socket that never listens: it keeps the port for this process and its workers."""
+
+    def __init__(self, address: _Address, lock: socket.socket) -> None:
+        family, self._address = address
+        super().__init__(family)
+        self._lock = lock
+        _bind_shared(self, self._address)
+
+    def listener(self) -> socket.socket:
+        """Return another socket bound to this port, for a worker to listen on. Raises OSError."""
+        listener = socket.socket(self.family)
+        try:
+            _bind_shared(listener, self.getsockname())
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def close(self) -> None:
+        """Leave the port to others."""
+        self._lock.close()
+        super().close()
+
+
 def authority(host: str, port: int) -> str:
     """Return host and port as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host`:`port`, any free port for 0. Raises PortTaken.
+def bind(host: str, port: int) -> ReservedPort:
+    """Reserve `host`:`port`, any free port for 0. Raises PortTaken.
 
     `host` is an address or a name. Of a name's addresses the first that this machine has is used,
-    IPv4 before IPv6. Connections wait until they are accepted.
-    """
-    listener = reserve(host, port)
-    try:
-        listener.listen(BACKLOG)  # only now is the port taken: two may be bound to it
-    except OSError as error:
-        listener.close()
-        raise _port_taken(host, port, error) from error
-    return listener
-
-
-def reserve(host: str, port: int) -> socket.socket:
-    """Return a socket bound like that of `bind`, which does not listen. Raises PortTaken.
-
-    Others may still bind the port and listen: this is a check.
+    IPv4 before IPv6.
     """
     try:
         return _first(_addresses(host, port))
     except OSError as error:
-        raise _port_taken(host, port, error) from error
+        where = authority(host, port)
+        raise PortTaken(f"cannot listen on {where}: {error.strerror}") from error
 
 
-def _port_taken(host: str, port: int, error: OSError) -> PortTaken:
-    return PortTaken(f"cannot listen on {authority(host, port)}: {error.strerror}")
-
-
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+def _addresses(host: str, port: int) -> list[_Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError as error:  # no name by the rules of IDNA
@@ -64,25 +76,55 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[o
     return [(family, address) for family, _, _, _, address in ipv4_first]
 
 
-def _first(addresses: list[tuple[socket.AddressFamily, tuple[object, ...]]]) -> socket.socket:
+def _first(addresses: list[_Address]) -> ReservedPort:
     *others, last = addresses
     for each in others:
         try:
-            return _bound(*each)
+            return _reserved(each)
         except OSError as error:
             if error.errno not in _NO_SUCH_ADDRESS:
                 raise
-    return _bound(*last)
+    return _reserved(last)
 
 
-def _bound(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
-    listener = socket.socket(family)
+def _reserved(address: _Address) -> ReservedPort:
+    lock = _lock(address)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
-        bound_unread(listener)
-        listener.bind(address)
+        _require_free(address)
+        return ReservedPort(address, lock)
     except OSError:
-        listener.close()
+        lock.close()
         raise
-    return listener
+
+
+def _require_free(address: _Address) -> None:
+    """Raise OSError if another process has the port, shared or not."""
+    family, where = address
+    with closing(socket.socket(family)) as alone:
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind(where)
+
+
+def _lock(address: _Address) -> socket.socket:
+    """Return a socket whose name this process alone has, until it ends. Raises OSError.
+
+    Two gateways that begin at once would both find the port free. The name is one of Linux'
+    abstract ones, which belong to a network namespace as ports do.
+    """
+    _, (host, port, *_) = address
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if sys.platform == "linux" and port:
+        try:
+            lock.bind(f"\0live-room-gateway on {host} {port}")
+        except OSError:
+            lock.close()
+            raise
+    return lock
+
+
+def _bind_shared(listener: socket.socket, address: tuple[object, ...]) -> None:
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
+    bound_unread(listener)
+    listener.bind(address)

@@ -28,6 +28,7 @@ from .child_processes import SignalPipe, changes, fork, signals_into_pipe
 from .graceful_shutdown import Application, GracefulShutdown, open_time
 from .granian_private import GranianWorker
 from .limits import take_all_descriptors
+from .port import ReservedPort
 from .supervision import Place, Reason, Supervision, Worker
 
 Load = Callable[[int, asyncio.Event], Application]
@@ -49,7 +50,7 @@ class Slot(Protocol):
 
 def serve(
     load: Load,
-    listener: socket.socket,
+    port: ReservedPort,
     slots: Sequence[Slot],
     *,
     workers: int,
@@ -59,18 +60,18 @@ def serve(
 ) -> None:
     """Run the application of `load` in each worker until SIGTERM or SIGINT.
 
-    Workers accept from `listener`, and use SLOTS_PER_WORKER of the `slots`. `replaced` is called
-    with the slot of each replacement. `grace` is in seconds; `log` gets the server's own lines and
-    those of libraries, in every process. Raises SystemExit if workers cannot start.
+    Each worker uses SLOTS_PER_WORKER of the `slots`. `replaced` is called with the slot of each
+    replacement. `grace` is in seconds; `log` gets the server's own lines and those of libraries, in
+    every process. Raises SystemExit if workers cannot start.
     """
     take_all_descriptors()
     log_config = _config(log)
     configure_logging(LogLevels.warning, log_config)
     lifeline, held = os.pipe()
-    work = _Work(load, listener, grace, log_config, lifeline=lifeline, held=held)
+    work = _Work(load, grace, log_config, lifeline=lifeline, held=held)
     plan = Supervision(workers, grace, time.monotonic())
     with signals_into_pipe(_SIGNALS) as pipe:
-        if not _Supervisor(plan, work, slots, replaced, pipe).run():
+        if not _Supervisor(plan, work, port, slots, replaced, pipe).run():
             sys.exit(1)
 
 
@@ -85,23 +86,25 @@ class _Work:
     """The work of a worker process. `lifeline` ends when no supervisor has `held`."""
 
     load: Load
-    listener: socket.socket
     grace: float
     log: Mapping[str, Any]
     _: KW_ONLY
     lifeline: int
     held: int
 
-    def run(self, number: int, slot: int) -> None:
-        """Serve in this process until it is told to stop."""
+    def run(self, number: int, slot: int, listeners: dict[int, socket.socket]) -> None:
+        """Serve in this process, as the worker of that number, until it is told to stop."""
         os.close(self.held)
-        shutdown = GracefulShutdown(self.listener.fileno(), self.lifeline, self.grace)
+        listener = listeners.pop(number)
+        for another in listeners.values():
+            another.close()
+        shutdown = GracefulShutdown(listener.fileno(), self.lifeline, self.grace)
         shutdown.handle_signals()
 
         def load() -> Application:
             return shutdown.around(self.load(slot, shutdown.draining))
 
-        GranianWorker(self.listener, self.log).run(number, load)
+        GranianWorker(listener, self.log).run(number, load)
 
 
 class _Supervisor:
@@ -109,6 +112,7 @@ class _Supervisor:
         self,
         plan: Supervision,
         work: _Work,
+        port: ReservedPort,
         slots: Sequence[Slot],
         replaced: Callable[[int, Reason], None],
         pipe: SignalPipe,
@@ -118,6 +122,8 @@ class _Supervisor:
         self._slots = slots
         self._replaced = replaced
         self._pipe = pipe
+        self._port = port
+        self._listeners: dict[int, socket.socket] = {}  # by the place's number
         self._close_at = math.inf
 
     def run(self) -> bool:
@@ -139,16 +145,15 @@ class _Supervisor:
                 self._stop(signal.SIGINT)
             for place, slot in plan.due(now):
                 self._start(place, slot)
-            if now >= self._close_at:  # the workers do the same: connections are refused
-                self._work.listener.close()
-                self._close_at = math.inf
+            self._close_listeners(now)
             for number in self._pipe.wait(self._seconds()):
                 self._handle(number)
         return not hopeless
 
     def _seconds(self) -> float:
         now = time.monotonic()
-        return max(0.0, min(self._plan.next_look(now), self._close_at - now))
+        until_close = self._close_at - now if self._listeners else math.inf
+        return max(0.0, min(self._plan.next_look(now), until_close))
 
     def _look_at(self, worker: Worker, now: float) -> None:
         worker.beat = self._slots[worker.slot].last_beat
@@ -168,7 +173,9 @@ class _Supervisor:
     def _start(self, place: Place, slot: int) -> None:
         self._slots[slot].vacate()
         try:
-            pid = fork(partial(self._work.run, place.number, slot), self._pipe)
+            if place.number not in self._listeners:
+                self._listeners[place.number] = self._port.listener()
+            pid = fork(partial(self._work.run, place.number, slot, self._listeners), self._pipe)
         except OSError as error:
             self._plan.not_started(place, time.monotonic())
             logger.error(
@@ -178,6 +185,17 @@ class _Supervisor:
         self._plan.started(place, slot, pid, time.monotonic())
         if place.left:
             self._replaced(slot, place.left)
+
+    def _close_listeners(self, now: float) -> None:
+        """Close the sockets from which no worker accepts: clients go to the others.
+
+        A worker that is replaced at once leaves its socket to the new one. Connections wait there,
+        and none is lost.
+        """
+        idle = [each.number for each in self._plan.places if not each.worker]
+        for number in list(self._listeners) if now >= self._close_at else idle:
+            if listener := self._listeners.pop(number, None):
+                listener.close()
 
     def _handle(self, number: signal.Signals) -> None:
         if number == signal.SIGHUP:

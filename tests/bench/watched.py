@@ -151,10 +151,10 @@ def main() -> None:
     places = settings.workers * serving.SLOTS_PER_WORKER
     slots = [SharedMetrics(families(Metrics)) for _ in range(places)]
     log = SinkHandler(Sink(STDOUT, lambda: None), settings.log_format)
-    with serving.bind(settings.host, settings.port) as listener:
+    with serving.bind(settings.host, settings.port) as reserved:
         serving.serve(
             partial(build, slots, log),
-            listener,
+            reserved,
             slots,
             workers=settings.workers,
             replaced=lambda *_: None,

@@ -4,7 +4,9 @@
 
 Faults: `no-process=N`, the first N forks fail; `crash=SLOT`, the worker in that slot crashes as it
 starts, and `crash=all` every one; `silence=SECONDS`, a worker without a heartbeat for that time
-counts as blocked. `GET /block` blocks the worker for ever.
+counts as blocked; `settled=SECONDS`, one that ends later than that is replaced at once.
+
+`GET /block` blocks the worker for ever.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ def main(port: int, workers: int, *faults: str) -> None:
     fault = dict(each.split("=") for each in faults)
     forks_fail(int(fault.get("no-process", 0)))
     supervision.SILENCE = float(fault.get("silence", supervision.SILENCE))
+    supervision.SETTLED = float(fault.get("settled", supervision.SETTLED))
     slots = [SharedMetrics(()) for _ in range(workers * serving.SLOTS_PER_WORKER)]
 
     def load(slot: int, _: asyncio.Event) -> serving.Application:
@@ -34,10 +37,10 @@ def main(port: int, workers: int, *faults: str) -> None:
             raise SystemExit("no worker can be made of this")
         return application(slots[slot])
 
-    with serving.bind(serving.LOOPBACK, port) as listener:
+    with serving.bind(serving.LOOPBACK, port) as reserved:
         serving.serve(
             load,
-            listener,
+            reserved,
             slots,
             workers=workers,
             replaced=lambda slot, reason: say(f"replaced: {reason} in {slot}"),

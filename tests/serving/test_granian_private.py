@@ -230,14 +230,18 @@ async def test_the_listening_socket_can_be_taken_from_granian() -> None:
 async def test_a_socket_that_others_hold_is_left_to_them() -> None:
     """A server that gave its socket up accepts nothing from it, and stops, while others do."""
     async with listening(ok, 0) as port:
+        first = await asyncio.open_connection(LOOPBACK, port)
+        await get(*first)  # all that came before it is accepted
         held = descriptor_of(port)
         with socket.socket(fileno=os.dup(held)) as shared:
             refuse_connections(held)
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            second = await asyncio.open_connection(LOOPBACK, port)
             shared.settimeout(0)
             accepted, _ = await asyncio.get_running_loop().sock_accept(shared)
             accepted.close()
-            assert await reader.read() == b""
+            async with asyncio.timeout(20):
+                assert await second[0].read() == b""
+        for _, writer in (first, second):
             writer.close()
             await writer.wait_closed()
 

@@ -1,43 +1,69 @@
-"""The listening socket: it is taken once, and refused with the system's reason."""
+"""A port is reserved once, and refused with the system's reason."""
 
 import errno
+import selectors
 import socket
 from contextlib import closing
 
 import pytest
 
 from gateway.serving import LOOPBACK, PortTaken, bind
+from tests.commands import free_port
 
 
-def test_a_port_is_taken_once() -> None:
-    """A second socket on the port is refused, although nobody accepts from the first yet."""
-    with closing(bind(LOOPBACK, 0)) as first:
+@pytest.mark.parametrize("listening", [False, True])
+def test_a_port_is_reserved_once(*, listening: bool) -> None:
+    """A second reservation is refused, whether somebody listens already or not."""
+    with bind(LOOPBACK, free_port()) as first, first.listener() as listener:
+        if listening:
+            listener.listen()
         port = first.getsockname()[1]
         with pytest.raises(PortTaken, match=f"cannot listen on 127.0.0.1:{port}: Address") as told:
             bind(LOOPBACK, port)
         assert isinstance(told.value.__cause__, OSError)
         assert told.value.__cause__.errno == errno.EADDRINUSE
-    with closing(bind(LOOPBACK, port)):
-        pass
+    bind(LOOPBACK, port).close()
 
 
-def test_connections_wait() -> None:
-    """A client that comes before the first worker is connected, and accepted later."""
-    with closing(bind(LOOPBACK, 0)) as listener:
-        client = socket.create_connection(listener.getsockname())
-        client.sendall(b"x")
-        with closing(client), closing(listener.accept()[0]) as accepted:
-            assert accepted.recv(1) == b"x"
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+def test_another_program_has_the_port() -> None:
+    """A port on which another program listens is refused, even if it would share it."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        with pytest.raises(PortTaken, match="Address already in use"):
+            bind(*other.getsockname())
+
+
+def test_listeners_share_a_port() -> None:
+    """Each listener of a reservation accepts connections, without a delay for small packets."""
+    with bind(LOOPBACK, 0) as reserved, reserved.listener() as one, reserved.listener() as two:
+        accepted: set[socket.socket] = set()
+        for listener in (one, two):
+            listener.listen()
+        while len(accepted) < 2:
+            with socket.create_connection(reserved.getsockname()):
+                ((ready, _), *_) = readable(one, two)
+                with ready.accept()[0] as connection:
+                    accepted.add(ready)
+                    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def readable(*listeners: socket.socket) -> list[tuple[socket.socket, int]]:
+    """Return the sockets that have a connection to accept."""
+    with selectors.DefaultSelector() as selector:
+        for each in listeners:
+            selector.register(each, selectors.EVENT_READ, each)
+        return [(key.data, events) for key, events in selector.select(60)]
 
 
 def test_a_port_can_be_taken_again_at_once() -> None:
     """A closed connection that the system still remembers does not keep the port."""
-    listener = bind(LOOPBACK, 0)
-    address = listener.getsockname()
-    with closing(socket.create_connection(address)):
-        listener.accept()[0].close()  # this side closes first: TIME_WAIT
-    listener.close()
+    with bind(LOOPBACK, 0) as reserved, reserved.listener() as listener:
+        address = reserved.getsockname()
+        listener.listen()
+        with socket.create_connection(address):
+            listener.accept()[0].close()  # this side closes first: TIME_WAIT
     bind(*address).close()
 
 
@@ -84,8 +110,8 @@ def test_the_first_address_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_taken_address_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose first address is taken is refused: the next one would be another's."""
-    with closing(bind(LOOPBACK, 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with bind(LOOPBACK, port):
         found = [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
             for host in (LOOPBACK, "127.0.0.2")
