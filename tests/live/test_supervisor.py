@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from tests import clients
 from tests.commands import VALID, end, environment, free_port, started, until_printed
 from tests.live.fault_server import Held, rooms, serving
-from tests.served import Served, served, token
+from tests.live.gateways import gateway_at
+from tests.served import NOWHERE, Served, served, token
 from tests.waiting import eventually, until
 
 
@@ -126,6 +128,15 @@ async def test_a_stopped_worker_answers_and_is_replaced() -> None:
             output = await asyncio.to_thread(gateway.stop)
     assert "Unresponsive worker-1; replacing it" in output
     assert "Grace period over" not in output
+
+
+async def test_a_gateway_sends_heartbeats() -> None:
+    """The event loop of a gateway notes again and again that it turns."""
+    async with gateway_at(NOWHERE) as gateway:
+        for _ in range(2):
+            last = gateway.block.last_beat
+            await until(lambda: gateway.block.last_beat > last)  # noqa: B023  # called at once
+        assert gateway.block.last_beat <= time.monotonic()
 
 
 @pytest.mark.slow
