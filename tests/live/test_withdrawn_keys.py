@@ -3,10 +3,13 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.sandbox import Vendor
 from gateway.serving import listening
@@ -15,6 +18,7 @@ from tests.live.fault_server import answering, reply, rooms, serving
 from tests.live.test_jwks import SigningKey, publishing
 from tests.live.test_rotation import SECRETS, WORKERS, World, world_files
 from tests.served import Served, served
+from tests.test_keyring import pem
 from tests.waiting import until
 
 
@@ -35,7 +39,12 @@ def endless(file: Path) -> None:
     file.symlink_to("/dev/zero")
 
 
-@pytest.mark.parametrize("instead", [gone, pipe, endless])
+def empty(file: Path) -> None:
+    """Leave nothing in it."""
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("instead", [gone, pipe, endless, empty])
 async def test_a_withdrawn_key_does_not_come_back(
     tmp_path: Path, instead: Callable[[Path], None]
 ) -> None:
@@ -54,11 +63,11 @@ async def test_a_withdrawn_key_does_not_come_back(
                 instead(tmp_path / name)
             await all_replaced(here.gateway, WORKERS)
             for _ in range(10):
-                assert await status(here, SECRETS[1]) == 404
-                assert await status(here, SECRETS[0]) == 401
+                assert await status(here.gateway, signed(here, SECRETS[1])) == 404
+                assert await status(here.gateway, signed(here, SECRETS[0])) == 401
             here.gateway.process.send_signal(signal.SIGHUP)
             await here.until_each_worker_has_read(1, outcome="failed")
-            assert await status(here, SECRETS[1]) == 404
+            assert await status(here.gateway, signed(here, SECRETS[1])) == 404
             assert "Grace period over" not in await asyncio.to_thread(here.gateway.stop)
 
 
@@ -72,9 +81,30 @@ async def test_a_key_that_only_a_new_worker_has_read_is_the_last(tmp_path: Path)
             here.write(jwt=SECRETS[1])
             for _ in range(2):
                 await all_replaced(here.gateway, 1)
-                assert await status(here, SECRETS[1]) == 404
-                assert await status(here, SECRETS[0]) == 401
+                assert await status(here.gateway, signed(here, SECRETS[1])) == 404
+                assert await status(here.gateway, signed(here, SECRETS[0])) == 401
                 (tmp_path / "jwt").unlink(missing_ok=True)
+
+
+async def test_a_withdrawn_public_key_does_not_come_back(tmp_path: Path) -> None:
+    """Killed workers are replaced with the last public key, although its file is gone."""
+    old, new = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    here = World(tmp_path, Vendor("ak-0", "sk-0", anchors=["alice"]))
+    settings = world_files(here)
+    del settings["JWT_SECRET_FILE"], settings["JWT_SECRET_PREVIOUS_FILE"]
+    settings["JWT_PUBLIC_KEY_FILE"] = str(tmp_path / "public")
+    here.write(public=pem(old))
+    async with listening(here.vendor, 0) as port:
+        with served(f"http://127.0.0.1:{port}", descriptors=None, **settings) as here.gateway:
+            assert await status(here.gateway, es256(old)) == 404
+            here.write(public=pem(new))
+            here.gateway.process.send_signal(signal.SIGHUP)
+            await here.until_each_worker_has_read(1)
+            gone(tmp_path / "public")
+            await all_replaced(here.gateway, WORKERS)
+            for _ in range(10):
+                assert await status(here.gateway, es256(new)) == 404
+                assert await status(here.gateway, es256(old)) == 401
 
 
 @pytest.mark.slow  # a set is fetched again after 0.8 s at the earliest
@@ -109,15 +139,23 @@ async def all_replaced(gateway: Served, workers: int) -> None:
 
 
 async def signed_in(gateway: Served, key: SigningKey, expected: int) -> bool:
-    """Return True if a read over a new connection, with a token of `key`, ends so."""
-    headers = {"Authorization": f"Bearer {key.token()}"}
-    async with clients.async_client(gateway.url, headers) as client:
-        return (await client.get("/v1/rooms/1")).status_code == expected
+    """Return True if a read with a token of `key` ends so."""
+    return await status(gateway, key.token(), "1") == expected
 
 
-async def status(here: World, secret: str) -> int:
-    """Return the status of a read over a new connection, with a token made with `secret`."""
+def signed(here: World, secret: str) -> str:
+    """Return a token made with `secret`."""
     here.secret = secret
-    headers = {"Authorization": f"Bearer {here.token()}"}
-    async with clients.async_client(here.gateway.url, headers) as client:
-        return (await client.get("/v1/rooms/none")).status_code
+    return here.token()
+
+
+def es256(key: ec.EllipticCurvePrivateKey) -> str:
+    """Return a token made with a private key."""
+    return jwt.encode({"sub": "alice", "exp": time.time() + 60}, key, "ES256")
+
+
+async def status(gateway: Served, token: str, live_id: str = "none") -> int:
+    """Return the status of a read over a new connection."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with clients.async_client(gateway.url, headers) as client:
+        return (await client.get(f"/v1/rooms/{live_id}")).status_code
