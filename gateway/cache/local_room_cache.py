@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from math import ceil
 
 from cachetools import TTLCache
 from msgspec import Struct
@@ -119,11 +120,11 @@ class LocalRoomCache:
         left = entry.fresh_until - self._clock()
         if left > 0:
             self._report(_HIT)
-            return CachedRoom(entry.room, _HIT, int(left))
+            return CachedRoom(entry.room, _HIT, ceil(left))
         if -left < self._lifetimes.revalidate:
             self._report(_STALE)
             self._refresh(live_id, user_id)
-            return CachedRoom(entry.room, _STALE, 0)
+            return CachedRoom(entry.room, _STALE, 1)
         return None
 
     async def get(
@@ -152,13 +153,13 @@ class LocalRoomCache:
                 room, encoded = await self._flights.join(live_id, load, place.hold())
             if encoded.anchor_id == reader:
                 result = LookupResult.BYPASS
-            return FreshRoom(room, CachedRoom(encoded, result, int(self._lifetimes.fresh)))
+            return FreshRoom(room, CachedRoom(encoded, result, max(1, ceil(self._lifetimes.fresh))))
         except (UpstreamFailure, Overloaded):
             expired = self._usable_if_error(live_id, reader)
             if expired is None:
                 raise
             result = LookupResult.STALE_IF_ERROR
-            return CachedRoom(expired, result, 0)
+            return CachedRoom(expired, result, 1)
         finally:
             self._report(result)
 
@@ -207,7 +208,7 @@ class LocalRoomCache:
         left = entry.fresh_until - self._clock()
         if left <= 0 or entry.room.anchor_id == reader:
             return None
-        return CachedRoom(entry.room, _HIT, int(left))
+        return CachedRoom(entry.room, _HIT, ceil(left))
 
     def _entry(self, live_id: str) -> Entry | None:
         try:

@@ -51,6 +51,7 @@ _CACHE_STATUS = MappingProxyType(
         LookupResult.BYPASS: (b"cache-status", b"gateway; fwd=bypass"),
     }
 )
+_REVALIDATE = (b"cache-control", b"private, no-cache")
 NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotency-replayed", b"true")
 
@@ -106,8 +107,12 @@ def _described(media_type: bytes, body: bytes) -> tuple[Header, Header]:
 def encode_room(room: ViewerRoom) -> EncodedRoom:
     """Return a room's JSON and its strong ETag."""
     body = msgspec.json.encode(room)
-    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
-    return EncodedRoom(room.anchor_info.user_id, body, f'"{tag}"'.encode())
+    return EncodedRoom(room.anchor_info.user_id, body, etag_of(body))
+
+
+def etag_of(body: bytes) -> bytes:
+    """Return a strong ETag."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'.encode()
 
 
 def created(creation: Creation) -> Answer:
@@ -141,15 +146,19 @@ def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
     return Answer(200, headers, encoded.body, room.result)
 
 
-def batch(rooms: Batch) -> Answer:
-    """Answer a read of several rooms, each already encoded."""
+def batch(rooms: Batch, if_none_match: bytes | None) -> Answer:
+    """Answer a read of several rooms, each already encoded; a client asks again by the ETag."""
     missing, failed = msgspec.json.encode(rooms.missing), msgspec.json.encode(rooms.failed)
     body = b'{"rooms":[%b],"missing":%b,"failed":%b}' % (
         b",".join(each.room.body for each in rooms.found),
         missing,
         failed,
     )
-    return content(_JSON, body, NO_STORE, _VARY)
+    etag = etag_of(body)
+    headers = (_REVALIDATE, _VARY, (b"etag", etag))
+    if if_none_match is not None and matches(if_none_match, etag):
+        return Answer(304, headers)
+    return content(_JSON, body, *headers)
 
 
 def _whole(room: AnchorRoom) -> bytes:

@@ -22,6 +22,7 @@ from .in_flight import InFlight
 from .openapi import openapi_json
 from .operations import bound
 from .outgoing import Outgoing
+from .paths import DOCS, OPENAPI
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
@@ -50,6 +51,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
     `cors` and `cookie` are None unless browsers are served. `docs` are the pages for people.
     """
+    documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
         "/",
         route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock)),
@@ -58,7 +60,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     litestar = Litestar(
         [
             private,
-            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set)),
+            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, documents)),
             *(bound(DOCS_ROUTES, DocsHandlers(openapi_json())) if docs else ()),
         ],
         exception_handlers={Exception: _leave_to_front},

@@ -26,17 +26,20 @@ from gateway.rooms import (
     stored_size,
 )
 
+_MAX_TITLE = 128
+_MAX_NOTICE = 255
+_MAX_COVER_URL = 255
 _MAX_EXTENDS = 1024
 _MOST_UNKNOWN = 20
 """Unknown fields that are named; a body has room for 13,000."""
 _YEARS = range(1970, 9999)
 _URL = r"https?://[^\s\x00-\x1f\x7f-\x9f/?#]+[^\s\x00-\x1f\x7f-\x9f]*"  # no space, no control
 
-Notice = Annotated[str, Meta(max_length=255)]
+Notice = Annotated[str, Meta(max_length=_MAX_NOTICE)]
 CoverUrl = Annotated[
     str,
     Meta(
-        max_length=255,
+        max_length=_MAX_COVER_URL,
         description="An http or https URL.",
         extra_json_schema={"pattern": f"^{_URL}$"},
     ),
@@ -45,7 +48,7 @@ Extends = Annotated[
     Mapping[str, str],
     Meta(
         description=(
-            "Free key-value pairs, at most 1024 bytes as JSON. "
+            f"Free key-value pairs, at most {_MAX_EXTENDS} bytes as JSON. "
             "Each of `<`, `>`, `&`, U+2028 and U+2029 counts six."
         )
     ),
@@ -65,7 +68,7 @@ AnchorId = Annotated[
 class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A room to create. A field that is null counts as left out."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=128)]
+    title: Annotated[str, Meta(min_length=1, max_length=_MAX_TITLE)]
     notice: Notice | None = None
     cover_url: CoverUrl | None = None
     extends: Extends | None = None
@@ -105,13 +108,29 @@ def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
             continue
         try:
             values[field.name] = msgspec.convert(given[field.encode_name], field.type)
-        except msgspec.ValidationError as error:
-            problems.append(FieldProblem(field.name, _sentence(error)))
+        except msgspec.ValidationError:
+            problems.append(FieldProblem(field.name, _REQUIREMENTS[field.name]))
     problems += _rules(values)
     if problems:
         raise InvalidRequest(*problems, *expiry_problems(values.get("publish_expire_at"), now))
     return CreateRoom(**values)
 
+
+_TIME = "must be a time with an offset, such as 2026-12-02T11:11:11+08:00, or null"
+
+_REQUIREMENTS = MappingProxyType(
+    {
+        "title": f"must be a string of 1 to {_MAX_TITLE} characters",
+        "notice": f"must be a string of at most {_MAX_NOTICE} characters, or null",
+        "cover_url": f"must be an http(s) URL of at most {_MAX_COVER_URL} characters, or null",
+        "extends": "must be an object whose values are strings, or null",
+        "start_at": _TIME,
+        "end_at": _TIME,
+        "publish_expire_at": _TIME,
+        "anchor_id": "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -, or null",
+    }
+)
+"""What each field must be, in JSON's words: msgspec's errors speak of Python's types."""
 
 _FIELDS = MappingProxyType({field.name: field for field in msgspec.structs.fields(CreateRoom)})
 
@@ -129,20 +148,16 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _rules(values: Mapping[str, Any]) -> Iterator[FieldProblem]:
     url = values.get("cover_url")
     if url is not None and not re.fullmatch(_URL, url):
-        yield FieldProblem("cover_url", "must be an http or https URL")
+        yield FieldProblem("cover_url", _REQUIREMENTS["cover_url"])
     if (extends := values.get("extends")) and stored_size(extends) > _MAX_EXTENDS:
         problem = f"may have {_MAX_EXTENDS} bytes as JSON at most; each of < > & counts six"
         yield FieldProblem("extends", problem)
     anchor_id = values.get("anchor_id")
     if anchor_id is not None and not is_user_id(anchor_id):
-        yield FieldProblem("anchor_id", "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -")
+        yield FieldProblem("anchor_id", _REQUIREMENTS["anchor_id"])
     for name in ("start_at", "end_at", "publish_expire_at"):
         if (moment := values.get(name)) and moment.year not in _YEARS:
             yield FieldProblem(name, f"must lie between {_YEARS[0]} and {_YEARS[-1]}")
     start, end = values.get("start_at"), values.get("end_at")
     if start and end and end <= start:
         yield FieldProblem("end_at", "must be after start_at")
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    return str(error).partition(" - at `")[0]

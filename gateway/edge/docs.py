@@ -8,7 +8,6 @@ has one is told so (304).
 """
 
 import gzip
-import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,7 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from .answers import Answer, Header, condition_in, content, matches
+from .answers import Answer, Header, condition_in, content, etag_of, matches
 from .content_coding import accepts_gzip
 from .paths import DOCS, OPENAPI
 from .problems import NotFound
@@ -72,8 +71,9 @@ class Document:
 
     def __init__(self, media_type: bytes, body: bytes, *headers: Header) -> None:
         gzipped = gzip.compress(body, mtime=0)
-        self._plain = content(media_type, body, *headers, _VARY, _etag(body))
-        self._gzipped = content(media_type, gzipped, *headers, _VARY, _etag(gzipped), _GZIP)
+        self._plain = content(media_type, body, *headers, _VARY, (b"etag", etag_of(body)))
+        other = (b"etag", etag_of(gzipped))  # another coding of the same document has another
+        self._gzipped = content(media_type, gzipped, *headers, _VARY, other, _GZIP)
 
     def answer(self, request: PublicRequest) -> Answer:
         """Answer in a coding that the client takes, or with 304 if it has that."""
@@ -83,11 +83,6 @@ class Document:
         if condition is not None and matches(condition, dict(answer.headers)[b"etag"]):
             return Answer(304, tuple(each for each in answer.headers if each[0] in _KEPT))
         return answer
-
-
-def _etag(body: bytes) -> Header:
-    """Return a strong ETag; another coding of the same document has another."""
-    return b"etag", f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'.encode()
 
 
 class DocsHandlers:

@@ -10,8 +10,9 @@ from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, ViewerR
 from gateway.secret import Secret
 
 from .bodies import CreateRoom
-from .health import Health, Readiness
+from .health import SERVICE, Health, Index, Readiness
 from .operations import Example
+from .paths import DOCS, HEALTH, OPENAPI, READINESS
 from .problems import Problem, details
 
 LiveId = Annotated[str, Meta(pattern=f"^{LIVE_ID}$")]
@@ -71,6 +72,9 @@ CREATE = Example(
         extends={"season": "2"},
         end_at=datetime.fromisoformat("2030-12-02T23:00:00+08:00"),
     ),
+)
+INDEX = Example(
+    "index", "All of them", Index(SERVICE, HEALTH, READINESS, docs=DOCS, openapi=OPENAPI)
 )
 ALIVE = Example("alive", "Alive", Health("ok"))
 READY = Example("ready", "Ready", Readiness("ready", {"keys": "ok", "upstream": "ok"}))

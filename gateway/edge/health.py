@@ -1,17 +1,33 @@
-"""Liveness and readiness.
+"""The root, liveness and readiness.
 
 Ready means able to serve: with the keys that verify tokens, and not about to stop. Every other
 dependency is reported in `checks` only, or an outage upstream would take out every replica at once.
+
+The root is for probes that cannot be told a path, and for people.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from .answers import NO_STORE, Answer, json
+from .paths import HEALTH, READINESS
+
+SERVICE = "live-room-gateway"
 
 Checks = Mapping[str, Callable[[], str]]
 """A word for the state of each dependency, by its name; `keys` are among them."""
+
+
+class Index(Struct, frozen=True, omit_defaults=True):
+    """The service and its public paths; the documents are there unless they are turned off."""
+
+    service: str
+    healthz: str
+    readyz: str
+    docs: str = ""
+    openapi: str = ""
 
 
 class Health(Struct, frozen=True):
@@ -28,10 +44,18 @@ class Readiness(Struct, frozen=True):
 
 
 class HealthHandlers(Struct, frozen=True):
-    """Answers probes from `checks` and `draining`, which is true once the gateway is to stop."""
+    """Answers probes from `checks` and `draining`, which is true once the gateway is to stop.
+
+    `docs` are the paths of the documents, by their names in `Index`.
+    """
 
     checks: Checks
     draining: Callable[[], bool]
+    docs: Mapping[str, str] = MappingProxyType({})
+
+    async def index(self) -> Answer:
+        """Name the service and its public paths."""
+        return json(Index(SERVICE, HEALTH, READINESS, **self.docs), NO_STORE)
 
     async def healthz(self) -> Answer:
         """Answer while the process runs."""

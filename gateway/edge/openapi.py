@@ -26,6 +26,7 @@ from .problems import (
     Overloaded,
     ProblemDetails,
     RateLimited,
+    UnsupportedMediaType,
 )
 from .routes import HEALTH_ROUTES, ROOM_ROUTES
 
@@ -37,9 +38,10 @@ _LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADERS = (
     ("X-Request-Id", "The id of this request; quote it when you ask."),
     ("Location", "The path of the new room."),
-    ("ETag", "A strong validator of the viewer's shape."),
+    ("ETag", "A strong validator."),
     ("Cache-Status", "The cache's part in the answer (RFC 9211)."),
     ("Idempotency-Replayed", "`true` if an earlier request had this outcome."),
+    ("Accept", "The media type of a body."),
     ("Retry-After", "Seconds to wait before the next try."),
     ("RateLimit-Limit", "Requests that may be made at once."),
     ("RateLimit-Remaining", "Requests left just now."),
@@ -119,12 +121,13 @@ def _problems(route: Route) -> Iterator[Reply]:
     for status, group in groupby(rows, key=lambda row: row.status):
         same = tuple(group)
         waits = any(row.error.retry_after is not None for row in same)
+        typed = any(row.error is UnsupportedMediaType for row in same)
         again = any(row.error in route.replayed for row in same)
         yield Reply(
             status,
             "; ".join(f"`{row.error.code}`: {row.title.lower()}" for row in same),
             tuple(map(examples.problem, same)),
-            ("Retry-After",) * waits + ("Idempotency-Replayed",) * again,
+            ("Retry-After",) * waits + ("Idempotency-Replayed",) * again + ("Accept",) * typed,
         )
 
 

@@ -216,6 +216,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, BodyTooLarge):
         return {"connection": "close"}  # the server closes it, the rest of the body unread
+    if isinstance(error, UnsupportedMediaType):
+        return {"accept": "application/json"}
     if isinstance(error, Unauthenticated | MissingScope):
         return {"www-authenticate": _challenge(error)}
     if isinstance(error, MethodNotAllowedException):

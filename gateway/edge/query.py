@@ -17,13 +17,15 @@ _MOST_FIELDS = 100
 def values_in(query: bytes, name: str) -> list[str]:
     """Return the values of a field in a raw query, in order; other fields are ignored.
 
+    A list may also be written with brackets, as axios does: `name[]`.
+
     Raises InvalidRequest for a value that is not UTF-8, and for a query beyond the bounds.
     """
     if len(query) > _LONGEST or query.count(b"&") >= _MOST_FIELDS:
         raise InvalidRequest(FieldProblem("query", f"more than {_MOST_FIELDS} fields, or too long"))
     pairs = (field.partition(b"=") for field in query.split(b"&"))
-    wanted = name.encode()
-    values = [_unquoted(value) for key, _, value in pairs if _unquoted(key) == wanted]
+    wanted = (name.encode(), f"{name}[]".encode())
+    values = [_unquoted(value) for key, _, value in pairs if _unquoted(key) in wanted]
     try:
         return [value.decode() for value in values]
     except UnicodeDecodeError as error:

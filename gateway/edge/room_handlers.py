@@ -64,7 +64,8 @@ class RoomHandlers(Struct, frozen=True):
     async def read_batch(self, request: ClientRequest) -> Answer:
         """Return several rooms in viewer shape."""
         live_ids = batch_in(request.scope["query_string"])
-        return answers.batch(await self.rooms.get_batch(request.user, live_ids))
+        rooms = await self.rooms.get_batch(request.user, live_ids)
+        return answers.batch(rooms, answers.condition_in(request.scope["headers"]))
 
     async def stop(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """End a room's broadcast."""

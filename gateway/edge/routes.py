@@ -30,7 +30,7 @@ from .docs import DocsHandlers
 from .examples import LiveId
 from .health import HealthHandlers
 from .operations import Parameter, Reply, Route
-from .paths import DOCS, DOCS_FILE, HEALTH, OPENAPI, READINESS, ROOM, ROOMS, STOP
+from .paths import DOCS, DOCS_FILE, HEALTH, INDEX, OPENAPI, READINESS, ROOM, ROOMS, STOP
 from .problems import BodyTooLarge, CsrfRequired, UnsupportedMediaType
 from .room_handlers import RoomHandlers
 
@@ -40,7 +40,7 @@ _LIVE_ID = Parameter(
 _IDS = Parameter(
     "id",
     "query",
-    "A room's id; repeat it for each room.",
+    "A room's id; repeat it for each room. `id[]` is the same.",
     schema(Annotated[list[LiveId], Meta(min_length=1, max_length=MAX_BATCH)]),
     [examples.ROOM.live_id, "no-such-room"],
     required=True,
@@ -105,9 +105,12 @@ ROOM_ROUTES = (
         RoomHandlers.read_batch,
         "getRooms",
         "Get several rooms",
-        replies=(Reply(200, "The rooms found.", (examples.BATCH,)),),
+        replies=(
+            Reply(200, "The rooms found.", (examples.BATCH,), ("ETag",)),
+            Reply(304, "Nothing has changed."),
+        ),
         errors=(InvalidRequest,),
-        parameters=(_IDS,),
+        parameters=(_IDS, _IF_NONE_MATCH),
         description="In viewer shape, in the order asked for, duplicates folded. A room that is "
         "missing or failed does not fail the others; one beyond 2 MiB in all counts as failed.",
     ),
@@ -134,6 +137,15 @@ ROOM_ROUTES = (
 )
 
 HEALTH_ROUTES = (
+    Route(
+        "GET",
+        INDEX,
+        HealthHandlers.index,
+        "getIndex",
+        "The service and its public paths",
+        replies=(Reply(200, "The paths.", (examples.INDEX,)),),
+        public=True,
+    ),
     Route(
         "GET",
         HEALTH,

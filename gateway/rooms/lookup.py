@@ -38,7 +38,10 @@ class EncodedRoom(Struct, frozen=True, gc=False):
 
 
 class CachedRoom(Struct, frozen=True, gc=False):
-    """A room in viewer shape; `max_age` is the whole seconds that it stays fresh."""
+    """A room in viewer shape; `max_age` is the seconds that it stays fresh, rounded up, at least 1.
+
+    A client that waits so long before it asks again does not spin.
+    """
 
     room: EncodedRoom
     result: LookupResult

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cache import Lifetimes, LocalRoomCache
 from gateway.metrics import Metrics
-from gateway.rooms import LookupResult, RoomNotFound
+from gateway.rooms import FreshRoom, LookupResult, RoomNotFound
 from gateway.telemetry import SharedMetrics, families
 from tests.fakes.clock import Clock
 from tests.fakes.rooms import PUSH_URL, HeldUpstream, encode, room_of, share_for_all, title_of
@@ -207,3 +207,16 @@ async def test_evictions_are_counted_by_reason() -> None:
     assert cached.rooms.sizes == (8, 0)
     await cached.rooms.mark_missing("10")
     assert cached.rooms.sizes == (7, 1)
+
+
+@pytest.mark.parametrize("fresh", [0, 0.05, 0.9, 1, 2, 3.5])
+async def test_a_client_that_polls_as_told_does_not_spin(fresh: float) -> None:
+    """A client that waits `max_age` must ask once a second at most, however short rooms live."""
+    cached = Cached(lifetimes=Lifetimes(fresh=fresh, revalidate=2, error=30, missing=1))
+    start, asked = cached.clock.now, 0
+    while cached.clock.now < start + 10:
+        found = await cached.rooms.get("a")
+        await settle()
+        asked += 1
+        cached.clock.now += (found.cached if isinstance(found, FreshRoom) else found).max_age
+    assert 10 / max(fresh, 1) - 1 <= asked <= 10

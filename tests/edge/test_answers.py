@@ -149,15 +149,26 @@ def test_a_finished_write_has_no_content() -> None:
 
 def test_a_batch_keeps_order_and_names_the_rest() -> None:
     """Rooms stand as they were encoded, beside the ids that gave none."""
-    answer = answers.batch(Batch([SEEN, SEEN], ["a"], ["b", "c"]))
+    answer = answers.batch(Batch([SEEN, SEEN], ["a"], ["b", "c"]), None)
     room = msgspec.to_builtins(ROOM)
     assert answer.status == 200
-    assert headers_of(answer)["cache-control"] == "no-store"
     assert msgspec.json.decode(answer.body) == {
         "rooms": [room, room],
         "missing": ["a"],
         "failed": ["b", "c"],
     }
+
+
+def test_a_batch_is_asked_for_again_by_its_etag() -> None:
+    """A client may keep a batch if it asks each time: 304 until something in it has changed."""
+    rooms = Batch([SEEN], ["a"], [])
+    first = headers_of(answers.batch(rooms, None))
+    assert first["cache-control"] == "private, no-cache"
+    again = answers.batch(rooms, first["etag"].encode())
+    assert (again.status, again.body) == (304, b"")
+    assert headers_of(again) == {name: first[name] for name in ("cache-control", "vary", "etag")}
+    other = answers.batch(Batch([SEEN], [], ["a"]), first["etag"].encode())
+    assert other.status == 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The body of a create: every fault is named at once, and no other exception escapes."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,7 +131,55 @@ def test_a_time_is_the_moment_it_names(field: str, text: str, moment: datetime) 
     assert getattr(parse(**{field: text}), field) == moment
 
 
+PRINTED_TIMES = {
+    "Java, Instant": "2026-12-02T03:11:11.123456789Z",
+    "Java, OffsetDateTime": "2026-12-02T11:11:11.123+08:00",
+    ".NET, O": "2026-12-02T11:11:11.1234567+08:00",
+    "Go, RFC3339Nano": "2026-12-02T11:11:11.12345678+08:00",
+    "JavaScript, toISOString": "2026-12-02T03:11:11.123Z",
+    "Python, isoformat": "2026-12-02T11:11:11.123456+08:00",
+    "Swift, ISO8601DateFormatter": "2026-12-02T03:11:11Z",
+}
+
+
+@pytest.mark.parametrize("text", PRINTED_TIMES.values(), ids=PRINTED_TIMES)
+def test_a_time_is_read_as_languages_print_it(text: str) -> None:
+    """A time must be read as the standard library of a client's language prints it."""
+    start = parse(start_at=text).start_at
+    assert start is not None
+    assert start.replace(microsecond=0) == datetime(2026, 12, 2, 3, 11, 11, tzinfo=UTC)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(CreateRoom.__struct_fields__)), JSON))
+def test_messages_speak_of_json(body: dict[str, Any]) -> None:
+    """No message may have a word of Python's or of a library's types."""
+    try:
+        parse_create_room(json.dumps(body).encode(), NOW)
+    except InvalidRequest as refusal:
+        told = " ".join(each.message for each in refusal.problems)
+        assert not re.search(r"`|Expected|None|\bstr\b|dict|datetime|float", told)
+
+
+def test_a_message_says_what_a_field_must_be() -> None:
+    """A client's developer must read what to send, null included."""
+    with pytest.raises(InvalidRequest) as refusal:
+        parse(title=1, extends={"k": 1}, start_at="2026-12-02T11:11")
+    assert [each.message for each in refusal.value.problems] == [
+        "must be a string of 1 to 128 characters",
+        "must be an object whose values are strings, or null",
+        "must be a time with an offset, such as 2026-12-02T11:11:11+08:00, or null",
+    ]
+
+
 BAD_TIMES = [
+    "2026-12-02T11:11+08:00",
     "2026-12-02T11:11:11",
     "2026-12-02 11:11:11",
     "2026-12-02",

@@ -1,4 +1,4 @@
-"""Readiness: keys, and no shutdown on its way."""
+"""The root, and readiness: keys, and no shutdown on its way."""
 
 import pytest
 

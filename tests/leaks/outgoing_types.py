@@ -23,7 +23,7 @@ async def right(room: AnchorRoom, rooms: RoomService, alice: Caller) -> None:
     seen = CachedRoom(encode_room(room.for_viewers()), LookupResult.HIT, 1)
     found(seen, None)
     found(await rooms.get(alice, "1"), None)
-    batch(Batch([seen], [], []))
+    batch(Batch([seen], [], []), None)
     Created(room.live_id)
     Creation(room)
     room.push_url.reveal()

@@ -73,3 +73,18 @@ async def test_they_can_be_off() -> None:
         for path in (*PAGES, "/docs/index.html"):
             assert_told(await gateway.client.get(path), "not_found")
         assert (await gateway.read("1", BOB)).status_code == 200
+
+
+@pytest.mark.parametrize("docs", ["on", "off"])
+async def test_the_root_names_what_anyone_may_ask_for(docs: str) -> None:
+    """`GET /` must name the service and its public paths, each of which is there."""
+    async with serving(rooms) as server, gateway_at(server.url, DOCS=docs) as gateway:
+        told = await gateway.client.get("/")
+        index = told.json()
+        assert index.pop("service") == "live-room-gateway"
+        documents = {"docs": "/docs", "openapi": "/openapi.json"} if docs == "on" else {}
+        assert index == {"healthz": "/healthz", "readyz": "/readyz", **documents}
+        for path in index.values():
+            assert (await gateway.client.get(path)).status_code == 200
+        head = await gateway.client.head("/")
+        assert (head.status_code, head.content) == (200, b"")

@@ -118,7 +118,7 @@ async def test_a_read_makes_a_room_fresh(cache: RoomCache, world: World) -> None
     assert isinstance(hit, CachedRoom)
     assert (hit.room, hit.result, hit.max_age) == (read.cached.room, LookupResult.HIT, 2)
     world.clock.now += 1.2
-    assert cache.peek("a", "bob") == CachedRoom(hit.room, LookupResult.HIT, 0)
+    assert cache.peek("a", "bob") == CachedRoom(hit.room, LookupResult.HIT, 1)
     assert world.upstream.reads == ["a"]
     assert world.results == [LookupResult.MISS, LookupResult.HIT, LookupResult.HIT]
 
@@ -134,7 +134,7 @@ async def test_a_stale_room_is_served_while_one_read_refreshes_it(
     assert [peeked(cache) for _ in range(10)] == ["first"] * 10
     stale = await cache.get("a")
     assert isinstance(stale, CachedRoom)
-    assert (stale.result, stale.max_age) == (LookupResult.STALE, 0)
+    assert (stale.result, stale.max_age) == (LookupResult.STALE, 1)
     await until(lambda: world.upstream.reads == ["a", "a"])
     world.upstream.answering.set()
     await until(lambda: peeked(cache) == "second")
@@ -152,7 +152,7 @@ async def test_an_expired_room_is_served_if_the_upstream_fails(
     assert cache.peek("a") is None
     found = await cache.get("a")
     assert isinstance(found, CachedRoom)
-    assert (found.result, found.max_age) == (LookupResult.STALE_IF_ERROR, 0)
+    assert (found.result, found.max_age) == (LookupResult.STALE_IF_ERROR, 1)
     world.clock.now += 0.2
     with pytest.raises(type(error)):
         await cache.get("a")
