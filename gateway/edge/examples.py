@@ -82,5 +82,4 @@ DRAINING = Example(
 def problem(row: Problem) -> Example:
     """Return the problem of a row of the table."""
     errors = (FieldProblem("title", "required"),) if row.error is InvalidRequest else ()
-    code = row.error.code
-    return Example(code, row.title, details(code, "2f1c7a5e9b0d4c68", errors))
+    return Example(row.error.code, row.title, details(row, "2f1c7a5e9b0d4c68", errors))

@@ -31,6 +31,7 @@ from gateway.rooms import (
     TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TokenTooLong,
     Unauthenticated,
     UpstreamError,
     UpstreamTimeout,
@@ -158,6 +159,18 @@ _ROWS = (
 PROBLEMS: Mapping[str, Problem] = MappingProxyType({row.error.code: row for row in _ROWS})
 """Every problem a client can meet, by its code."""
 
+_SPECIAL_ROWS = (
+    _row(
+        TokenTooLong,
+        401,
+        "The token has more than 8192 bytes; ask the operator for one with fewer claims or groups.",
+    ),
+)
+_SPECIAL: Mapping[type[Exception], Problem] = MappingProxyType(
+    {row.error: row for row in _SPECIAL_ROWS}
+)
+"""Errors that the detail of their code would mislead."""
+
 _BY_STATUS = MappingProxyType({404: NotFound, 405: MethodNotAllowed})
 
 
@@ -175,9 +188,9 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     ] = ()
 
 
-def details(code: str, request_id: str, errors: Sequence[FieldProblem] = ()) -> ProblemDetails:
-    """Return the body of the problem `code`."""
-    row = PROBLEMS[code]
+def details(row: Problem, request_id: str, errors: Sequence[FieldProblem] = ()) -> ProblemDetails:
+    """Return the body of a problem."""
+    code = row.error.code
     kind = f"urn:gateway:problem:{code}"
     return ProblemDetails(kind, row.title, row.status, row.detail, code, request_id, errors)
 
@@ -193,12 +206,16 @@ def code_of(error: Exception) -> str:
 
 def render(error: Exception, request_id: str) -> Answer:
     """Return the problem response for `error`."""
-    problem = details(code_of(error), request_id, _errors(error))
+    problem = details(_row_of(error), request_id, _errors(error))
     headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
     if isinstance(error, GatewayError) and error.replayed:
         headers.append(REPLAYED)
     body = msgspec.json.encode(problem)
     return content(MEDIA_TYPE.encode(), body, NO_STORE, *headers, status=problem.status)
+
+
+def _row_of(error: Exception) -> Problem:
+    return _SPECIAL.get(type(error)) or PROBLEMS[code_of(error)]
 
 
 def _errors(error: Exception) -> Sequence[FieldProblem]:
@@ -227,7 +244,7 @@ def _challenge(error: Unauthenticated | MissingScope) -> str:
     """Return the challenge of RFC 6750 §3; a missing token has no error to name."""
     if isinstance(error, TokenMissing):
         return 'Bearer realm="gateway"'
-    detail = f'error_description="{PROBLEMS[error.code].detail}"'
+    detail = f'error_description="{_row_of(error).detail}"'
     if isinstance(error, MissingScope):
         scope = f'scope="{error.scope}"'
         return f'Bearer realm="gateway", error="insufficient_scope", {detail}, {scope}'

@@ -1,5 +1,6 @@
 """The token cache: verified once, expired on time, bounded, cleared."""
 
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -102,15 +103,41 @@ async def test_bad_tokens_are_not_cached() -> None:
 
 
 async def test_bounded() -> None:
-    """The cache has a bounded number of tokens, and no long one."""
+    """The cache has a bounded number of tokens."""
     world = World(size=10)
     tokens = [world.token(f"user{number}") for number in range(25)]
     for token in tokens:
         await world.tokens.verify(token)
     assert sum(world.tokens.peek(token) is not None for token in tokens) == 10
-    long = world.token(scopes=("x" * 3000,))
-    await world.tokens.verify(long)
-    assert world.tokens.peek(long) is None
+
+
+@pytest.mark.parametrize("size", [1000, 2000, 3000, 5500])
+async def test_long_tokens_are_remembered_too(size: int) -> None:
+    """A token of any accepted length is verified once; one that differs is verified."""
+    world = World()
+    token = world.token(scopes=("x" * size,))
+    caller = await world.tokens.verify(token)
+    assert world.tokens.peek(token) == caller == await world.tokens.verify(token)
+    assert world.verifier.verified == 1
+    other = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+    with pytest.raises(TokenInvalid):
+        await world.tokens.verify(other)
+    world.now += 60 + RULES.leeway
+    assert world.tokens.peek(token) is None
+
+
+async def test_long_tokens_take_no_more_room() -> None:
+    """A cache of the longest tokens is smaller than one of tokens at the limit of short ones."""
+    held = {}
+    for size in (1300, 5900):
+        world = World(size=200)
+        texts = [f"{world.token(f'user{n}', scopes=('x' * size,))}" for n in range(200)]
+        callers = [await world.tokens.verify(each) for each in texts]
+        assert callers == [world.tokens.peek(each) for each in texts]
+        held[size] = sum(sys.getsizeof(each) for each in world.tokens._cache)  # noqa: SLF001  # its keys
+        lengths = {len(each) for each in texts}
+        assert lengths <= ({*range(1800, 2049)} if size == 1300 else {*range(8000, 8193)})
+    assert held[5900] < held[1300] / 10
 
 
 async def test_clear() -> None:
