@@ -3,6 +3,8 @@
 The whole token is the cache key; of a long one its digest, which bounds the bytes. Looking up a
 short token by text takes a quarter of the time. An entry expires at the moment at which the
 verifier would refuse the token. A change of keys needs `clear`.
+
+A token may grant thousands of scopes; a caller keeps those that the gateway asks for.
 """
 
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from contextlib import nullcontext
 from hashlib import blake2b
 
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from gateway.rooms import Caller, TokenExpired, Unauthenticated, UpstreamUnavailable
 from gateway.telemetry import Counter
@@ -32,7 +35,8 @@ class _Cache(LRUCache[str | bytes, Identity]):
 class CachingVerifier:
     """A cache of at most `size` tokens in front of `verifier`.
 
-    `leeway` (seconds) and `clock` are the verifier's. `verifications` counts by outcome.
+    `leeway` (seconds) and `clock` are the verifier's. Callers keep those of `scopes` that their
+    token grants. `verifications` counts by outcome.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class CachingVerifier:
         leeway: float,
         clock: Callable[[], float],
         size: int,
+        scopes: frozenset[str],
         verifications: Counter,
     ) -> None:
         self._verifier = verifier
         self._leeway = leeway
         self._clock = clock
         self._cache = _Cache(size)
+        self._scopes = scopes
         self._verifications = verifications
 
     def peek(self, token: str) -> Caller | None:
@@ -74,8 +80,9 @@ class CachingVerifier:
             self._verifications.inc("expired" if isinstance(error, TokenExpired) else "invalid")
             raise
         self._verifications.inc("verified")
-        self._cache[_key(token)] = identity
-        return identity.caller
+        caller = replace(identity.caller, scopes=identity.caller.scopes & self._scopes)
+        self._cache[_key(token)] = replace(identity, caller=caller)
+        return caller
 
     def clear(self) -> None:
         """Empty the cache, because the keys have changed."""
