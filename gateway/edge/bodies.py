@@ -56,7 +56,8 @@ Moment = Annotated[
 AnchorId = Annotated[
     str,
     Meta(
-        description="Defaults to the caller; for another user the admin scope is needed.",
+        description="Printable characters without white space. Defaults to the caller; for another "
+        "user the admin scope is needed.",
         extra_json_schema={"pattern": f"^{USER_ID}$"},
     ),
 ]
@@ -135,7 +136,8 @@ def _rules(values: Mapping[str, Any]) -> Iterator[FieldProblem]:
         yield FieldProblem("extends", problem)
     anchor_id = values.get("anchor_id")
     if anchor_id is not None and not is_user_id(anchor_id):
-        yield FieldProblem("anchor_id", "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -")
+        problem = "must be 1 to 128 printable characters without white space"
+        yield FieldProblem("anchor_id", problem)
     for name in ("start_at", "end_at", "publish_expire_at"):
         if (moment := values.get(name)) and moment.year not in _YEARS:
             yield FieldProblem(name, f"must lie between {_YEARS[0]} and {_YEARS[-1]}")

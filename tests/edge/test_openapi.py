@@ -281,7 +281,7 @@ def test_unknown_fields_are_documented_as_refused() -> None:
         ("cover_url", "https://example.com/ x"),
         ("extends", {"k": 1}),
         ("anchor_id", "a b"),
-        ("anchor_id", "a" * 65),
+        ("anchor_id", "a" * 129),
         ("push_url", "rtmp://x"),
     ],
 )
