@@ -22,10 +22,11 @@ from .in_flight import InFlight
 from .openapi import openapi_json
 from .operations import bound
 from .outgoing import Outgoing
+from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
-from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
+from .routes import DOCS_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
 
 
 def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
@@ -36,6 +37,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     *,
     cors: Cors | None,
     cookie: TokenCookie | None,
+    resource: ProtectedResource | None,
     docs: bool,
     in_flight: InFlight,
     checks: Checks,
@@ -48,7 +50,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served. `docs` are the pages for people.
+    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. `docs`
+    are the pages for people.
     """
     private = Router(
         "/",
@@ -59,6 +62,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set)),
+            *(bound(RESOURCE_ROUTES, resource) if resource else ()),
             *(bound(DOCS_ROUTES, DocsHandlers(openapi_json())) if docs else ()),
         ],
         exception_handlers={Exception: _leave_to_front},
@@ -74,6 +78,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         Outgoing(),
         recorder,
         cors=cors,
+        resource=resource,
         new_id=new_id,
     )
 

@@ -13,6 +13,7 @@ from .bodies import CreateRoom
 from .health import Health, Readiness
 from .operations import Example
 from .problems import Problem, details
+from .protected_resource import ResourceMetadata
 
 LiveId = Annotated[str, Meta(pattern=f"^{LIVE_ID}$")]
 
@@ -76,6 +77,16 @@ ALIVE = Example("alive", "Alive", Health("ok"))
 READY = Example("ready", "Ready", Readiness("ready", {"keys": "ok", "upstream": "ok"}))
 DRAINING = Example(
     "draining", "About to stop", Readiness("draining", {"keys": "ok", "upstream": "ok"})
+)
+RESOURCE = Example(
+    "resource",
+    "Tokens of one issuer",
+    ResourceMetadata(
+        "https://live.example.com",
+        ("https://accounts.example.com",),
+        ("header",),
+        ("rooms:create",),
+    ),
 )
 
 

@@ -204,10 +204,10 @@ def code_of(error: Exception) -> str:
     return InternalError.code
 
 
-def render(error: Exception, request_id: str) -> Answer:
-    """Return the problem response for `error`."""
+def render(error: Exception, request_id: str, metadata: str | None = None) -> Answer:
+    """Return the problem response for `error`; a challenge names the resource's `metadata`."""
     problem = details(_row_of(error), request_id, _errors(error))
-    headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
+    headers = [(name.encode(), value.encode()) for name, value in _headers(error, metadata).items()]
     if isinstance(error, GatewayError) and error.replayed:
         headers.append(REPLAYED)
     body = msgspec.json.encode(problem)
@@ -228,13 +228,14 @@ def _errors(error: Exception) -> Sequence[FieldProblem]:
     return ()
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
+def _headers(error: Exception, metadata: str | None) -> Mapping[str, str]:
     if isinstance(error, GatewayError) and error.retry_after is not None:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, BodyTooLarge):
         return {"connection": "close"}  # the server closes it, the rest of the body unread
     if isinstance(error, Unauthenticated | MissingScope):
-        return {"www-authenticate": _challenge(error)}
+        named = "" if metadata is None else f', resource_metadata="{metadata}"'
+        return {"www-authenticate": _challenge(error) + named}
     if isinstance(error, MethodNotAllowedException):
         return {"allow": allow(*(error.headers or {}).get("allow", "").split(", "))}
     return {}

@@ -17,6 +17,7 @@ from gateway.edge import (
     PROBLEMS,
     ClientAddress,
     InFlight,
+    ProtectedResource,
     RateLimits,
     Recorder,
     build_application,
@@ -89,6 +90,7 @@ def application() -> Litestar:
         RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
         cors=None,
         cookie=None,
+        resource=ProtectedResource((), ()),
         docs=True,
         in_flight=InFlight(1),
         checks={},
@@ -134,7 +136,7 @@ def test_every_problem_is_documented() -> None:
         for _, _, response in responses()
         for code in response.get("content", {}).get(PROBLEM, {}).get("examples", {})
     }
-    assert set(PROBLEMS) - documented == {"not_found", "method_not_allowed"}
+    assert set(PROBLEMS) - documented == {"method_not_allowed"}
 
 
 def test_operations_have_unique_ids() -> None:
