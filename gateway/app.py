@@ -27,6 +27,7 @@ from gateway.edge import (
     ClientAddress,
     Cors,
     InFlight,
+    ProtectedResource,
     RateLimits,
     Recorder,
     TokenCookie,
@@ -231,6 +232,7 @@ def build(  # noqa: PLR0913  # the composition root
         _rate_limits(settings, metrics.rate_limited),
         cors=cors,
         cookie=cookie,
+        resource=_resource(settings),
         docs=settings.docs,
         in_flight=in_flight,
         checks={
@@ -312,6 +314,14 @@ def _for_browsers(settings: Settings) -> tuple[Cors | None, TokenCookie | None]:
     if name is not None:
         return cors, TokenCookie(name, cors.lists)
     return (cors if origins else None), None
+
+
+def _resource(settings: Settings) -> ProtectedResource | None:
+    """Return the description for OAuth clients, who know issuers by URL; None without one."""
+    issuer, scope = settings.jwt_issuer, settings.create_scope
+    if issuer is None or not issuer.startswith(("https://", "http://")):
+        return None
+    return ProtectedResource((issuer,), () if scope is None else (scope,))
 
 
 def _request_ids() -> Callable[[], str]:

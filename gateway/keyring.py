@@ -81,6 +81,7 @@ class Keyring:
             leeway=settings.jwt_leeway,
             clock=time.time,
             size=TOKENS,
+            scopes=frozenset({settings.admin_scope, settings.create_scope or ""}),
             verifications=verifications,
         )
 

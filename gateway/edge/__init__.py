@@ -9,6 +9,7 @@ from .in_flight import InFlight
 from .openapi import openapi_json
 from .paths import PROBES
 from .problems import PROBLEMS
+from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .routes import ROUTES

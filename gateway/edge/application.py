@@ -23,10 +23,11 @@ from .openapi import openapi_json
 from .operations import bound
 from .outgoing import Outgoing
 from .paths import DOCS, OPENAPI
+from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
-from .routes import DOCS_ROUTES, HEALTH_ROUTES, ROOM_ROUTES
+from .routes import DOCS_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
 
 
 def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
@@ -37,6 +38,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     *,
     cors: Cors | None,
     cookie: TokenCookie | None,
+    resource: ProtectedResource | None,
     docs: bool,
     in_flight: InFlight,
     checks: Checks,
@@ -49,7 +51,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served. `docs` are the pages for people.
+    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. `docs`
+    are the pages for people.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
@@ -61,6 +64,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, documents)),
+            *(bound(RESOURCE_ROUTES, resource) if resource else ()),
             *(bound(DOCS_ROUTES, DocsHandlers(openapi_json())) if docs else ()),
         ],
         exception_handlers={Exception: _leave_to_front},
@@ -76,6 +80,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         Outgoing(),
         recorder,
         cors=cors,
+        resource=resource,
         new_id=new_id,
     )
 

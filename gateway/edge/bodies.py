@@ -59,7 +59,8 @@ Moment = Annotated[
 AnchorId = Annotated[
     str,
     Meta(
-        description="Defaults to the caller; for another user the admin scope is needed.",
+        description="Printable characters without white space. Defaults to the caller; for another "
+        "user the admin scope is needed.",
         extra_json_schema={"pattern": f"^{USER_ID}$"},
     ),
 ]
@@ -127,7 +128,7 @@ _REQUIREMENTS = MappingProxyType(
         "start_at": _TIME,
         "end_at": _TIME,
         "publish_expire_at": _TIME,
-        "anchor_id": "must be 1 to 64 of the characters A-Z a-z 0-9 _ . @ : -, or null",
+        "anchor_id": "must be 1 to 128 printable characters without white space, or null",
     }
 )
 """What each field must be, in JSON's words: msgspec's errors speak of Python's types."""

@@ -25,7 +25,7 @@ _REQUEST_HEADERS = (
 )
 _RESPONSE_HEADERS = (
     b"Cache-Status, ETag, Idempotency-Replayed, Location, RateLimit-Limit, "
-    b"RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    b"RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 _PERMISSION = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE"),

@@ -14,6 +14,7 @@ from .health import SERVICE, Health, Index, Readiness
 from .operations import Example
 from .paths import DOCS, HEALTH, OPENAPI, READINESS
 from .problems import Problem, details
+from .protected_resource import ResourceMetadata
 
 LiveId = Annotated[str, Meta(pattern=f"^{LIVE_ID}$")]
 
@@ -81,10 +82,19 @@ READY = Example("ready", "Ready", Readiness("ready", {"keys": "ok", "upstream": 
 DRAINING = Example(
     "draining", "About to stop", Readiness("draining", {"keys": "ok", "upstream": "ok"})
 )
+RESOURCE = Example(
+    "resource",
+    "Tokens of one issuer",
+    ResourceMetadata(
+        "https://live.example.com",
+        ("https://accounts.example.com",),
+        ("header",),
+        ("rooms:create",),
+    ),
+)
 
 
 def problem(row: Problem) -> Example:
     """Return the problem of a row of the table."""
     errors = (FieldProblem("title", "required"),) if row.error is InvalidRequest else ()
-    code = row.error.code
-    return Example(code, row.title, details(code, "2f1c7a5e9b0d4c68", errors))
+    return Example(row.error.code, row.title, details(row, "2f1c7a5e9b0d4c68", errors))

@@ -34,6 +34,7 @@ from .incoming import Incoming, require_few
 from .outgoing import Outgoing
 from .paths import LONGEST_PATH, PROBES
 from .problems import NotFound, render
+from .protected_resource import ProtectedResource
 from .recorder import Recorder
 
 FastPath = Callable[[HTTPScope, Receive, Mapping[bytes, bytes], Exchange], Awaitable[Answer | None]]
@@ -52,7 +53,8 @@ _HEAD: Final = HttpMethod.HEAD
 class Front(Struct):
     """Wraps the application; `new_id` makes request ids, `timer` counts seconds.
 
-    `cors` is None if nothing depends on the origin or on cookies.
+    `cors` is None if nothing depends on the origin or on cookies. A 401 names the metadata of
+    `resource`.
     """
 
     app: ASGIApp
@@ -62,6 +64,7 @@ class Front(Struct):
     recorder: Recorder
     new_id: Callable[[], str]
     cors: Cors | None = None
+    resource: ProtectedResource | None = None
     timer: Callable[[], float] = time.perf_counter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +100,7 @@ class Front(Struct):
             pass
         except Exception as error:
             self.recorder.failed(error, exchange)
-            if not await _told(error, exchange):
+            if not await self._told(error, exchange, raw):
                 raise
             error.__traceback__ = None  # the frames in it hold the error, and the request's body
         finally:
@@ -121,13 +124,13 @@ class Front(Struct):
         answered = self.app(scope, incoming.receive, exchange.send)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
 
-
-async def _told(error: Exception, exchange: Exchange) -> bool:
-    """Send a problem; return False for an unexpected error in a response that has begun."""
-    if exchange.status is not None:
-        return isinstance(error, GatewayError)
-    await exchange.answer(render(error, exchange.request_id))
-    return True
+    async def _told(self, error: Exception, exchange: Exchange, raw: Sequence[Header]) -> bool:
+        """Send a problem; return False for an unexpected error in a response that has begun."""
+        if exchange.status is not None:
+            return isinstance(error, GatewayError)
+        metadata = None if self.resource is None else self.resource.metadata_url(raw)
+        await exchange.answer(render(error, exchange.request_id, metadata))
+        return True
 
 
 def _client_id(raw: Sequence[Header], headers: Mapping[bytes, bytes]) -> str | None:

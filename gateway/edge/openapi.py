@@ -28,7 +28,7 @@ from .problems import (
     RateLimited,
     UnsupportedMediaType,
 )
-from .routes import HEALTH_ROUTES, ROOM_ROUTES
+from .routes import DOCUMENTED
 
 Json = dict[str, Any]
 
@@ -55,7 +55,7 @@ def openapi_json() -> bytes:
 
 
 def _document() -> Json:
-    routes = [route for route in (*ROOM_ROUTES, *HEALTH_ROUTES) if route.operation]
+    routes = [route for route in DOCUMENTED if route.operation]
     paths: Json = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -72,7 +72,7 @@ def _document() -> Json:
         "security": [{"bearer": []}],
         "tags": [
             {"name": "rooms", "description": "Create, read, stop and delete."},
-            {"name": "service", "description": "For load balancers."},
+            {"name": "service", "description": "For load balancers and OAuth clients."},
         ],
         "paths": paths,
         "components": {

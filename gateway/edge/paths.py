@@ -11,6 +11,7 @@ INDEX = "/"
 DOCS = "/docs"
 DOCS_FILE = f"{DOCS}/{{name}}"
 OPENAPI = "/openapi.json"
+RESOURCE = "/.well-known/oauth-protected-resource"
 
 LONGEST_PATH = 256
 """Characters of a decoded path; the longest route with the longest id has half as many."""

@@ -31,6 +31,7 @@ from gateway.rooms import (
     TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TokenTooLong,
     Unauthenticated,
     UpstreamError,
     UpstreamTimeout,
@@ -158,6 +159,18 @@ _ROWS = (
 PROBLEMS: Mapping[str, Problem] = MappingProxyType({row.error.code: row for row in _ROWS})
 """Every problem a client can meet, by its code."""
 
+_SPECIAL_ROWS = (
+    _row(
+        TokenTooLong,
+        401,
+        "The token has more than 8192 bytes; ask the operator for one with fewer claims or groups.",
+    ),
+)
+_SPECIAL: Mapping[type[Exception], Problem] = MappingProxyType(
+    {row.error: row for row in _SPECIAL_ROWS}
+)
+"""Errors that the detail of their code would mislead."""
+
 _BY_STATUS = MappingProxyType({404: NotFound, 405: MethodNotAllowed})
 
 
@@ -175,9 +188,9 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     ] = ()
 
 
-def details(code: str, request_id: str, errors: Sequence[FieldProblem] = ()) -> ProblemDetails:
-    """Return the body of the problem `code`."""
-    row = PROBLEMS[code]
+def details(row: Problem, request_id: str, errors: Sequence[FieldProblem] = ()) -> ProblemDetails:
+    """Return the body of a problem."""
+    code = row.error.code
     kind = f"urn:gateway:problem:{code}"
     return ProblemDetails(kind, row.title, row.status, row.detail, code, request_id, errors)
 
@@ -191,14 +204,18 @@ def code_of(error: Exception) -> str:
     return InternalError.code
 
 
-def render(error: Exception, request_id: str) -> Answer:
-    """Return the problem response for `error`."""
-    problem = details(code_of(error), request_id, _errors(error))
-    headers = [(name.encode(), value.encode()) for name, value in _headers(error).items()]
+def render(error: Exception, request_id: str, metadata: str | None = None) -> Answer:
+    """Return the problem response for `error`; a challenge names the resource's `metadata`."""
+    problem = details(_row_of(error), request_id, _errors(error))
+    headers = [(name.encode(), value.encode()) for name, value in _headers(error, metadata).items()]
     if isinstance(error, GatewayError) and error.replayed:
         headers.append(REPLAYED)
     body = msgspec.json.encode(problem)
     return content(MEDIA_TYPE.encode(), body, NO_STORE, *headers, status=problem.status)
+
+
+def _row_of(error: Exception) -> Problem:
+    return _SPECIAL.get(type(error)) or PROBLEMS[code_of(error)]
 
 
 def _errors(error: Exception) -> Sequence[FieldProblem]:
@@ -211,7 +228,7 @@ def _errors(error: Exception) -> Sequence[FieldProblem]:
     return ()
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
+def _headers(error: Exception, metadata: str | None) -> Mapping[str, str]:
     if isinstance(error, GatewayError) and error.retry_after is not None:
         return {"retry-after": str(max(1, ceil(error.retry_after)))}
     if isinstance(error, BodyTooLarge):
@@ -219,7 +236,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
     if isinstance(error, UnsupportedMediaType):
         return {"accept": "application/json"}
     if isinstance(error, Unauthenticated | MissingScope):
-        return {"www-authenticate": _challenge(error)}
+        named = "" if metadata is None else f', resource_metadata="{metadata}"'
+        return {"www-authenticate": _challenge(error) + named}
     if isinstance(error, MethodNotAllowedException):
         return {"allow": allow(*(error.headers or {}).get("allow", "").split(", "))}
     return {}
@@ -229,7 +247,7 @@ def _challenge(error: Unauthenticated | MissingScope) -> str:
     """Return the challenge of RFC 6750 §3; a missing token has no error to name."""
     if isinstance(error, TokenMissing):
         return 'Bearer realm="gateway"'
-    detail = f'error_description="{PROBLEMS[error.code].detail}"'
+    detail = f'error_description="{_row_of(error).detail}"'
     if isinstance(error, MissingScope):
         scope = f'scope="{error.scope}"'
         return f'Bearer realm="gateway", error="insufficient_scope", {detail}, {scope}'

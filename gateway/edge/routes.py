@@ -30,8 +30,9 @@ from .docs import DocsHandlers
 from .examples import LiveId
 from .health import HealthHandlers
 from .operations import Parameter, Reply, Route
-from .paths import DOCS, DOCS_FILE, HEALTH, INDEX, OPENAPI, READINESS, ROOM, ROOMS, STOP
-from .problems import BodyTooLarge, CsrfRequired, UnsupportedMediaType
+from .paths import DOCS, DOCS_FILE, HEALTH, INDEX, OPENAPI, READINESS, RESOURCE, ROOM, ROOMS, STOP
+from .problems import BodyTooLarge, CsrfRequired, NotFound, UnsupportedMediaType
+from .protected_resource import ProtectedResource
 from .room_handlers import RoomHandlers
 
 _LIVE_ID = Parameter(
@@ -169,11 +170,27 @@ HEALTH_ROUTES = (
     ),
 )
 
+RESOURCE_ROUTES = (
+    Route(
+        "GET",
+        RESOURCE,
+        ProtectedResource.metadata,
+        "getProtectedResource",
+        "Where to get a token",
+        replies=(Reply(200, "The metadata of RFC 9728.", (examples.RESOURCE,)),),
+        errors=(InvalidRequest, NotFound),
+        description="Only where the gateway is set up for an issuer. `resource` is the origin of "
+        "the request.",
+        public=True,
+    ),
+)
+
 DOCS_ROUTES = (
     Route("GET", OPENAPI, DocsHandlers.openapi),
     Route("GET", DOCS, DocsHandlers.page),
     Route("GET", DOCS_FILE, DocsHandlers.file),
 )
 
-ROUTES = tuple(dict.fromkeys(route.path for route in (*ROOM_ROUTES, *HEALTH_ROUTES, *DOCS_ROUTES)))
+DOCUMENTED = (*ROOM_ROUTES, *HEALTH_ROUTES, *RESOURCE_ROUTES)
+ROUTES = tuple(dict.fromkeys(route.path for route in (*DOCUMENTED, *DOCS_ROUTES)))
 """The paths of all routes."""

@@ -4,7 +4,8 @@
   may be past, and `nbf` and `iat` in the future, by the leeway.
 - `iss` and `aud` are compared exactly when configured and ignored otherwise. `aud` is a string or
   a list of strings (§4.1.3); a list with anything else in it is refused.
-- The user id is a string of plain characters: it goes into comparisons, logs and upstream bodies.
+- The user id is printable text without white space, as identity providers make them
+  (`auth0|5f7c…`), or an integer, which counts as its decimal text.
 - `name` and `picture` are used where the caller is registered as an anchor, and ignored if odd.
 - Expiry is checked last, so `TokenExpired` means that a fresh token from the same issuer will do.
 """
@@ -18,6 +19,9 @@ from msgspec import Struct
 from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_user_id
 
 _LONGEST_SHOWN = 255
+_LARGEST_ID = 10**127
+"""Integers below it have at most 128 characters, with a sign too."""
+
 _YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -91,6 +95,8 @@ def _require_audience(claims: Mapping[str, object], audience: str | None) -> Non
 
 def _user_id(claims: Mapping[str, object], claim: str) -> str:
     value = claims.get(claim)
+    if type(value) is int and abs(value) < _LARGEST_ID:  # bool is a subclass
+        value = str(value)
     if not isinstance(value, str) or not is_user_id(value):
         raise TokenInvalid("user claim is not a usable id")
     return value

@@ -29,7 +29,7 @@ from typing import NoReturn
 from jwt import PyJWTError
 from jwt.api_jws import PyJWS
 
-from gateway.rooms import TokenInvalid
+from gateway.rooms import TokenInvalid, TokenTooLong
 
 from .claims import ClaimRules, Identity, identity_from
 from .keys import ALGORITHMS, Key, KeySource, Waiting
@@ -87,7 +87,7 @@ def _payload(token: str, algorithm: str, keys: Sequence[Key]) -> bytes:
 def _header_segment(token: str) -> str:
     """Return the first of three base64url segments. They are ASCII: characters are bytes."""
     if len(token) > MAX_TOKEN_BYTES:
-        raise TokenInvalid("token is too long")
+        raise TokenTooLong("token is too long")
     compact = _COMPACT.fullmatch(token)
     if compact is None:
         raise TokenInvalid("token is not in compact form")

@@ -5,6 +5,7 @@ GatewayError
 ├── Unauthenticated         no acceptable token.
 │   ├── TokenMissing
 │   ├── TokenInvalid
+│   │   └── TokenTooLong    another sign-in gives no better one.
 │   └── TokenExpired
 ├── Forbidden               an acceptable token without the right.
 │   ├── NotRoomAnchor
@@ -80,6 +81,10 @@ class TokenInvalid(Unauthenticated):
     """The token is not acceptable; the text is a short reason without the token's content."""
 
     code = "token_invalid"
+
+
+class TokenTooLong(TokenInvalid):
+    """The token has more than 8192 bytes."""
 
 
 class TokenExpired(Unauthenticated):

@@ -3,7 +3,9 @@
 import re
 
 LIVE_ID = "[A-Za-z0-9_-]{1,64}"
-USER_ID = "[A-Za-z0-9_.@:-]{1,64}"
+USER_ID = r"[^\s\x00-\x1f\x7f-\x9f]{1,128}"
+"""Without a rule that patterns cannot express: each character is printable."""
+
 REQUEST_ID = "[A-Za-z0-9._-]{1,64}"
 IDEMPOTENCY_KEY = "[!-~]{1,128}"
 
@@ -18,8 +20,11 @@ def is_live_id(text: str) -> bool:
 
 
 def is_user_id(text: str) -> bool:
-    """Return whether `text` is a well-formed user id."""
-    return _USER_ID.fullmatch(text) is not None
+    """Return whether `text` is 1 to 128 printable characters without white space.
+
+    Printable as Unicode has it: no control, invisible or unassigned character, no lone surrogate.
+    """
+    return _USER_ID.fullmatch(text) is not None and text.isprintable()
 
 
 def is_request_id(text: str) -> bool:

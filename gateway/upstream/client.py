@@ -39,7 +39,7 @@ from .dialects import (
     accept,
 )
 from .faults import Fault
-from .users import REGISTER, decode_user_ids, encode_registration, look_up
+from .users import LONGEST, REGISTER, decode_user_ids, encode_registration, look_up
 from .wire import DecodedRoom, Envelope, decode_room_of, decode_this_room, encode_create
 
 T = TypeVar("T")
@@ -131,9 +131,11 @@ class QliveClient:
     async def register(self, user_id: str, nick: str, avatar: str) -> None:
         """Make a user, or find it made already.
 
-        Raises AnchorNotRegistered if only another spelling of the id is there, UpstreamError or
-        UpstreamTimeout.
+        Raises AnchorNotRegistered if only another spelling of the id is there or the id is too
+        long, UpstreamError or UpstreamTimeout.
         """
+        if len(user_id) > LONGEST:
+            raise AnchorNotRegistered("the user id is too long to be registered")
         call = self._new_call("POST", REGISTER)
         call.body = encode_registration(user_id, nick, avatar)
         try:

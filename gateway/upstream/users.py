@@ -9,6 +9,8 @@ from .faults import Broken
 
 _USERS = "/server/user"
 REGISTER = f"{_USERS}/register"
+LONGEST = 64
+"""Characters of an id that the vendor keeps; it may cut a longer one and so make another user."""
 
 
 class UserData(Struct, frozen=True):

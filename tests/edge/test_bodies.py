@@ -44,7 +44,8 @@ GOOD: list[tuple[str, Any]] = [
     ("extends", {"k": "<" * 169}),
     ("extends", {"&": "\u2028" * 168}),
     ("anchor_id", "bob"),
-    ("anchor_id", "A-z_0.9@example:" + "x" * 48),
+    ("anchor_id", "auth0|5f7c0e2a9d1b3c4d5e6f7a8b"),
+    ("anchor_id", "用户" * 64),
     ("publish_expire_at", LATER),
 ]
 
@@ -100,7 +101,7 @@ BAD: dict[str, list[Any]] = {
         {"&" * 170: ""},
         0,
     ],
-    "anchor_id": ["", "a" * 65, "a b", "a/b", "ä", "bob\n", "a\x00", 7],
+    "anchor_id": ["", "a" * 129, "a b", "a\u3000b", "bob\n", "a\x00", "a\u200b", 7],
 }
 
 

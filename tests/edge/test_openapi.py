@@ -17,6 +17,7 @@ from gateway.edge import (
     PROBLEMS,
     ClientAddress,
     InFlight,
+    ProtectedResource,
     RateLimits,
     Recorder,
     build_application,
@@ -89,6 +90,7 @@ def application() -> Litestar:
         RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
         cors=None,
         cookie=None,
+        resource=ProtectedResource((), ()),
         docs=True,
         in_flight=InFlight(1),
         checks={},
@@ -134,7 +136,7 @@ def test_every_problem_is_documented() -> None:
         for _, _, response in responses()
         for code in response.get("content", {}).get(PROBLEM, {}).get("examples", {})
     }
-    assert set(PROBLEMS) - documented == {"not_found", "method_not_allowed"}
+    assert set(PROBLEMS) - documented == {"method_not_allowed"}
 
 
 def test_operations_have_unique_ids() -> None:
@@ -281,7 +283,7 @@ def test_unknown_fields_are_documented_as_refused() -> None:
         ("cover_url", "https://example.com/ x"),
         ("extends", {"k": 1}),
         ("anchor_id", "a b"),
-        ("anchor_id", "a" * 65),
+        ("anchor_id", "a" * 129),
         ("push_url", "rtmp://x"),
     ],
 )

@@ -29,6 +29,7 @@ from gateway.edge.problems import (
     code_of,
     render,
 )
+from gateway.identity.tokens import MAX_TOKEN_BYTES
 from gateway.rooms import (
     AnchorNotRegistered,
     FieldProblem,
@@ -44,6 +45,7 @@ from gateway.rooms import (
     TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TokenTooLong,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -82,6 +84,7 @@ ERRORS: list[tuple[Exception, str]] = [
     (TokenMissing(CANARY), "token_missing"),
     (TokenInvalid(CANARY), "token_invalid"),
     (TokenExpired(CANARY), "token_expired"),
+    (TokenTooLong(CANARY), "token_invalid"),
     (NotRoomAnchor(CANARY), "not_room_anchor"),
     (MissingScope("rooms:create"), "missing_scope"),
     (CsrfRequired(CANARY), "csrf_required"),
@@ -133,7 +136,8 @@ def test_every_error_has_a_row() -> None:
     """Every class of error with a code must have its row, and a case in this module."""
     classes = {error for error in _family(GatewayError) if "code" in vars(error)}
     assert {row.error for row in PROBLEMS.values()} == classes
-    assert {type(error) for error, _ in ERRORS if isinstance(error, GatewayError)} == classes
+    tried = {type(error) for error, _ in ERRORS if isinstance(error, GatewayError)}
+    assert tried == {*classes, TokenTooLong}
 
 
 def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
@@ -208,6 +212,16 @@ def test_the_frameworks_refusals_name_fields_too() -> None:
     assert json.loads(rendered(error).body)["errors"] == [
         {"field": "page", "message": "not a number"}
     ]
+
+
+def test_a_token_that_is_too_long_is_told_so() -> None:
+    """Whoever sends one is told the limit and what to do, and not to sign in again."""
+    told = json.loads(rendered(TokenTooLong()).body)["detail"]
+    assert f"more than {MAX_TOKEN_BYTES} bytes" in told
+    assert "fewer claims" in told
+    assert "sign in" not in told
+    assert f'error_description="{told}"' in headers_of(TokenTooLong())["www-authenticate"]
+    assert told not in rendered(TokenInvalid()).body.decode()
 
 
 _QUOTED = r'"[\x20\x21\x23-\x5B\x5D-\x7E]*"'

@@ -19,6 +19,11 @@ PLAIN = ClaimRules(issuer=None, audience=None, leeway=LEEWAY)
 EXP = NOW + 60
 GOOD = {"sub": "alice", "exp": EXP}
 
+OF_PROVIDERS = [
+    *("auth0|5f7c0e2a9d1b3c4d5e6f7a8b", "google-oauth2|108291234567890123456"),
+    *("spiffe://example.org/ns/live/sa/app", "name+tag@example.com", "用户1", "Jürgen"),
+]
+
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -102,10 +107,30 @@ def test_audience(claims: Mapping[str, Any], rules: ClaimRules, aud: object) -> 
     assert identity_from({**claims, "aud": aud}, rules, NOW).caller.user_id == "alice"
 
 
-@pytest.mark.parametrize("user_id", ["a", "x" * 64, "user_1", "a.b@c:d-e", "12345", "..", "-"])
+@pytest.mark.parametrize("user_id", ["a", "x" * 128, "user_1", "12345", "..", "-", *OF_PROVIDERS])
 def test_user_id(user_id: str) -> None:
     """Every valid id is taken unchanged."""
     assert identity_from({**GOOD, "sub": user_id}, PLAIN, NOW).caller.user_id == user_id
+
+
+@pytest.mark.parametrize("number", [0, 7, -7, 2**64, 10**127 - 1, -(10**127) + 1])
+def test_a_number_is_its_text(number: int) -> None:
+    """A user claim that is an integer counts as its decimal text."""
+    assert identity_from({**GOOD, "sub": number}, PLAIN, NOW).caller.user_id == str(number)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "a b", "a\n", "\x7f", "a\u00a0", "\u3000", "a\u200b", "\u202ea", "\ud800", "x" * 129),
+        *(True, False, 1.0, 1e300, math.nan, None, [], ["alice"], {"id": 1}, 10**127, -(10**9000)),
+    ],
+    ids=lambda value: ascii(value)[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_no_user_id(value: object) -> None:
+    """Any other value is refused, without an overflow."""
+    with pytest.raises(TokenInvalid, match=r"^user claim is not a usable id$"):
+        identity_from({**GOOD, "sub": value}, PLAIN, NOW)
 
 
 def test_other_user_claim() -> None:
@@ -165,7 +190,7 @@ def test_any_claims(
     except (TokenInvalid, TokenExpired):
         assert changed
     else:
-        assert identity.caller.user_id == merged["sub"]
+        assert identity.caller.user_id == str(merged["sub"])
         assert NOW - LEEWAY < identity.expires_at < YEAR_9999
 
 

@@ -189,7 +189,12 @@ async def _verifier() -> CachingVerifier:
     keys = StaticKeys(keyring.verification_keys(settings()))
     verifier = TokenVerifier(keys, keyring.claim_rules(settings()))
     remembering = CachingVerifier(
-        verifier, leeway=10, clock=time.time, size=10, verifications=Metrics().verifications
+        verifier,
+        leeway=10,
+        clock=time.time,
+        size=10,
+        scopes=frozenset(),
+        verifications=Metrics().verifications,
     )
     await remembering.verify(TOKENS["alice"])
     return remembering

@@ -52,6 +52,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/rooms/bob_ok_1", {}),
     ("GET", "/v1/rooms/bob_READ_unknown", {}),
     ("GET", "/v1/rooms?id=alice_ok_1&id=bob_ok_2&id=bob_READ_unknown&id=bob_READ_html", {}),
+    ("GET", "/.well-known/oauth-protected-resource", {}),
     ("GET", "/v1/rooms", {}),
     ("GET", "/v1/rooms/a..b", {}),
     ("POST", "/v1/rooms/alice_ok_3/stop", {}),

@@ -117,6 +117,14 @@ def test_an_operator_finds_a_users_lines(sandbox: Sandbox) -> None:
     assert (code, callers) == (0, {printed.strip()})
 
 
+@pytest.mark.parametrize("sub", ["", "a b", "x" * 129, "a\udcff"])
+def test_an_operator_is_told_of_a_slip(sandbox: Sandbox, sub: str) -> None:
+    """`gateway caller-id` prints no name of what no user can be called."""
+    code, printed, told = run("caller-id", sub, environ=behind(sandbox))
+    assert (code, printed) == (2, "")
+    assert "1 to 128 printable characters" in told
+
+
 async def test_callers_can_be_left_out() -> None:
     """GATEWAY_LOG_CALLER=off leaves the caller out of every line."""
     async with gateway_in_front_of_rooms(LOG_CALLER="off") as gateway:

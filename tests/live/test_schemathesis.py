@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import running_sandbox, signed_in
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "gateway.json"
+OF_AN_ISSUER = {"GATEWAY_JWT_ISSUER": "https://accounts.example.com"}
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 
 CONFIG = """
@@ -41,7 +42,7 @@ def test_it_finds_nothing(tmp_path: Path) -> None:
     config.write_text(CONFIG.format(hooks=HOOKS))
     not_measured = {"COVERAGE_PROCESS_START": ""}  # it would take twice the time
     environ = {**os.environ, "PYTHONWARNINGS": "default", **not_measured}
-    with running_sandbox() as sandbox:
+    with running_sandbox(environ=OF_AN_ISSUER) as sandbox:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", str(DOCUMENT), "--url", sandbox.url, "--no-color"),

@@ -77,6 +77,14 @@ def test_bad_tokens_are_refused_before_anything_else(
     assert not sandbox.vendor.calls
 
 
+def test_a_token_that_is_too_long_is_told_so(client: httpx.Client, sandbox: Sandbox) -> None:
+    """A token just too long gets an answer that names its length; one a little shorter works."""
+    for pad, status, told in ((5900, 404, "no such room"), (6100, 401, "more than 8192 bytes")):
+        headers = {"Authorization": f"Bearer {signed(sandbox, groups='x' * pad)}"}
+        answer = client.get("/v1/rooms/room-1", headers=headers)
+        assert (answer.status_code, told in answer.json()["detail"]) == (status, True)
+
+
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
 def test_a_token_in_the_wrong_place_is_none(
     client: httpx.Client, sandbox: Sandbox, method: str, path: str

@@ -1,0 +1,62 @@
+"""Protected resource metadata (RFC 9728): where clients get a token for this gateway.
+
+- The resource is the origin that the client used, because clients compare the two. It comes from
+  `Host`, which is the client's own word, so no cache may give the answer to another client. The
+  issuers are the operator's.
+- An origin is https, as §2 demands, but on loopback. What the connection has says nothing: a proxy
+  in front ends TLS.
+- Clients ask the issuer for all scopes that are listed, so the admin scope is not.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from gateway.rooms import FieldProblem, InvalidRequest
+
+from .answers import NO_STORE, Answer, Header, json
+from .docs import PublicRequest
+from .paths import RESOURCE
+
+_HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
+
+
+class ResourceMetadata(Struct, frozen=True, omit_defaults=True):
+    """Where clients get a token, and how they send it (RFC 9728 §2)."""
+
+    resource: str
+    authorization_servers: Sequence[str]
+    bearer_methods_supported: Sequence[str]
+    scopes_supported: Sequence[str] = ()
+
+
+class ProtectedResource(Struct, frozen=True):
+    """Describes the gateway as a resource whose tokens `issuers` give, with these `scopes`."""
+
+    issuers: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+    async def metadata(self, request: PublicRequest) -> Answer:
+        """Return the metadata; raise InvalidRequest without one valid `Host`."""
+        origin = _origin(request.scope["headers"])
+        if origin is None:
+            raise InvalidRequest(FieldProblem("Host", "must be one host, with a port or without"))
+        return json(
+            ResourceMetadata(origin, self.issuers, ("header",), self.scopes),
+            NO_STORE,
+        )
+
+    def metadata_url(self, headers: Iterable[Header]) -> str | None:
+        """Return the address of the metadata for a client with these headers; None without one."""
+        origin = _origin(headers)
+        return None if origin is None else f"{origin}{RESOURCE}"
+
+
+def _origin(headers: Iterable[Header]) -> str | None:
+    given = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    host = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+    if host is None:
+        return None
+    return f"{'http' if _LOOPBACK.fullmatch(host[1]) else 'https'}://{host[0]}"
