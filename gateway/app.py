@@ -233,6 +233,7 @@ def build(  # noqa: PLR0913  # the composition root
         cors=cors,
         cookie=cookie,
         resource=_resource(settings),
+        root_path=settings.root_path or "",
         docs=settings.docs,
         in_flight=in_flight,
         checks={
@@ -321,7 +322,8 @@ def _resource(settings: Settings) -> ProtectedResource | None:
     issuer, scope = settings.jwt_issuer, settings.create_scope
     if issuer is None or not issuer.startswith(("https://", "http://")):
         return None
-    return ProtectedResource((issuer,), () if scope is None else (scope,))
+    scopes = () if scope is None else (scope,)
+    return ProtectedResource((issuer,), scopes, settings.root_path or "")
 
 
 def _request_ids() -> Callable[[], str]:

@@ -115,10 +115,10 @@ def etag_of(body: bytes) -> bytes:
     return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'.encode()
 
 
-def created(creation: Creation) -> Answer:
+def created(creation: Creation, root_path: str) -> Answer:
     """Answer a create, or repeat the answer to an earlier one."""
     room = creation.room
-    location = (b"location", f"{ROOMS}/{room.live_id}".encode())
+    location = (b"location", f"{root_path}{ROOMS}/{room.live_id}".encode())
     replayed = (REPLAYED,) if creation.replayed else ()
     body = _whole(room) if isinstance(room, AnchorRoom) else msgspec.json.encode(room)
     return content(_JSON, body, NO_STORE, location, *replayed, status=201)

@@ -39,6 +39,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     cors: Cors | None,
     cookie: TokenCookie | None,
     resource: ProtectedResource | None,
+    root_path: str,
     docs: bool,
     in_flight: InFlight,
     checks: Checks,
@@ -51,21 +52,21 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. `docs`
-    are the pages for people.
+    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer.
+    Clients know all paths below `root_path`. `docs` are the pages for people.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
         "/",
-        route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock)),
+        route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock, root_path)),
         middleware=[authentication(authenticate, limits, cookie)],
     )
     litestar = Litestar(
         [
             private,
-            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, documents)),
+            *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, root_path, documents)),
             *(bound(RESOURCE_ROUTES, resource) if resource else ()),
-            *(bound(DOCS_ROUTES, DocsHandlers(openapi_json())) if docs else ()),
+            *(bound(DOCS_ROUTES, DocsHandlers(openapi_json(root_path), root_path)) if docs else ()),
         ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],

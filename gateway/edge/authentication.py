@@ -1,7 +1,8 @@
 """Authentication, and the rate limit of the caller: the first steps of a private route.
 
 A token is read from one `Authorization` header with the scheme Bearer, in any case (RFC 6750 §2.1),
-or from the configured cookie if there is no such header. It is never read from a query or a body.
+or from the configured cookie if there is no such header, or an empty one. It is never read from a
+query or a body.
 
 A request whose token has an unknown key waits for the issuer. Meanwhile it is not in flight, and
 counts as a possible failure of its address (`rate_limits`).
@@ -24,7 +25,9 @@ from .cookie import TokenCookie
 from .exchange import Exchange, exchange_of
 from .rate_limits import RateLimits
 
-Authenticate = Callable[[str, Callable[[], AbstractAsyncContextManager[None]]], Awaitable[Caller]]
+Waiting = Callable[[], AbstractAsyncContextManager[None]]
+
+Authenticate = Callable[[str, Waiting], Awaitable[Caller]]
 """Return the caller of a compact token; enter the context around a wait for the issuer.
 
 Raises TokenInvalid, TokenExpired, UpstreamUnavailable, or as the context does.
@@ -43,11 +46,11 @@ def authentication(
     def middleware(app: ASGIApp) -> ASGIApp:
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
             exchange, headers = exchange_of(scope), scope["headers"]
-            bearer = any(name == b"authorization" for name, _ in headers)
-            used = None if bearer else cookie
+            used = None if has_bearer(headers) else cookie
+            waiting = partial(_waiting, limits, scope, exchange)
             try:
-                token = used.token_in(headers) if used else bearer_token(headers)
-                caller = await authenticate(token, partial(_waiting, limits, scope, exchange))
+                tokens = used.tokens_in(headers) if used else [bearer_token(headers)]
+                caller = await _caller_of(tokens, authenticate, waiting)
             except Unauthenticated:
                 await limits.count_failure(scope, exchange)
                 raise
@@ -65,11 +68,33 @@ def authentication(
     return middleware
 
 
+async def _caller_of(tokens: list[str], authenticate: Authenticate, waiting: Waiting) -> Caller:
+    """Return the caller of all valid tokens. Raises the error of the first if none is."""
+    callers: list[Caller] = []
+    refusals: list[Unauthenticated] = []
+    for token in tokens:
+        try:
+            callers.append(await authenticate(token, waiting))
+        except Unauthenticated as error:
+            refusals.append(error)
+    if not callers:
+        raise refusals[0]
+    if len({caller.user_id for caller in callers}) > 1:
+        raise TokenInvalid("cookies of two users")
+    return callers[0]
+
+
 @asynccontextmanager
 async def _waiting(limits: RateLimits, scope: Scope, exchange: Exchange) -> AsyncGenerator[None]:
     async with limits.pending(scope, exchange):
         with exchange.in_flight.away(None, exchange, exchange.method):
             yield
+
+
+def has_bearer(headers: Iterable[Header]) -> bool:
+    """Return True if raw `headers` have an `Authorization` with anything but an empty Bearer."""
+    given = (value for name, value in headers if name == b"authorization")
+    return any(value.strip(b" \t").lower() not in (b"", b"bearer") for value in given)
 
 
 def bearer_token(headers: Iterable[Header]) -> str:

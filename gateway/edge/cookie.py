@@ -8,12 +8,17 @@ app's own: behind a proxy the gateway does not know its public origin. If there 
 on the way has removed it, and only `Sec-Fetch-Site: same-origin` proves as much.
 
 The header is read as in RFC 6265 §4.2: pairs between semicolons, in one header or several, with or
-without quotes around the value. Cookies of other services may have any form. Two cookies of the
-name are refused, because a neighbouring subdomain can plant the second one. A name that begins
+without quotes around the value. Cookies of other services may have any form.
+
+A long token may come in chunks: `name.0`, `name.1` and so on, as Auth.js and Supabase write them.
+An old cookie of another path, or one in chunks beside one that is whole, makes several candidates:
+any valid one counts. A neighbouring subdomain can plant a valid token of another user. Valid tokens
+of two users are refused, but where the planted one stands alone, it signs in. A name that begins
 with `__Host-` prevents that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 
 from gateway.rooms import TokenInvalid, TokenMissing
 
@@ -21,6 +26,12 @@ from .answers import Header
 from .problems import CsrfRequired
 
 CSRF_HEADER = b"x-gateway-csrf"
+
+_MOST_TOKENS = 4
+"""Tokens of one request that are verified."""
+
+_MOST_CHUNKS = 8
+"""Chunks of a token; browsers keep 4 KB in a cookie, and a token has 8 KB at most."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -30,22 +41,31 @@ class TokenCookie:
 
     def __init__(self, name: str, is_allowed: Callable[[bytes], bool]) -> None:
         self._name = name.encode()
+        self._chunks = tuple(f"{name}.{number}".encode() for number in range(_MOST_CHUNKS))
         self._is_allowed = is_allowed
 
-    def token_in(self, headers: Iterable[Header]) -> str:
-        """Return the token in raw request headers. Raises TokenMissing or TokenInvalid."""
+    def tokens_in(self, headers: Iterable[Header]) -> list[str]:
+        """Return the tokens in raw request headers. Raises TokenMissing or TokenInvalid."""
         tokens = self.tokens(b";".join(_all(headers, b"cookie")))
         if not tokens:
             raise TokenMissing
-        if len(tokens) > 1:
-            raise TokenInvalid("more than one cookie of the name")
-        return tokens[0]
+        if len(tokens) > _MOST_TOKENS:
+            raise TokenInvalid(f"more than {_MOST_TOKENS} cookies of the name")
+        return tokens
 
     def tokens(self, cookies: bytes) -> list[str]:
-        """Return the value of every cookie of the name in a `Cookie` header."""
-        pairs = (pair.strip(b" \t").partition(b"=") for pair in cookies.split(b";"))
-        named = (self._name, b"=")
-        return [_unquoted(pair[2]).decode("latin-1") for pair in pairs if pair[:2] == named]
+        """Return the tokens in a `Cookie` header: whole ones first, then those in chunks."""
+        found: dict[bytes, list[str]] = {}
+        for pair in cookies.split(b";"):
+            name, is_pair, value = pair.strip(b" \t").partition(b"=")
+            if is_pair and (name == self._name or name in self._chunks):
+                found.setdefault(name, []).append(_unquoted(value).decode("latin-1"))
+        return [*found.pop(self._name, ()), *(self._joined(found) if found else ())]
+
+    def _joined(self, found: Mapping[bytes, list[str]]) -> list[str]:
+        """Join the first of each chunk to a token, the second of each to another, and so on."""
+        present = takewhile(bool, (found.get(name) for name in self._chunks))
+        return ["".join(parts) for parts in zip(*filter(None, present), strict=False)]
 
     def require_intent(self, method: str, headers: Iterable[Header]) -> None:
         """Raise CsrfRequired for a write without proof that a page of the app sent it."""

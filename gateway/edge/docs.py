@@ -35,36 +35,6 @@ _GZIP = (b"content-encoding", b"gzip")
 _KEPT = frozenset({b"cache-control", b"etag", b"vary"})
 """The headers of a document that a 304 has too."""
 
-_PAGE = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Live room gateway</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{DOCS}/swagger-ui.css">
-</head>
-<body>
-<div id="docs"></div>
-<noscript>
-This page needs script; the document itself is <a href="{OPENAPI}">{OPENAPI}</a>.
-</noscript>
-<script src="{DOCS}/swagger-ui-bundle.js"></script>
-<script src="{DOCS}/start.js"></script>
-</body>
-</html>
-"""
-
-_START = f"""SwaggerUIBundle({{
-  url: "{OPENAPI}",
-  dom_id: "#docs",
-  deepLinking: true,
-  validatorUrl: null,
-  defaultModelsExpandDepth: 0,
-  tryItOutEnabled: true,
-}});
-"""
-
 
 class Document:
     """A document in both codings, with `headers`."""
@@ -86,17 +56,17 @@ class Document:
 
 
 class DocsHandlers:
-    """Serves `document`, the OpenAPI JSON, and its page."""
+    """Serves `document`, the OpenAPI JSON, and its page, which browsers find below `root_path`."""
 
-    def __init__(self, document: bytes) -> None:
+    def __init__(self, document: bytes, root_path: str) -> None:
         policy = (b"content-security-policy", _POLICY)
         html = b"text/html; charset=utf-8"
         self._document = Document(b"application/json", document, _REVALIDATE)
-        self._page = Document(html, _PAGE.encode(), _REVALIDATE, policy)
+        self._page = Document(html, _page(root_path).encode(), _REVALIDATE, policy)
         self._files = {
             "swagger-ui.css": _packaged("swagger-ui.css", b"text/css"),
             "swagger-ui-bundle.js": _packaged("swagger-ui-bundle.js", b"text/javascript"),
-            "start.js": Document(b"text/javascript", _START.encode(), _KEEP),
+            "start.js": Document(b"text/javascript", _start(root_path).encode(), _KEEP),
         }
 
     async def openapi(self, request: PublicRequest) -> Answer:
@@ -112,6 +82,41 @@ class DocsHandlers:
         if name not in self._files:
             raise NotFound
         return self._files[name].answer(request)
+
+
+def _page(root_path: str) -> str:
+    docs, document = f"{root_path}{DOCS}", f"{root_path}{OPENAPI}"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Live room gateway</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{docs}/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<noscript>
+This page needs script; the document itself is <a href="{document}">{document}</a>.
+</noscript>
+<script src="{docs}/swagger-ui-bundle.js"></script>
+<script src="{docs}/start.js"></script>
+</body>
+</html>
+"""
+
+
+def _start(root_path: str) -> str:
+    return f"""SwaggerUIBundle({{
+  url: "{root_path}{OPENAPI}",
+  dom_id: "#docs",
+  deepLinking: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+  tryItOutEnabled: true,
+}});
+"""
 
 
 @cache

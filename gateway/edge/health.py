@@ -46,16 +46,20 @@ class Readiness(Struct, frozen=True):
 class HealthHandlers(Struct, frozen=True):
     """Answers probes from `checks` and `draining`, which is true once the gateway is to stop.
 
-    `docs` are the paths of the documents, by their names in `Index`.
+    Clients know its paths below `root_path`; those of the documents are in `docs`, by their names
+    in `Index`.
     """
 
     checks: Checks
     draining: Callable[[], bool]
+    root_path: str = ""
     docs: Mapping[str, str] = MappingProxyType({})
 
     async def index(self) -> Answer:
         """Name the service and its public paths."""
-        return json(Index(SERVICE, HEALTH, READINESS, **self.docs), NO_STORE)
+        public = {"healthz": HEALTH, "readyz": READINESS, **self.docs}
+        paths = {name: f"{self.root_path}{path}" for name, path in public.items()}
+        return json(Index(SERVICE, **paths), NO_STORE)
 
     async def healthz(self) -> Answer:
         """Answer while the process runs."""

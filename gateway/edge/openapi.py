@@ -49,12 +49,13 @@ _HEADERS = (
 )
 
 
-def openapi_json() -> bytes:
-    """Return the document, indented, with a trailing newline."""
-    return msgspec.json.format(msgspec.json.encode(_for_generators(_document())), indent=2) + b"\n"
+def openapi_json(root_path: str = "") -> bytes:
+    """Return the document of a server at `root_path`, indented, with a trailing newline."""
+    document = msgspec.json.encode(_for_generators(_document(root_path or "/")))
+    return msgspec.json.format(document, indent=2) + b"\n"
 
 
-def _document() -> Json:
+def _document(server: str) -> Json:
     routes = [route for route in DOCUMENTED if route.operation]
     paths: Json = {}
     for route in routes:
@@ -68,7 +69,7 @@ def _document() -> Json:
             "anchor sees its `push_url`. Ids such as `chat_id` exceed 2^53: read them as "
             "64-bit integers.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "security": [{"bearer": []}],
         "tags": [
             {"name": "rooms", "description": "Create, read, stop and delete."},

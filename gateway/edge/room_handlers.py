@@ -29,10 +29,14 @@ ClientRequest = Request[Caller, None, State]
 
 
 class RoomHandlers(Struct, frozen=True):
-    """Answers requests for rooms; each needs an authenticated caller."""
+    """Answers requests for rooms; each needs an authenticated caller.
+
+    Clients know their paths below `root_path`.
+    """
 
     rooms: RoomService
     clock: Callable[[], datetime]
+    root_path: str
 
     async def options(self, request: ClientRequest) -> Answer:
         """Name the methods of a path; Litestar's own handler names those of one handler only."""
@@ -52,7 +56,7 @@ class RoomHandlers(Struct, frozen=True):
                 request.user, new_room, now=now, key=key, on_sent=require_client
             )
         exchange_of(request.scope).replayed = creation.replayed
-        return answers.created(creation)
+        return answers.created(creation, self.root_path)
 
     async def read(self, request: ClientRequest, live_id: FromPath[str]) -> Answer:
         """Return a room in the caller's shape."""

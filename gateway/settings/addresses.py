@@ -22,8 +22,11 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<rest>(?:[/?#][\x21-\x7e]*)?)"
 )
+_WILDCARD = "://*."
+_APP_ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://[A-Za-z0-9._-]{1,253}")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-]{1,64}){1,8}")
 _HOST_LENGTH = 253
 _PORTS = range(1, 65536)
 _DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
@@ -66,23 +69,44 @@ def _is_loopback(host: str) -> bool:
 
 
 def _origin(text: str) -> str:
-    url = _url(text)
-    if url is None or url.rest:
+    app = _APP_ORIGIN.fullmatch(text)
+    if app is not None and app["scheme"].lower() not in _DEFAULT_PORTS:
+        return text.lower()
+    wildcard = _WILDCARD in text
+    url = _url(text.replace(_WILDCARD, "://", 1))
+    if url is None or url.rest or (wildcard and not _may_have_subdomains(url)):
         raise InvalidValue(
-            "must be an origin, such as https://app.example.com, without a path or slash"
+            "must be an origin, such as https://app.example.com or https://*.example.com, "
+            "without a path or slash"
         )
-    return url.base
+    return url.base.replace("://", _WILDCARD, 1) if wildcard else url.base
+
+
+def _may_have_subdomains(url: _Url) -> bool:
+    """Return True for a domain of the web that is not a top-level one."""
+    named = "." in url.host and not url.host.startswith("[") and not _ends_in_number(url.host)
+    return url.scheme in _DEFAULT_PORTS and named
 
 
 _origin_list = listed(_origin)
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Parse a comma list of exact origins, or `*` alone.
+    """Parse a comma list of origins, or `*` alone.
 
-    Any scheme is valid: apps in a web view use origins such as `capacitor://localhost`.
+    The first label of a host may be `*`, for any one label. Other schemes are valid too: apps in a
+    web view have origins such as `capacitor://localhost` or `app://-`.
     """
     return ("*",) if text == "*" else _origin_list(text)
+
+
+def root_path(text: str) -> str:
+    """Parse a path prefix, without a slash at its end."""
+    if not _ROOT_PATH.fullmatch(text):
+        raise InvalidValue(
+            "must be a path such as /live, of A-Z a-z 0-9 _ ~ -, without a slash at its end"
+        )
+    return text
 
 
 def _network(text: str) -> Network:

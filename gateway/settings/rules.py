@@ -49,10 +49,10 @@ def algorithms_fit(given: Mapping[str, str], algorithms: Collection[str]) -> Ite
         )
 
 
-def origins_exact(given: Mapping[str, str], origins: Collection[str]) -> Iterator[Problem]:
+def origins_listed(given: Mapping[str, str], origins: Collection[str]) -> Iterator[Problem]:
     """Check that cookies are not accepted from pages of every origin."""
     if "jwt_cookie" in given and "*" in origins:
-        yield Problem(given["cors_origins"], f"with {given['jwt_cookie']}: only exact origins")
+        yield Problem(given["cors_origins"], f"with {given['jwt_cookie']}: not `*`, list origins")
 
 
 def listeners_apart(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -160,10 +160,17 @@ class Settings(JwtSettings, UpstreamSettings):
         default=None,
     )
     cors_origins: tuple[str, ...] | None = variable(
-        addresses.origins, "comma list of exact origins, or *", default=None
+        addresses.origins,
+        "comma list of origins, as https://app.example.com or https://*.example.com; or *",
+        default=None,
     )
     host: str = variable(addresses.host, "public listener's address or name", default="127.0.0.1")
     port: int = variable(_port, "public listener's port", default="8080")
+    root_path: str | None = variable(
+        addresses.root_path,
+        "prefix that a proxy in front strips, as /live; in `Location` and the API document",
+        default=None,
+    )
     docs: bool = variable(
         parse.switch, "`/docs` and `/openapi.json`; off: no such paths", default="on"
     )

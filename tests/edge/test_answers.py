@@ -130,11 +130,11 @@ def test_conditions_in_several_headers_are_one_list() -> None:
 @pytest.mark.parametrize("room", [ROOM, ANCHOR_ROOM])
 def test_a_created_room_says_where_it_is(room: ViewerRoom | AnchorRoom, *, replayed: bool) -> None:
     """201 with Location and the room; nobody keeps it; said again, it says so."""
-    answer = answers.created(Creation(room, replayed))
+    answer = answers.created(Creation(room, replayed), "/live")
     headers = headers_of(answer)
     assert answer.status == 201
     assert headers.get("idempotency-replayed") == ("true" if replayed else None)
-    assert headers["location"] == "/v1/rooms/room-1"
+    assert headers["location"] == "/live/v1/rooms/room-1"
     assert headers["cache-control"] == "no-store"
     assert "etag" not in headers
     shown = msgspec.to_builtins(room, enc_hook=Secret.reveal)

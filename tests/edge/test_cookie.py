@@ -15,9 +15,15 @@ MEANT = (b"x-gateway-csrf", b"1")
 Header = tuple[bytes, bytes]
 
 
+def tokens_in(*cookies: bytes) -> list[str]:
+    """Return the tokens in these Cookie headers."""
+    return COOKIE.tokens_in([(b"host", b"x"), *((b"cookie", each) for each in cookies)])
+
+
 def token_in(*cookies: bytes) -> str:
-    """Return the token in these Cookie headers."""
-    return COOKIE.token_in([(b"host", b"x"), *((b"cookie", each) for each in cookies)])
+    """Return the only token in these Cookie headers."""
+    [token] = tokens_in(*cookies)
+    return token
 
 
 @pytest.mark.parametrize(
@@ -63,19 +69,37 @@ def test_no_cookie_of_the_name_is_no_token(cookies: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cookies",
+    ("cookies", "tokens"),
     [
-        [b"session=a; session=b"],
-        [b"session=a; session=a"],
-        [b"session=a", b"session=b"],
-        [b"session=a; x=y; session="],
-        [b'x="; session=a; "; session=b'],
+        ([b"session=a; session=b"], ["a", "b"]),
+        ([b"session=a", b"session=a"], ["a", "a"]),
+        ([b"session=a; x=y; session="], ["a", ""]),
+        ([b'x="; session=a; "; session=b'], ["a", "b"]),
+        ([b"session.0=a; session.1=b; session.2=c"], ["abc"]),
+        ([b"session.1=b; x=y", b'session.0="a"'], ["ab"]),
+        ([b"session.0=a; session.2=c"], ["a"]),
+        ([b"session.1=b"], None),
+        ([b"session.0=a; session.1=b; session.0=c; session.1=d"], ["ab", "cd"]),
+        ([b"session.0=a; session.1=b; session.0=c"], ["ab"]),
+        ([b"session.0=a; session=b"], ["b", "a"]),
+        ([b"session.00=a; session.8=b; session.=c; session.x=d"], None),
+        ([b"; ".join(b"session.%d=%d" % (n, n) for n in range(9))], ["01234567"]),
+        ([b"session=a; " * 4], ["a"] * 4),
     ],
 )
-def test_two_cookies_of_the_name_are_refused(cookies: list[bytes]) -> None:
-    """None of them is the right one, not even where they agree; quotes do not hide one."""
+def test_every_token_is_a_candidate(cookies: list[bytes], tokens: list[str] | None) -> None:
+    """Each cookie of the name is one, and so are chunks in order; quotes do not hide one."""
+    if tokens is None:
+        with pytest.raises(TokenMissing):
+            tokens_in(*cookies)
+    else:
+        assert tokens_in(*cookies) == tokens
+
+
+def test_too_many_candidates_are_refused() -> None:
+    """Tokens that would cost too many verifications are not looked at."""
     with pytest.raises(TokenInvalid):
-        token_in(*cookies)
+        tokens_in(b"session=a; " * 5)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.edge import ProtectedResource
 
-RESOURCE = ProtectedResource(("https://accounts.example",), ())
+RESOURCE = ProtectedResource(("https://accounts.example",), (), "")
 PATH = "/.well-known/oauth-protected-resource"
 
 

@@ -27,6 +27,14 @@ STOP = f"{ROOM}/stop"
 JSON = {"Content-Type": "application/json"}
 MEANT = {"X-Gateway-CSRF": "1"}
 COOKIES = {"credentials": "include"}
+MONITORING = {
+    "sentry-trace": "0",
+    "baggage": "a=b",
+    "traceparent": f"00-{'1' * 32}-{'2' * 16}-01",
+    "x-datadog-trace-id": "1",
+    "X-Requested-With": "XMLHttpRequest",
+}
+"""Headers that scripts add which watch a page's requests."""
 
 
 def as_user(token: str, **headers: str) -> dict[str, str]:
@@ -38,6 +46,7 @@ BEARER: Requests = [
     ("read", ROOM, {"headers": as_user(BOB, **{"X-Request-Id": "from-a-page"})}),
     ("unchanged", ROOM, {"headers": as_user(BOB, **{"If-None-Match": "*"})}),
     ("anchor", ROOM, {"headers": as_user(ALICE)}),
+    ("monitored", ROOM, {"headers": as_user(BOB, **MONITORING)}),
     (
         "create",
         "/v1/rooms",
@@ -127,6 +136,7 @@ def assert_sees_everything(seen: Any) -> None:
     assert read["headers"]["cache-control"].startswith("private")
     assert seen["unchanged"]["status"] == 304
     assert "push_url" in json.loads(seen["anchor"]["body"])
+    assert seen["monitored"]["status"] == 200
     created = seen["create"]
     assert (created["status"], created["headers"]["location"]) == (201, "/v1/rooms/created")
     assert seen["delete"]["status"] == 204

@@ -60,6 +60,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_CORS_ORIGINS": (None, None),
     "GATEWAY_HOST": ("127.0.0.1", "127.0.0.1"),
     "GATEWAY_PORT": ("8080", 8080),
+    "GATEWAY_ROOT_PATH": (None, None),
     "GATEWAY_DOCS": ("on", True),
     "GATEWAY_WORKERS": ("1", 1),
     "GATEWAY_METRICS_HOST": ("127.0.0.1", "127.0.0.1"),

@@ -73,6 +73,15 @@ GOOD: list[tuple[str, str, Any]] = [
         "https://App.example.com:443, http://localhost:3000,capacitor://localhost",
         ("https://app.example.com", "http://localhost:3000", "capacitor://localhost"),
     ),
+    (
+        "CORS_ORIGINS",
+        "HTTPS://*.Example.com:443,http://*.a.test:8443,app://-,ionic://localhost,app://.",
+        (
+            *("https://*.example.com", "http://*.a.test:8443"),
+            *("app://-", "ionic://localhost", "app://."),
+        ),
+    ),
+    ("ROOT_PATH", "/live/v_1~-", "/live/v_1~-"),
     ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104  # what operators of containers set
     ("HOST", "::", "::"),
     ("HOST", "LOCALHOST", "localhost"),
@@ -163,8 +172,11 @@ BAD: dict[str, list[str]] = {
     "TRUSTED_PROXIES": ["10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1,10.0.0.1/32"],
     "CORS_ORIGINS": [
         *("app.example.com", "https://app.example.com/", "https://a.example.com,*", "null"),
-        *("https://*.example.com", "https://user@a.example.com", "https://a,https://A:443"),
+        *("https://*", "https://*.com", "https://*.*.a.test", "https://a.*.test", "app://*.a.test"),
+        *("https://*.127.0.0.1", "https://*a.test", "app://", "app://a/b", "app://user@a"),
+        *("https://user@a.example.com", "https://a,https://A:443"),
     ],
+    "ROOT_PATH": ["live", "/", "/live/", "//live", "/a b", "/a%20b", "/..", "/a.b", "/a?b", "/é"],
     "HOST": [
         "a b",
         "[::1]",

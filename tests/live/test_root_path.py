@@ -1,0 +1,55 @@
+"""A gateway below a path prefix that nginx strips."""
+
+import re
+from pathlib import Path
+
+from tests import clients
+from tests.live.fault_server import rooms, serving
+from tests.live.gateways import gateway_at, token
+from tests.live.nginx import needs_nginx, nginx
+
+PREFIX = "/live"
+
+
+@needs_nginx
+async def test_it_is_whole_below_its_prefix(tmp_path: Path) -> None:
+    """Every path that the gateway tells a client leads back to it through the proxy."""
+    async with (
+        serving(rooms) as server,
+        gateway_at(server.url, ROOT_PATH=PREFIX, JWT_ISSUER="https://id.test") as gateway,
+    ):
+        passes = f"location {PREFIX}/ {{ proxy_pass http://127.0.0.1:{gateway.port}/;"
+        host = "proxy_set_header Host $http_host; }"
+        with nginx(tmp_path, f"{passes} {host}") as url:
+            async with clients.async_client(url) as client:
+                index = (await client.get(f"{PREFIX}/")).json()
+                index.pop("service")
+                page = (await client.get(index["docs"])).text
+                links = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+                assert len(links) == 4
+                for path in (*index.values(), *links):
+                    assert path.startswith(f"{PREFIX}/")
+                    assert (await client.get(path)).status_code == 200, path
+                script = (await client.get(f"{index['docs']}/start.js")).text
+                assert f'url: "{index["openapi"]}"' in script
+                document = (await client.get(index["openapi"])).json()
+                assert document["servers"] == [{"url": PREFIX}]
+
+                refused = await client.get(f"{PREFIX}/v1/rooms/1")
+                [metadata] = re.findall(
+                    'resource_metadata="([^"]+)"', refused.headers["www-authenticate"]
+                )
+                resource = (await client.get(metadata)).json()["resource"]
+                assert resource == f"{url}{PREFIX}"
+
+
+async def test_a_created_room_is_below_the_prefix() -> None:
+    """`Location` must be the path that clients use; the gateway itself knows no prefix."""
+    alice = {"Authorization": f"Bearer {token('alice')}"}
+    async with serving(rooms) as server, gateway_at(server.url, ROOT_PATH=PREFIX) as gateway:
+        created = await gateway.client.post("/v1/rooms", json={"title": "t"}, headers=alice)
+        location = created.headers["location"]
+        assert location.startswith(f"{PREFIX}/v1/rooms/")
+        assert (await gateway.client.get(location, headers=alice)).status_code == 404
+        path = location.removeprefix(PREFIX)
+        assert (await gateway.client.get(path, headers=alice)).status_code == 200
