@@ -18,7 +18,7 @@ from functools import partial
 from types import MappingProxyType
 
 from litestar import Litestar
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from gateway import USER_AGENT
 from gateway.background import background_task
@@ -31,8 +31,10 @@ from gateway.edge import (
     RateLimits,
     Recorder,
     TokenCookie,
+    TokenRefusals,
     build_application,
     encode_room,
+    write_recorder,
 )
 from gateway.handover import Handover
 from gateway.keyring import Keyring
@@ -187,13 +189,12 @@ def build(  # noqa: PLR0913  # the composition root
         recent=recent,
         patience=patience,
         share=share,
+        report=write_recorder(log, telemetry.caller_id),
     )
+    address = ClientAddress(settings.trusted_proxies or ())
     cors, cookie = _for_browsers(settings)
     in_flight = InFlight(settings.max_concurrency, partial(metrics.share_refusals.inc, "requests"))
-    metrics.http_in_flight_max.set(settings.max_concurrency)
-    metrics.cached_max.set(settings.cache_size)
-    metrics.cached_bytes_max.set(settings.cache_max_bytes)
-    metrics.upstream_active_max.set(settings.upstream_connections)
+    _show_bounds(metrics, settings)
 
     def sample() -> None:
         metrics.shared.beat(time.monotonic())
@@ -229,9 +230,12 @@ def build(  # noqa: PLR0913  # the composition root
         rooms,
         credentials.tokens.verify,
         credentials.tokens.peek,
-        _rate_limits(settings, metrics.rate_limited),
+        _rate_limits(settings, address, metrics.rate_limited),
         cors=cors,
         cookie=cookie,
+        refusals=TokenRefusals(
+            metrics.token_refusals, log, _shown_address(settings, address), time.monotonic
+        ),
         resource=_resource(settings),
         root_path=settings.root_path or "",
         docs=settings.docs,
@@ -272,7 +276,14 @@ def telemetry_to(
     caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
     access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
-    return Telemetry(log, access_log, close=close)
+    return Telemetry(log, access_log, caller_id, close=close)
+
+
+def _show_bounds(metrics: Metrics, settings: Settings) -> None:
+    metrics.http_in_flight_max.set(settings.max_concurrency)
+    metrics.cached_max.set(settings.cache_size)
+    metrics.cached_bytes_max.set(settings.cache_max_bytes)
+    metrics.upstream_active_max.set(settings.upstream_connections)
 
 
 def _transport(settings: Settings) -> Transport:
@@ -296,7 +307,12 @@ def _no_user(_: str) -> None:
     """Log no user."""
 
 
-def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
+def _shown_address(settings: Settings, address: ClientAddress) -> Callable[[Scope], str | None]:
+    """Return the function from a request to its client's address in the log."""
+    return address.of if settings.log_caller == LogCaller.HASH else lambda _: None
+
+
+def _rate_limits(settings: Settings, address: ClientAddress, refusals: Counter) -> RateLimits:
     def limiter(limit: RateLimit | None) -> RateLimiter | None:
         return LocalRateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
 
@@ -304,7 +320,7 @@ def _rate_limits(settings: Settings, refusals: Counter) -> RateLimits:
         limiter(settings.rate_limit_reads),
         limiter(settings.rate_limit_writes),
         limiter(settings.rate_limit_failed_auth),
-        ClientAddress(settings.trusted_proxies or ()),
+        address,
         refusals,
     )
 

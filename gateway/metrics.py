@@ -12,6 +12,7 @@ from gateway.rooms import (
     OutcomeUnknown,
     RoomNotFound,
     RoomNotLive,
+    TokenFault,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -77,6 +78,11 @@ class Metrics(DeclaredMetrics):
         "gateway_token_verifications_total",
         "Tokens checked; remembered: verified earlier.",
         outcome=("remembered", "verified", "invalid", "expired", "no_keys"),
+    )
+    token_refusals = counter(
+        "gateway_token_refusals_total",
+        "Requests refused with 401, by reason: the token's fault.",
+        reason=TokenFault,
     )
     key_refreshes = counter(
         "gateway_key_refreshes_total",

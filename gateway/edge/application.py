@@ -28,6 +28,7 @@ from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
 from .routes import DOCS_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
+from .token_refusals import TokenRefusals
 
 
 def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
@@ -38,6 +39,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     *,
     cors: Cors | None,
     cookie: TokenCookie | None,
+    refusals: TokenRefusals,
     resource: ProtectedResource | None,
     root_path: str,
     docs: bool,
@@ -59,7 +61,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     private = Router(
         "/",
         route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock, root_path)),
-        middleware=[authentication(authenticate, limits, cookie)],
+        middleware=[authentication(authenticate, limits, cookie, refusals)],
     )
     litestar = Litestar(
         [

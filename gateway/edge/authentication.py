@@ -17,13 +17,14 @@ from functools import partial
 
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
-from gateway.rooms import Caller, TokenInvalid, TokenMissing, Unauthenticated
+from gateway.rooms import Caller, TokenFault, TokenInvalid, TokenMissing, Unauthenticated
 
 from .answers import Header
 from .batch import rooms_asked_for
 from .cookie import TokenCookie
 from .exchange import Exchange, exchange_of
 from .rate_limits import RateLimits
+from .token_refusals import TokenRefusals
 
 Waiting = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -35,7 +36,10 @@ Raises TokenInvalid, TokenExpired, UpstreamUnavailable, or as the context does.
 
 
 def authentication(
-    authenticate: Authenticate, limits: RateLimits, cookie: TokenCookie | None
+    authenticate: Authenticate,
+    limits: RateLimits,
+    cookie: TokenCookie | None,
+    refusals: TokenRefusals,
 ) -> Middleware:
     """Return a middleware that puts the caller into `scope["user"]`.
 
@@ -51,7 +55,8 @@ def authentication(
             try:
                 tokens = used.tokens_in(headers) if used else [bearer_token(headers)]
                 caller = await _caller_of(tokens, authenticate, waiting)
-            except Unauthenticated:
+            except Unauthenticated as error:
+                refusals.record(error, scope, exchange)
                 await limits.count_failure(scope, exchange)
                 raise
             exchange.user_id = caller.user_id
@@ -80,7 +85,7 @@ async def _caller_of(tokens: list[str], authenticate: Authenticate, waiting: Wai
     if not callers:
         raise refusals[0]
     if len({caller.user_id for caller in callers}) > 1:
-        raise TokenInvalid("cookies of two users")
+        raise TokenInvalid("cookies of two users", TokenFault.SEVERAL)
     return callers[0]
 
 
@@ -103,7 +108,7 @@ def bearer_token(headers: Iterable[Header]) -> str:
     if not given:
         raise TokenMissing
     if len(given) > 1:
-        raise TokenInvalid("more than one Authorization header")
+        raise TokenInvalid("more than one Authorization header", TokenFault.SEVERAL)
     scheme, _, token = given[0].partition(b" ")
     if scheme.lower() != b"bearer":
         raise TokenMissing

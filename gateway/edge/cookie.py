@@ -20,7 +20,7 @@ with `__Host-` prevents that.
 from collections.abc import Callable, Iterable, Mapping
 from itertools import takewhile
 
-from gateway.rooms import TokenInvalid, TokenMissing
+from gateway.rooms import TokenFault, TokenInvalid, TokenMissing
 
 from .answers import Header
 from .problems import CsrfRequired
@@ -50,7 +50,7 @@ class TokenCookie:
         if not tokens:
             raise TokenMissing
         if len(tokens) > _MOST_TOKENS:
-            raise TokenInvalid(f"more than {_MOST_TOKENS} cookies of the name")
+            raise TokenInvalid(f"more than {_MOST_TOKENS} cookies", TokenFault.SEVERAL)
         return tokens
 
     def tokens(self, cookies: bytes) -> list[str]:

@@ -27,13 +27,14 @@ class Exchange(RequestContext):
     """Sends the response to one request over `send`; `status` is None until it has begun.
 
     `method` is GET for a HEAD. For the records: the caller's `user_id`; the `cache` status of the
-    room sent; `replayed` for the outcome of an earlier create; `streams` from the head of a stream;
-    `cut` if the client did not read all of a large body.
+    room sent; `replayed` for the outcome of an earlier create; the reason why the token was
+    `refused`; `streams` from the head of a stream; `cut` if the client did not read all of a large
+    body.
     """
 
     __slots__ = (
-        *("_headers", "_outgoing", "_send", "cache", "cut", "in_flight", "method", "replayed"),
-        *("status", "streams", "user_id"),
+        *("_headers", "_outgoing", "_send", "cache", "cut", "in_flight", "method", "refused"),
+        *("replayed", "status", "streams", "user_id"),
     )
 
     def __init__(
@@ -46,6 +47,7 @@ class Exchange(RequestContext):
         self.user_id: str | None = None
         self.cache: str | None = None
         self.replayed = False
+        self.refused: str | None = None
         self.streams = False
         self.cut = False
         self._send = send

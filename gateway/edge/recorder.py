@@ -1,11 +1,19 @@
-"""The records of a request: its metrics, its access line, and the log of an unexpected error."""
+"""The records of a request: its metrics, its access line, its write, and an unexpected error."""
+
+from collections.abc import Callable
 
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from gateway.rooms import GatewayError
-from gateway.telemetry import AccessLog, Counter, Histogram
+from gateway.rooms import GatewayError, Report, RoomWrite
+from gateway.telemetry import (
+    AccessLog,
+    Counter,
+    Histogram,
+    current_calls,
+    current_request_id,
+)
 
 from .exchange import Exchange
 from .problems import code_of
@@ -48,5 +56,30 @@ class Recorder(Struct, frozen=True):
                 seconds=seconds,
                 user_id=exchange.user_id,
                 cache=exchange.cache,
+                refused=exchange.refused,
                 calls=exchange.calls,
             )
+
+
+def write_recorder(log: FilteringBoundLogger, caller_id: Callable[[str], str | None]) -> Report:
+    """Return a function that logs a write; `caller_id` returns the log's name of a user.
+
+    The line has the code and request id of the last upstream call, which a support request to the
+    vendor needs.
+    """
+
+    def record(write: RoomWrite) -> None:
+        calls = current_calls()
+        log.info(
+            "room_write",
+            operation=write.operation,
+            outcome=write.outcome,
+            request_id=current_request_id(),
+            caller=caller_id(write.user_id),
+            live_id=write.live_id,
+            as_admin=write.as_admin,
+            upstream_code=calls[-1].code if calls else None,
+            upstream_request_id=calls[-1].request_id if calls else None,
+        )
+
+    return record

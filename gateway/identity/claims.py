@@ -16,7 +16,14 @@ from typing import TypeGuard
 
 from msgspec import Struct
 
-from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_user_id
+from gateway.rooms import (
+    Caller,
+    TokenExpired,
+    TokenFault,
+    TokenInvalid,
+    Unauthenticated,
+    is_user_id,
+)
 
 _LONGEST_SHOWN = 255
 _LARGEST_ID = 10**127
@@ -50,8 +57,16 @@ def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -
 
     Raises TokenInvalid, or TokenExpired if nothing but the expiry is wrong.
     """
-    _require_started(claims, now + rules.leeway)
     _require_issuer(claims, rules.issuer)
+    try:
+        return _of_issuer(claims, rules, now)
+    except Unauthenticated as error:
+        error.issuer = rules.issuer
+        raise
+
+
+def _of_issuer(claims: Mapping[str, object], rules: ClaimRules, now: float) -> Identity:
+    _require_started(claims, now + rules.leeway)
     _require_audience(claims, rules.audience)
     caller = Caller(
         _user_id(claims, rules.user_claim),
@@ -77,12 +92,12 @@ def _time(claims: Mapping[str, object], name: str) -> float:
 def _require_started(claims: Mapping[str, object], latest: float) -> None:
     for name in ("nbf", "iat"):
         if name in claims and not _time(claims, name) <= latest:
-            raise TokenInvalid(f"{name} is in the future")
+            raise TokenInvalid(f"{name} is in the future", TokenFault.NOT_YET_VALID)
 
 
 def _require_issuer(claims: Mapping[str, object], issuer: str | None) -> None:
     if issuer is not None and claims.get("iss") != issuer:
-        raise TokenInvalid("iss is not the configured issuer")
+        raise TokenInvalid("iss is not the configured issuer", TokenFault.ISSUER)
 
 
 def _require_audience(claims: Mapping[str, object], audience: str | None) -> None:
@@ -90,7 +105,7 @@ def _require_audience(claims: Mapping[str, object], audience: str | None) -> Non
         return
     named = claims.get("aud")
     if named != audience and not (_is_list_of_strings(named) and audience in named):
-        raise TokenInvalid("aud does not name the configured audience")
+        raise TokenInvalid("aud does not name the configured audience", TokenFault.AUDIENCE)
 
 
 def _user_id(claims: Mapping[str, object], claim: str) -> str:
@@ -98,7 +113,7 @@ def _user_id(claims: Mapping[str, object], claim: str) -> str:
     if type(value) is int and abs(value) < _LARGEST_ID:  # bool is a subclass
         value = str(value)
     if not isinstance(value, str) or not is_user_id(value):
-        raise TokenInvalid("user claim is not a usable id")
+        raise TokenInvalid("user claim is not a usable id", TokenFault.USER)
     return value
 
 

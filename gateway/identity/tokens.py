@@ -29,7 +29,7 @@ from typing import NoReturn
 from jwt import PyJWTError
 from jwt.api_jws import PyJWS
 
-from gateway.rooms import TokenInvalid, TokenTooLong
+from gateway.rooms import TokenFault, TokenInvalid, TokenTooLong
 
 from .claims import ClaimRules, Identity, identity_from
 from .keys import ALGORITHMS, Key, KeySource, Waiting
@@ -76,18 +76,18 @@ async def signed_payload(token: str, keys: KeySource, waiting: Waiting = nullcon
 
 def _payload(token: str, algorithm: str, keys: Sequence[Key]) -> bytes:
     if not keys:
-        raise TokenInvalid("no key for this alg and kid")
+        raise TokenInvalid("no key for this alg and kid", TokenFault.UNKNOWN_KEY)
     for key in keys:
         with suppress(PyJWTError):
             payload: bytes = _JWS.decode(token, key.material, algorithms=[algorithm])
             return payload
-    raise TokenInvalid("signature does not match")
+    raise TokenInvalid("signature does not match", TokenFault.SIGNATURE)
 
 
 def _header_segment(token: str) -> str:
     """Return the first of three base64url segments. They are ASCII: characters are bytes."""
     if len(token) > MAX_TOKEN_BYTES:
-        raise TokenTooLong("token is too long")
+        raise TokenTooLong
     compact = _COMPACT.fullmatch(token)
     if compact is None:
         raise TokenInvalid("token is not in compact form")
@@ -131,7 +131,7 @@ def _require_header(header: Mapping[str, object]) -> tuple[str, str | None]:
         raise TokenInvalid("header has a parameter that is not supported")
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise TokenInvalid("alg is not supported")
+        raise TokenInvalid("alg is not supported", TokenFault.ALGORITHM)
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
         raise TokenInvalid("typ is not a JWT")
     if "kid" not in header:

@@ -18,6 +18,7 @@ from .errors import (
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
+    TokenFault,
     TokenInvalid,
     TokenMissing,
     TokenTooLong,
@@ -45,6 +46,7 @@ from .ports import Anchors, IdempotencyStore, Quota, RateLimiter, RoomCache, Ups
 from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
 from .recent_writes import Lagging, RecentWrites
 from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room_write import Report, RoomWrite
 from .service import RoomService
 from .stored_size import stored_size
 
@@ -90,12 +92,15 @@ __all__ = [
     "Quota",
     "RateLimiter",
     "RecentWrites",
+    "Report",
     "RoomCache",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
+    "RoomWrite",
     "Scopes",
     "TokenExpired",
+    "TokenFault",
     "TokenInvalid",
     "TokenMissing",
     "TokenTooLong",

@@ -29,6 +29,7 @@ Clients see the `code`; the edge has one table of codes and HTTP statuses. The t
 is for the log and never reaches a client.
 """
 
+from enum import StrEnum
 from typing import ClassVar
 
 from msgspec import Struct
@@ -67,14 +68,38 @@ class InvalidRequest(GatewayError):
         self.problems = problems
 
 
+class TokenFault(StrEnum):
+    """The reason for a 401, in logs and metrics."""
+
+    MISSING = "missing"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    MALFORMED = "malformed"
+    TOO_LONG = "too_long"
+    ALGORITHM = "algorithm"
+    UNKNOWN_KEY = "unknown_key"
+    SIGNATURE = "signature"
+    ISSUER = "iss"
+    AUDIENCE = "aud"
+    USER = "user_claim"
+    SEVERAL = "several_tokens"
+
+
 class Unauthenticated(GatewayError):
-    """The caller is not authenticated."""
+    """The caller is not authenticated.
+
+    `issuer` is the configured issuer that the token names, None without one.
+    """
+
+    fault: TokenFault
+    issuer: str | None = None
 
 
 class TokenMissing(Unauthenticated):
     """No bearer token was sent."""
 
     code = "token_missing"
+    fault = TokenFault.MISSING
 
 
 class TokenInvalid(Unauthenticated):
@@ -82,15 +107,23 @@ class TokenInvalid(Unauthenticated):
 
     code = "token_invalid"
 
+    def __init__(self, reason: str = "", fault: TokenFault = TokenFault.MALFORMED) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
 
 class TokenTooLong(TokenInvalid):
     """The token has more than 8192 bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("token is too long", TokenFault.TOO_LONG)
 
 
 class TokenExpired(Unauthenticated):
     """The token has expired."""
 
     code = "token_expired"
+    fault = TokenFault.EXPIRED
 
 
 class Forbidden(GatewayError):

@@ -26,6 +26,7 @@ from .patience import Patience
 from .ports import RoomCache, Upstream
 from .recent_writes import RecentWrites
 from .room import AnchorRoom, NewRoom
+from .room_write import Report, recorded
 
 BATCH_BYTES = 2 << 20
 """Bytes of all rooms in one batch, as JSON; 50 usual ones have 50 KB."""
@@ -35,6 +36,7 @@ class RoomService:
     """Create, get, stop and delete rooms for a caller.
 
     `patience` bounds a batch, a stop and a delete; stops and deletes are remembered in `recent`.
+    Each write is reported once to `report`.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class RoomService:
         recent: RecentWrites,
         patience: Patience,
         share: FairShare,
+        report: Report,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
@@ -55,6 +58,7 @@ class RoomService:
         self._recent = recent
         self._patience = patience
         self._share = share
+        self._report = report
 
     async def create(
         self,
@@ -70,8 +74,13 @@ class RoomService:
         Calls `on_sent` just before a create is sent; if that raises, nothing is sent.
         Raises MissingScope and the errors of `Creator.create`.
         """
-        policy.require_create(caller, room.anchor_id, self._scopes)
-        return await self._creator.create(caller, room, now=now, key=key, on_sent=on_sent)
+        with recorded(self._report, "create", caller) as write:
+            write.as_admin = room.anchor_id != caller.user_id
+            policy.require_create(caller, room.anchor_id, self._scopes)
+            made = await self._creator.create(caller, room, now=now, key=key, on_sent=on_sent)
+            write.live_id = made.room.live_id
+            write.outcome = "replayed" if made.replayed else "ok"
+            return made
 
     def peek(self, caller: Caller, live_id: str) -> CachedRoom | None:
         """Return a room from memory if it is there and the caller may be served from it.
@@ -130,7 +139,7 @@ class RoomService:
         Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure or Overloaded.
         """
         deadline = self._patience.start()
-        async with self._changing(caller, live_id) as room:
+        async with self._changing("stop", caller, live_id) as room:
             if not room.has_ended:
                 await confirmation.stop(self._upstream, live_id, deadline)
             self._recent.stopped(live_id)
@@ -138,26 +147,35 @@ class RoomService:
     async def delete(self, caller: Caller, live_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure or Overloaded."""
         deadline = self._patience.start()
-        async with self._changing(caller, live_id):
+        async with self._changing("delete", caller, live_id):
             await confirmation.delete(self._upstream, live_id, deadline)
             self._recent.deleted(live_id)
         await self._cache.mark_missing(live_id)
 
     @asynccontextmanager
-    async def _changing(self, caller: Caller, live_id: str) -> AsyncGenerator[AnchorRoom]:
+    async def _changing(
+        self, operation: str, caller: Caller, live_id: str
+    ) -> AsyncGenerator[AnchorRoom]:
         """Read the room, which the caller must control, and teach the cache what comes of it."""
-        async with self._share.place(caller.user_id):
-            try:
+        with recorded(self._report, operation, caller, live_id) as write:
+            async with self._share.place(caller.user_id), self._taught(live_id):
                 room = await self._upstream.read(live_id, for_write=True)
+                write.as_admin = not policy.is_anchor(caller, room)
                 policy.require_control(caller, room, self._scopes)
                 await self._cache.invalidate(live_id)
                 try:
                     yield room
                 finally:
                     await self._cache.invalidate(live_id)
-            except RoomNotFound:
-                await self._cache.mark_missing(live_id)
-                raise
+
+    @asynccontextmanager
+    async def _taught(self, live_id: str) -> AsyncGenerator[None]:
+        """Teach the cache that the room is missing if the block finds none."""
+        try:
+            yield
+        except RoomNotFound:
+            await self._cache.mark_missing(live_id)
+            raise
 
 
 def _batch(looks: dict[str, asyncio.Task[CachedRoom | None]]) -> Batch:

@@ -23,6 +23,7 @@ _FOR_PEOPLE = (
         "milliseconds",
         "cut",
         "cache",
+        "refused",
         "upstream_code",
         "caller",
         "request_id",
@@ -45,6 +46,7 @@ class _Line(Struct, kw_only=True, gc=False, omit_defaults=True):
     cut: bool | None = None
     caller: str | None = None
     cache: str | None = None
+    refused: str | None = None
     upstream_calls: int = 0
     upstream_code: int | None = None
     upstream_request_id: str | None = None
@@ -62,7 +64,7 @@ class AccessLog(Struct, frozen=True):
     caller_id: Callable[[str], str | None]
     trace_id: Callable[[], str | None] = lambda: None
 
-    def write(  # the fields of a line
+    def write(  # noqa: PLR0913  # the fields of a line
         self,
         *,
         request_id: str,
@@ -73,13 +75,14 @@ class AccessLog(Struct, frozen=True):
         seconds: float,
         user_id: str | None,
         cache: str | None,
+        refused: str | None,
         calls: Sequence[UpstreamCall],
     ) -> None:
         """Write the line of a request.
 
         `route` is a template, `status` None if the client left before its response, `cut` True if
-        it did not read all of it, `cache` the origin of a room. The line has the number of upstream
-        `calls`, and the code and request id of the last.
+        it did not read all of it, `cache` the origin of a room, `refused` the reason for a 401. The
+        line has the number of upstream `calls`, and the code and request id of the last.
         """
         last = calls[-1] if calls else _NO_CALL
         line = _Line(
@@ -94,6 +97,7 @@ class AccessLog(Struct, frozen=True):
             cut=cut or None,
             caller=None if user_id is None else self.caller_id(user_id),
             cache=cache,
+            refused=refused,
             upstream_calls=len(calls),
             upstream_code=last.code,
             upstream_request_id=last.request_id,
@@ -105,11 +109,13 @@ class AccessLog(Struct, frozen=True):
 class Telemetry(Struct, frozen=True):
     """The `log` of events and the `access_log`, None where it is off.
 
-    `close` ends both, after the last line.
+    `caller_id` returns the log's name of a user, None where users are not logged. `close` ends both
+    logs, after the last line.
     """
 
     log: FilteringBoundLogger
     access_log: AccessLog | None
+    caller_id: Callable[[str], str | None] = lambda _: None
     close: Callable[[], None] = lambda: None
 
 

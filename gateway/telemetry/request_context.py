@@ -39,6 +39,12 @@ def current_request_id() -> str:
     return "" if context is None else context.request_id
 
 
+def current_calls() -> tuple[UpstreamCall, ...]:
+    """Return the upstream calls of the request being served so far."""
+    context = _current.get()
+    return () if context is None else context.calls
+
+
 def note_call(call: UpstreamCall) -> None:
     """Add a call to the request being served, if there is one."""
     context = _current.get()

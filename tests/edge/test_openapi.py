@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from litestar import Litestar
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from structlog.testing import CapturingLogger
 
 from gateway.edge import (
     PROBLEMS,
@@ -20,6 +21,7 @@ from gateway.edge import (
     ProtectedResource,
     RateLimits,
     Recorder,
+    TokenRefusals,
     build_application,
     openapi_json,
 )
@@ -90,6 +92,7 @@ def application() -> Litestar:
         RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
         cors=None,
         cookie=None,
+        refusals=TokenRefusals(metrics.token_refusals, CapturingLogger(), lambda _: None, float),
         resource=ProtectedResource((), (), ""),
         root_path="",
         docs=True,

@@ -84,7 +84,7 @@ ERRORS: list[tuple[Exception, str]] = [
     (TokenMissing(CANARY), "token_missing"),
     (TokenInvalid(CANARY), "token_invalid"),
     (TokenExpired(CANARY), "token_expired"),
-    (TokenTooLong(CANARY), "token_invalid"),
+    (TokenTooLong(), "token_invalid"),
     (NotRoomAnchor(CANARY), "not_room_anchor"),
     (MissingScope("rooms:create"), "missing_scope"),
     (CsrfRequired(CANARY), "csrf_required"),

@@ -21,6 +21,7 @@ from gateway.rooms import (
     Outcome,
     Patience,
     RecentWrites,
+    Report,
     RoomService,
     Scopes,
     ViewerRoom,
@@ -292,6 +293,7 @@ def service(
     recent: RecentWrites | None = None,
     clock: Clock | None = None,
     share: FairShare | None = None,
+    report: Report = lambda _: None,
 ) -> RoomService:
     """Return a service over these, with 5 seconds for each operation."""
     clock = clock or Clock()
@@ -303,4 +305,5 @@ def service(
         recent=RecentWrites(5, clock=clock) if recent is None else recent,
         patience=Patience(5, clock=clock, sleep=clock.sleep),
         share=share or share_for_all(),
+        report=report,
     )

@@ -68,6 +68,8 @@ def findings(heard: Heard) -> dict[str, set[Finding]]:
 
 EVENTS = {
     "request_failed",
+    "token_refused",
+    "room_write",
     "upstream_call_failed",
     "room_repaired",
     "push_url_repeated",

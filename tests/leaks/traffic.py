@@ -195,7 +195,7 @@ class Scene:
             caller_id=caller_id,
             trace_id=lambda: self.bound.get("planted"),
         )
-        yield Telemetry(log, access_log)
+        yield Telemetry(log, access_log, caller_id)
         self.heard.said["json log"].append(lines.getvalue())
         self.heard.said["console log"].append(people.getvalue())
         registry = CollectorRegistry()

@@ -49,7 +49,7 @@ def nginx(folder: Path, inside: str, outside: str = "") -> Iterator[str]:
     port = free_port()
     written = _CONFIGURATION.format(folder=folder, port=port, inside=inside, outside=outside)
     (folder / "nginx.conf").write_text(written)
-    command = [str(NGINX), "-p", folder, "-c", folder / "nginx.conf"]
+    command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     process = subprocess.Popen(command)  # noqa: S603  # no input of others
     url = f"http://127.0.0.1:{port}"
     try:

@@ -27,6 +27,7 @@ REQUEST: dict[str, Any] = {
     "seconds": 0.0123456,
     "user_id": "alice",
     "cache": "hit",
+    "refused": None,
     "calls": (),
 }
 

@@ -35,6 +35,7 @@ CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
 OF_ROOMS = frozenset({"push_url", "extends"})
+OF_WRITES = frozenset({"replayed", "client_gone", "cut_off"})
 
 
 def events() -> dict[str, set[str]]:
@@ -119,6 +120,7 @@ def test_words() -> None:
         *OF_PROMETHEUS,
         *OF_JSON,
         *OF_ROOMS,
+        *OF_WRITES,
     }
     assert set(re.findall(r"`([a-z_]+)`", RUNBOOK)) <= known
 
