@@ -290,6 +290,7 @@ def _transport(settings: Settings) -> Transport:
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,
+        proxy=settings.upstream_proxy,
         user_agent=USER_AGENT,
     )
 

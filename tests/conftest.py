@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from gateway.sandbox import DialectName, Faults, Sandbox, running
 from tests import clients
@@ -93,3 +95,16 @@ def go_live(sandbox: Sandbox, live_id: str) -> None:
 def signed_in(sandbox: Sandbox, user_id: str) -> dict[str, str]:
     """Return the headers of a request by `user_id`; `admin` has the admin scope."""
     return {"Authorization": f"Bearer {sandbox.token(user_id, SCOPES.get(user_id, []))}"}
+
+
+@pytest.fixture(scope="module")
+def trusted() -> trustme.CA:
+    """A certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def _system_trusts(trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is the one that this system trusts, while the gateway starts."""
+    trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

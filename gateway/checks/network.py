@@ -29,10 +29,10 @@ async def network_findings(settings: Settings) -> list[Finding]:
 def upstream_findings(settings: Settings, answer: Probe) -> Iterator[Finding]:
     """Judge the upstream's answer and the difference between the clocks."""
     if answer.problem is not None:
-        yield Finding(Severity.FAILED, "upstream", f"{settings.upstream_url}: {answer.problem}")
+        yield Finding(Severity.FAILED, "upstream", f"{settings.upstream_route}: {answer.problem}")
     else:
         latency = f"{answer.latency * 1000:.0f} ms"
-        accepted = f"{settings.upstream_url} accepted the signature in {latency}"
+        accepted = f"{settings.upstream_route} accepted the signature in {latency}"
         yield Finding(Severity.OK, "upstream", accepted)
     if answer.clock_skew is not None:
         wrong = abs(answer.clock_skew) > max(settings.jwt_leeway, 1)
@@ -53,7 +53,10 @@ def key_set_findings(published: KeySet) -> Iterator[Finding]:
 
 async def _probe(settings: Settings) -> Probe:
     transport = build_transport(
-        connections=1, max_body=settings.upstream_max_body, user_agent=USER_AGENT
+        connections=1,
+        max_body=settings.upstream_max_body,
+        proxy=settings.upstream_proxy,
+        user_agent=USER_AGENT,
     )
     try:
         send = transmit(transport, qiniu_signer(settings), settings.upstream_url)

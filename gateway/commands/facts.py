@@ -58,7 +58,7 @@ def facts(
         version=__version__,
         listening=f"http://{serving.authority(settings.host, settings.port)}",
         metrics=f"http://{private}/metrics" if settings.metrics_port else None,
-        upstream=settings.upstream_url,
+        upstream=settings.upstream_route,
         keys=_source(settings),
         issuer=urlsplit(settings.jwt_jwks_url).netloc if settings.jwt_jwks_url else None,
         algorithms=tuple(sorted(used)),

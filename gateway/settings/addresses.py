@@ -9,7 +9,9 @@ import re
 from ipaddress import IPv4Address, ip_address, ip_network
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import unquote
 
+from gateway.proxy import Proxy
 from gateway.secret import Secret
 
 from .invalid import InvalidValue
@@ -21,6 +23,10 @@ _URL = re.compile(
     r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<rest>(?:[/?#][\x21-\x7e]*)?)"
+)
+_PROXY = re.compile(
+    r"(?P<scheme>https?)://(?:(?P<user>[!-9;-?A-~]+):(?P<password>[!-?A-~]*)@)?(?P<host>[^@]+)",
+    re.IGNORECASE,
 )
 _WILDCARD = "://*."
 _APP_ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://[A-Za-z0-9._-]{1,253}")
@@ -49,6 +55,19 @@ def upstream_url(text: str) -> str:
             "must be http:// or https://, a host and an optional :port; no user, path or query"
         )
     return url.base
+
+
+def proxy(text: str) -> Proxy:
+    """Parse a proxy's URL, with `user:password@` before its host if it asks for them."""
+    given = _PROXY.fullmatch(text)
+    url = None if given is None else _url(f"{given['scheme']}://{given['host']}")
+    if given is None or url is None or url.rest not in {"", "/"}:
+        raise InvalidValue(
+            "must be http:// or https://, maybe user:password@, a host and an optional :port"
+        )
+    if given["password"] is None:
+        return Proxy(url.base)
+    return Proxy(url.base, unquote(given["user"]), Secret(unquote(given["password"])))
 
 
 def jwks_url(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.proxy import Proxy
 from gateway.secret import Secret
 
 from . import addresses, credentials, parse
@@ -45,6 +46,11 @@ class UpstreamSettings:
     upstream_timezone: ZoneInfo = variable(
         parse.zone, "zone of the times sent upstream", default="Asia/Shanghai"
     )
+    upstream_proxy: Proxy | None = variable(
+        addresses.proxy,
+        "http(s) proxy for calls upstream; no proxy variable is ever read",
+        default=None,
+    )
     upstream_lag: float = variable(
         parse.seconds(least=0, most=300),
         "seconds for which the gateway stands by what it has just created, stopped or deleted, "
@@ -57,6 +63,12 @@ class UpstreamSettings:
         "from the claims `name` and `picture`",
         default="off",
     )
+
+    @property
+    def upstream_route(self) -> str:
+        """The upstream's URL, and that of the proxy on the way, for people to read."""
+        proxy = self.upstream_proxy
+        return self.upstream_url + (f" via {proxy.url}" if proxy else "")
 
 
 @from_environment

@@ -30,7 +30,10 @@ import httpx
 from httpx import AsyncBaseTransport
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
+from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import ResponseBodyReader
+
+from gateway.proxy import Proxy
 
 Transport = AsyncBaseTransport
 """The seam: any sender of an `httpx.Request`. It raises `httpx.HTTPError`."""
@@ -45,16 +48,19 @@ def build_transport(
     connections: int,
     max_body: int,
     user_agent: str,
+    proxy: Proxy | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Transport:
     """Return a transport with at most `connections` for reads; close it with `aclose`.
+
+    Calls go through `proxy`, if there is one: as they are for http, in a tunnel for https.
 
     A reply may have `max_body` bytes after decoding. `clock` is monotonic, in seconds.
     """
 
     def clients() -> tuple[Client, Client]:
-        reads = _client(user_agent).max_connections(connections)
-        writes = _client(user_agent).pool_max_idle_per_host(0)
+        reads = _client(user_agent, proxy).max_connections(connections)
+        writes = _client(user_agent, proxy).pool_max_idle_per_host(0)
         return reads.build(), writes.build()
 
     return ReqwestTransport(clients, max_body, clock)
@@ -66,16 +72,25 @@ def renew(transport: Transport) -> None:
         transport.renew()
 
 
-def _client(user_agent: str) -> ClientBuilder:
+def _client(user_agent: str, proxy: Proxy | None) -> ClientBuilder:
     return (
-        ClientBuilder()
+        _through(proxy)
         .user_agent(user_agent)
         .follow_redirects(enable=False)
         .default_cookie_store(enable=False)
         .referer(enable=False)
-        .no_proxy()
         .http1_only()
     )
+
+
+def _through(proxy: Proxy | None) -> ClientBuilder:
+    """Return a builder of clients that use this proxy, and no other of the environment."""
+    if proxy is None:
+        return ClientBuilder().no_proxy()
+    used = ProxyBuilder.all(proxy.url)
+    if proxy.password is not None:
+        used = used.basic_auth(proxy.user, proxy.password.reveal())
+    return ClientBuilder().proxy(used)
 
 
 class ReqwestTransport(AsyncBaseTransport):

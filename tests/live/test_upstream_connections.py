@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trustme
@@ -61,19 +60,6 @@ async def test_a_connection_that_is_never_accepted() -> None:
             async with gateway_at(url_of(full), **IMPATIENT) as gateway:
                 assert_told(await gateway.read(ASKED), "upstream_timeout")
                 assert_told(await gateway.write("create"), "upstream_timeout")
-
-
-@pytest.fixture(scope="module")
-def trusted() -> trustme.CA:
-    """A certificate authority."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def _system_trusts(trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It is the one that this system trusts, while the gateway starts."""
-    trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
 
 def presenting(certificate: trustme.LeafCert) -> ssl.SSLContext:

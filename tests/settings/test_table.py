@@ -30,6 +30,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_UPSTREAM_CONNECTIONS": ("100", 100),
     "GATEWAY_UPSTREAM_MAX_BODY": ("1048576", 1_048_576),
     "GATEWAY_UPSTREAM_TIMEZONE": ("Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
+    "GATEWAY_UPSTREAM_PROXY": (None, None),
     "GATEWAY_UPSTREAM_LAG": ("5", 5.0),
     "GATEWAY_REGISTER_ANCHORS": ("off", False),
     "GATEWAY_JWT_SECRET": (None, None),

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.proxy import Proxy
 from gateway.secret import Secret
 from gateway.settings import (
     LogCaller,
@@ -80,6 +81,13 @@ GOOD: list[tuple[str, str, Any]] = [
             *("https://*.example.com", "http://*.a.test:8443"),
             *("app://-", "ionic://localhost", "app://."),
         ),
+    ),
+    ("UPSTREAM_PROXY", "HTTP://Proxy.test:3128/", Proxy("http://proxy.test:3128")),
+    ("UPSTREAM_PROXY", "https://[::1]", Proxy("https://[::1]")),
+    (
+        "UPSTREAM_PROXY",
+        "http://me:p%40ss:w%C3%B6rd@proxy.test",
+        Proxy("http://proxy.test", "me", Secret("p@ss:wörd")),
     ),
     ("ROOT_PATH", "/live/v_1~-", "/live/v_1~-"),
     ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104  # what operators of containers set
@@ -175,6 +183,10 @@ BAD: dict[str, list[str]] = {
         *("https://*", "https://*.com", "https://*.*.a.test", "https://a.*.test", "app://*.a.test"),
         *("https://*.127.0.0.1", "https://*a.test", "app://", "app://a/b", "app://user@a"),
         *("https://user@a.example.com", "https://a,https://A:443"),
+    ],
+    "UPSTREAM_PROXY": [
+        *("proxy.test:3128", "socks5://proxy.test", "http://", "http://proxy.test/x"),
+        *("http://me@proxy.test", "http://:p@proxy.test", "http://a:b@c@d", "http://a b"),
     ],
     "ROOT_PATH": ["live", "/", "/live/", "//live", "/a b", "/a%20b", "/..", "/a.b", "/a?b", "/é"],
     "HOST": [
