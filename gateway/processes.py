@@ -59,7 +59,9 @@ def serve(
             shared,
             workers=settings.workers,
             replaced=partial(_count_restart, shared),
+            delay=settings.shutdown_delay,
             grace=settings.shutdown_grace,
+            keepalive=settings.keepalive_timeout,
             log=log,
         )
 

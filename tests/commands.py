@@ -27,6 +27,9 @@ VALID = {
     "GATEWAY_SECRET_KEY": "canary-secret-key",
     "GATEWAY_JWT_SECRET": SECRET,
 }
+SHUTDOWN_DELAY = 0.8
+"""Seconds after SIGTERM in which these gateways take connections."""
+
 CRASH = re.compile("Traceback|panic|Fatal|Aborted|Exception ignored|RuntimeWarning")
 
 
@@ -34,10 +37,14 @@ def environment(**changes: str) -> dict[str, str]:
     """Return an environment of this process's, with no gateway variable but `changes`.
 
     Tests may run beside another gateway: the port is a free one, and nothing listens for scrapes
-    unless that is asked for.
+    unless that is asked for. No test waits long for the end of a gateway.
     """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
-    ours = {"GATEWAY_PORT": str(free_port()), "GATEWAY_METRICS_PORT": "0"}
+    ours = {
+        "GATEWAY_PORT": str(free_port()),
+        "GATEWAY_METRICS_PORT": "0",
+        "GATEWAY_SHUTDOWN_DELAY": str(SHUTDOWN_DELAY),
+    }
     return {**inherited, "PYTHONPATH": str(ROOT), **ours, **changes}
 
 

@@ -8,11 +8,14 @@ from gateway.threads import drain_native_threads
 
 from .graceful_shutdown import Application
 from .granian_private import EmbeddedServer
+from .limits import KEEPALIVE
 from .port import LOOPBACK, bind
 
 
 @asynccontextmanager
-async def listening(app: Application, port: int) -> AsyncGenerator[int]:
+async def listening(
+    app: Application, port: int, keepalive: float = KEEPALIVE
+) -> AsyncGenerator[int]:
     """Serve `app` on loopback in this event loop until the block ends.
 
     Yields the port, a free one for 0. Raises PortTaken, or granian's FatalError if `app` cannot
@@ -20,7 +23,7 @@ async def listening(app: Application, port: int) -> AsyncGenerator[int]:
     """
     with bind(LOOPBACK, port) as reserved:
         port = reserved.getsockname()[1]
-        server = EmbeddedServer(app, reserved.listener())
+        server = EmbeddedServer(app, reserved.listener(), keepalive)
         task = asyncio.create_task(server.serve())
         try:
             await _accepting(port, task)

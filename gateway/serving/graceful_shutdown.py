@@ -1,11 +1,14 @@
 """The graceful shutdown of a worker.
 
-1. SIGTERM starts draining. The worker still serves, but /readyz says 503 and every response closes
-   its connection.
+1. SIGTERM starts draining. The worker still serves, also new connections, but /readyz says 503 and
+   every response closes its connection. This lasts for a delay, because load balancers hear late.
 2. The worker accepts no more connections. They are refused if the supervisor closes the socket
    too, and wait for a replacement if there is one.
 3. Shortly after, or at once on SIGINT, granian stops: it closes idle connections and waits for
    responses in flight. The supervisor kills the worker at the end of the grace period.
+
+A worker that is replaced drains for a moment only: its place has another one, and requests that
+came while it did not respond are answered.
 
 A worker without its supervisor stops as after SIGTERM. Otherwise it would hold the port for ever.
 """
@@ -22,37 +25,34 @@ Application = Callable[..., Awaitable[None]]
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_LEAD = 1.0
-"""Seconds from SIGTERM to the stop: load balancers probe about every second."""
+LEAVE = signal.SIGUSR1
+"""The signal to a worker that is replaced."""
 
-_LEAD_OF_GRACE = 0.2
-"""The largest part of the grace period that the lead may take."""
+_MOMENT = 0.8
+"""Seconds for which a worker that is replaced drains."""
 
-_OPEN_OF_LEAD = 0.8
-"""The part of the lead after which connections are refused."""
+_MOMENT_OF_GRACE = 0.16
+"""The largest part of the grace period that this may take."""
 
+_UNTIL_STOP = 0.2
+"""Seconds from the refusal of connections to the stop: the supervisor closes its socket too."""
 
-def lead_time(grace: float) -> float:
-    """Return the seconds from SIGTERM to the stop."""
-    return min(_LEAD, grace * _LEAD_OF_GRACE)
-
-
-def open_time(grace: float) -> float:
-    """Return the seconds from SIGTERM in which connections are accepted."""
-    return lead_time(grace) * _OPEN_OF_LEAD
+_UNTIL_STOP_OF_GRACE = 0.04
 
 
 class GracefulShutdown:
     """The shutdown of this worker, which accepts from the descriptor `listener`.
 
     `draining` is set from the first signal on. The descriptor `lifeline` is at its end when the
-    supervisor is gone. `grace` is in seconds, from the signal to the end.
+    supervisor is gone. After SIGTERM connections are accepted for `delay` seconds; responses in
+    flight get another `grace`.
     """
 
-    def __init__(self, listener: int, lifeline: int, grace: float) -> None:
+    def __init__(self, listener: int, lifeline: int, *, delay: float, grace: float) -> None:
         self.draining = asyncio.Event()
         self._listener = listener
         self._lifeline = lifeline
+        self._delay = delay
         self._grace = grace
         self._stopped = False
         self._stop_granian: Callable[[], None]
@@ -71,15 +71,18 @@ class GracefulShutdown:
 
     def _handle(self, loop: asyncio.AbstractEventLoop, stop_granian: Callable[[], None]) -> None:
         self._stop_granian = stop_granian
-        _on_signal(signal.SIGTERM, loop, self._drain, loop)
+        moment = min(_MOMENT, self._grace * _MOMENT_OF_GRACE)
+        _on_signal(signal.SIGTERM, loop, self._drain, loop, self._delay)
+        _on_signal(LEAVE, loop, self._drain, loop, moment)
         _on_signal(signal.SIGINT, loop, self._stop)
         loop.add_reader(self._lifeline, self._orphaned, loop)
 
-    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _drain(self, loop: asyncio.AbstractEventLoop, delay: float) -> None:
         if not self.draining.is_set():
             self.draining.set()
-            loop.call_later(open_time(self._grace), self._refuse)
-            loop.call_later(lead_time(self._grace), self._stop)
+            until_stop = min(_UNTIL_STOP, self._grace * _UNTIL_STOP_OF_GRACE)
+            loop.call_later(delay, self._refuse)
+            loop.call_later(delay + until_stop, self._stop)
 
     def _refuse(self) -> None:
         if not self._stopped:  # otherwise granian has closed it, and its number may be another's
@@ -93,8 +96,9 @@ class GracefulShutdown:
 
     def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.remove_reader(self._lifeline)
-        signal.setitimer(signal.ITIMER_REAL, self._grace)  # no supervisor is left to kill it
-        self._drain(loop)
+        left = self._delay + self._grace
+        signal.setitimer(signal.ITIMER_REAL, left)  # no supervisor is left to kill it
+        self._drain(loop, self._delay)
 
 
 def _on_signal(

@@ -34,15 +34,15 @@ _DESCRIPTORS = Path("/dev/fd")
 
 
 class GranianWorker(MPServer):
-    """granian's worker, accepting from the `listener`; it has granian's own arguments."""
+    """granian's worker, accepting from the `listener`; a head may take `keepalive` seconds."""
 
-    def __init__(self, listener: socket.socket, log: Mapping[str, Any]) -> None:
+    def __init__(self, listener: socket.socket, log: Mapping[str, Any], keepalive: float) -> None:
         super().__init__(
             "gateway",  # in place of an import path: granian gets a loader
             runtime_mode=RuntimeModes.mt,
             log_level=LogLevels.warning,
             log_dictconfig=dict(log),
-            **options(),
+            **options(keepalive),
         )
         self._shd: Any = _holder(listener)
         self._sso = None
@@ -55,8 +55,8 @@ class GranianWorker(MPServer):
 class EmbeddedServer(Server):
     """granian in a running event loop, accepting from the `listener`."""
 
-    def __init__(self, app: object, listener: socket.socket) -> None:
-        super().__init__(app, log_enabled=False, **options())
+    def __init__(self, app: object, listener: socket.socket, keepalive: float) -> None:
+        super().__init__(app, log_enabled=False, **options(keepalive))
         self._shd: Any = _holder(listener)
 
     def _init_shared_socket(self) -> None:

@@ -2,7 +2,8 @@
 
 granian answers too large a head with an empty 431 and closes the connection; too slow a head it
 closes without an answer. The same time-out bounds a head and the idle time of a keep-alive
-connection, so a proxy in front needs a shorter idle time-out.
+connection. A proxy in front needs a shorter idle time-out, or it would send a request on a
+connection that is being closed.
 """
 
 import resource
@@ -16,11 +17,8 @@ from granian.http import HTTP1Settings
 BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
 
-_HEAD_TIME = 8_000
-"""Milliseconds for a request's head, from the connection or the last response on.
-
-Dripping heads are closed within 10 s. Viewers that poll every few seconds keep their connections.
-"""
+KEEPALIVE = 75.0
+"""Seconds for a request's head, from the connection or the last response on."""
 
 _HEAD_SIZE = 16_384
 """Bytes of a request's head; granian answers more than 100 headers the same way."""
@@ -37,9 +35,9 @@ _RESERVED = 256
 _UNBOUNDED = 1_000_000
 
 
-def options() -> dict[str, Any]:
-    """Return granian's options for ASGI over HTTP/1.1 within these bounds."""
-    head = HTTP1Settings(header_read_timeout=_HEAD_TIME, max_buffer_size=_HEAD_SIZE)
+def options(keepalive: float) -> dict[str, Any]:
+    """Return granian's options for ASGI over HTTP/1.1; a head may take `keepalive` seconds."""
+    head = HTTP1Settings(header_read_timeout=round(keepalive * 1000), max_buffer_size=_HEAD_SIZE)
     return {
         "interface": Interfaces.ASGI,
         "http": HTTPModes.http1,

@@ -145,13 +145,12 @@ class Supervision:
             self._leaving.append(worker)
         return silent
 
-    def stop(self, now: float) -> None:
-        """Start no worker any more; kill those that are left at the end of the grace period."""
-        if not self.stopping:
-            self.stopping = True
-            self._end = now + self._grace
-            for worker in self.running:
-                worker.kill_at = min(worker.kill_at, self._end)
+    def stop(self, now: float, delay: float = 0.0) -> None:
+        """Start no worker any more; kill those that are left when `delay` and grace are over."""
+        self.stopping = True
+        self._end = min(self._end, now + delay + self._grace)
+        for worker in self.running:
+            worker.kill_at = min(worker.kill_at, self._end)
 
     def overdue(self, now: float) -> list[Worker]:
         """Return the workers whose grace is over, each once."""

@@ -4,7 +4,7 @@ It does what `supervision` decides: it starts workers, notices their end, replac
 respond, and passes signals on.
 
 SIGTERM and SIGINT end it with 0. Workers stop as in `graceful_shutdown` and are killed at the end
-of the grace period; a second signal skips the lead time. SIGHUP is passed on to the workers: new
+of the grace period; a second signal skips the delay. SIGHUP is passed on to the workers: new
 ones could not go back to the old keys if a file is bad. If workers keep failing as they start, it
 ends with 1.
 """
@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from granian.log import LogLevels, configure_logging, logger
 
 from .child_processes import SignalPipe, changes, fork, signals_into_pipe
-from .graceful_shutdown import Application, GracefulShutdown, open_time
+from .graceful_shutdown import LEAVE, Application, GracefulShutdown
 from .granian_private import GranianWorker
 from .limits import take_all_descriptors
 from .port import ReservedPort
@@ -55,20 +55,23 @@ def serve(
     *,
     workers: int,
     replaced: Callable[[int, Reason], None],
+    delay: float,
     grace: float,
+    keepalive: float,
     log: logging.Handler,
 ) -> None:
     """Run the application of `load` in each worker until SIGTERM or SIGINT.
 
     Each worker uses SLOTS_PER_WORKER of the `slots`. `replaced` is called with the slot of each
-    replacement. `grace` is in seconds; `log` gets the server's own lines and those of libraries, in
-    every process. Raises SystemExit if workers cannot start.
+    replacement. `delay`, `grace` and `keepalive` are in seconds, see the settings of these names.
+    `log` gets the server's own lines and those of libraries, in every process. Raises SystemExit if
+    workers cannot start.
     """
     take_all_descriptors()
     log_config = _config(log)
     configure_logging(LogLevels.warning, log_config)
     lifeline, held = os.pipe()
-    work = _Work(load, grace, log_config, lifeline=lifeline, held=held)
+    work = _Work(load, delay, grace, keepalive, log_config, lifeline=lifeline, held=held)
     plan = Supervision(workers, grace, time.monotonic())
     with signals_into_pipe(_SIGNALS) as pipe:
         if not _Supervisor(plan, work, port, slots, replaced, pipe).run():
@@ -86,7 +89,9 @@ class _Work:
     """The work of a worker process. `lifeline` ends when no supervisor has `held`."""
 
     load: Load
+    delay: float
     grace: float
+    keepalive: float
     log: Mapping[str, Any]
     _: KW_ONLY
     lifeline: int
@@ -98,13 +103,15 @@ class _Work:
         listener = listeners.pop(number)
         for another in listeners.values():
             another.close()
-        shutdown = GracefulShutdown(listener.fileno(), self.lifeline, self.grace)
+        shutdown = GracefulShutdown(
+            listener.fileno(), self.lifeline, delay=self.delay, grace=self.grace
+        )
         shutdown.handle_signals()
 
         def load() -> Application:
             return shutdown.around(self.load(slot, shutdown.draining))
 
-        GranianWorker(listener, self.log).run(number, load)
+        GranianWorker(listener, self.log, self.keepalive).run(number, load)
 
 
 class _Supervisor:
@@ -135,7 +142,7 @@ class _Supervisor:
                 self._look_at(worker, now)
             for worker in plan.take_out_unresponsive(now):
                 logger.error("Unresponsive worker-%d; replacing it", worker.place.number + 1)
-                _send(worker, signal.SIGTERM)
+                _send(worker, LEAVE)
             for worker in plan.overdue(now):
                 logger.warning("Grace period over; killing worker-%d", worker.place.number + 1)
                 _send(worker, signal.SIGKILL)
@@ -205,12 +212,11 @@ class _Supervisor:
             self._stop(signal.SIGINT if self._plan.stopping else number)
 
     def _stop(self, number: signal.Signals) -> None:
-        """Pass a signal on to all workers; SIGINT skips the lead time."""
+        """Pass a signal on to all workers; SIGINT skips the delay."""
         now = time.monotonic()
-        self._plan.stop(now)
-        self._close_at = now
-        if number == signal.SIGTERM:
-            self._close_at += open_time(self._work.grace)
+        delay = self._work.delay if number == signal.SIGTERM else 0.0
+        self._plan.stop(now, delay)
+        self._close_at = now + delay
         for worker in self._plan.running:
             _send(worker, number)
 

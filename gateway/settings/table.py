@@ -186,6 +186,12 @@ class Settings(JwtSettings, UpstreamSettings):
     docs: bool = variable(
         parse.switch, "`/docs` and `/openapi.json`; off: no such paths", default="on"
     )
+    keepalive_timeout: float = variable(
+        parse.seconds(1, 3600),
+        "seconds an idle connection is kept, and a request's head may take; longer than the proxy "
+        "in front keeps its own",
+        default="75",
+    )
     workers: int = variable(parse.whole(1, 256), "processes", default="1")
     metrics_host: str = variable(
         addresses.host, "private listener's address or name", default="127.0.0.1"
@@ -201,8 +207,14 @@ class Settings(JwtSettings, UpstreamSettings):
         "users in that line: hash of the user id, or off",
         default="hash",
     )
+    shutdown_delay: float = variable(
+        parse.seconds(0, 300),
+        "seconds after SIGTERM in which `/readyz` already says 503 and requests are still "
+        "accepted; SIGINT skips it",
+        default="5",
+    )
     shutdown_grace: float = variable(
-        parse.seconds(0.001, 1800), "seconds in-flight requests get after SIGTERM", default="10"
+        parse.seconds(0.001, 1800), "seconds in-flight requests get after that", default="10"
     )
 
 

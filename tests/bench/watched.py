@@ -158,7 +158,9 @@ def main() -> None:
             slots,
             workers=settings.workers,
             replaced=lambda *_: None,
+            delay=settings.shutdown_delay,
             grace=settings.shutdown_grace,
+            keepalive=settings.keepalive_timeout,
             log=log,
         )
 

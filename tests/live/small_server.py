@@ -44,7 +44,9 @@ def main(port: int, workers: int, *faults: str) -> None:
             slots,
             workers=workers,
             replaced=lambda slot, reason: say(f"replaced: {reason} in {slot}"),
+            delay=0.8,
             grace=GRACE,
+            keepalive=75,
             log=logging.StreamHandler(sys.stdout),
         )
 

@@ -96,7 +96,7 @@ def storm() -> Storm:
 
 def _storm(upstream_url: str) -> Storm:
     unread = b""
-    with served(upstream_url) as gateway, gateway.connect() as deaf:
+    with served(upstream_url, KEEPALIVE_TIMEOUT="8") as gateway, gateway.connect() as deaf:
         workers = gateway.workers()
         last = f"GET {DOCS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         deaf.sendall((f"GET {DOCS} HTTP/1.1\r\nHost: x\r\n\r\n" * (UNREAD - 1) + last).encode())

@@ -10,12 +10,10 @@ import httpx
 import pytest
 
 from tests import clients
+from tests.commands import SHUTDOWN_DELAY as OPEN
 from tests.live.fault_server import Held, rooms, serving, silence
 from tests.served import Served, launched, served, token
 from tests.waiting import eventually, until
-
-OPEN = 0.8
-"""Seconds after SIGTERM in which a gateway with enough grace takes connections."""
 
 PATIENT = {"SHUTDOWN_GRACE": "60", "UPSTREAM_TIMEOUT": "60"}
 """Settings of a gateway that ends no request on a busy machine."""

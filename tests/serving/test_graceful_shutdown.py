@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from granian import _signals
 
-from gateway.serving.graceful_shutdown import GracefulShutdown
+from gateway.serving.graceful_shutdown import LEAVE, GracefulShutdown
 
 
 class Loop:
@@ -45,30 +45,45 @@ class Loop:
 def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     """Return a loop; every signal handler is as before after the test."""
     monkeypatch.setattr(_signals, "set_loop_signals", None)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, LEAVE)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield Loop()
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 LIFELINE = 5
+DELAY = 3.0
 
 
 def begun(loop: Loop, grace: float = 10, listener: int = -1) -> GracefulShutdown:
     """Return the shutdown of a worker that granian has started on this loop."""
-    shutdown = GracefulShutdown(listener, LIFELINE, grace)
+    shutdown = GracefulShutdown(listener, LIFELINE, delay=DELAY, grace=grace)
     shutdown.handle_signals()
     _signals.set_loop_signals(loop)
     return shutdown
 
 
-@pytest.mark.parametrize(("grace", "timers"), [(10, [0.8, 1.0]), (1, [0.16, 0.2])])
-def test_sigterm_drains_first(loop: Loop, grace: float, timers: list[float]) -> None:
-    """SIGTERM sets `draining` at once, refuses connections later, and then stops the worker."""
+@pytest.mark.parametrize(
+    ("how", "grace", "timers"),
+    [
+        (signal.SIGTERM, 10, [3.0, 3.2]),
+        (signal.SIGTERM, 1, [3.0, 3.04]),
+        (LEAVE, 10, [0.8, 1.0]),
+        (LEAVE, 1, [0.16, 0.2]),
+    ],
+)
+def test_it_drains_first(
+    loop: Loop, how: signal.Signals, grace: float, timers: list[float]
+) -> None:
+    """A worker is unready at once, refuses connections later, and then stops.
+
+    It waits for load balancers on SIGTERM, and for a moment only where it is replaced.
+    """
     shutdown = begun(loop, grace)
     assert not shutdown.draining.is_set()
     for _ in range(2):
-        loop.handlers[signal.SIGTERM]()
+        loop.handlers[how]()
         assert shutdown.draining.is_set()
         assert list(loop.timers) == timers
 
@@ -98,7 +113,7 @@ def test_the_listener_is_refused_once(loop: Loop, *, stopped: bool) -> None:
         loop.handlers[signal.SIGTERM]()
         if stopped:
             loop.handlers[signal.SIGINT]()
-        loop.timers[0.8]()
+        loop.timers[DELAY]()
         with socket.socket() as client:
             assert (client.connect_ex(address) == 0) is stopped
 
@@ -110,12 +125,12 @@ def test_a_worker_without_a_supervisor_drains(loop: Loop, monkeypatch: pytest.Mo
     shutdown = begun(loop, grace=7)
     loop.readers[LIFELINE]()
     assert shutdown.draining.is_set()
-    assert (alarms, loop.readers) == ([7], {})
+    assert (alarms, loop.readers) == ([DELAY + 7], {})
 
 
 def test_draining_needs_no_loop() -> None:
     """`draining` is made before any loop runs, and can then be awaited in one."""
-    shutdown = GracefulShutdown(-1, LIFELINE, grace=1)
+    shutdown = GracefulShutdown(-1, LIFELINE, delay=5, grace=1)
 
     async def drained() -> bool:
         waiting = asyncio.create_task(shutdown.draining.wait())
@@ -128,7 +143,7 @@ def test_draining_needs_no_loop() -> None:
 
 def test_responses_close_their_connections_while_draining() -> None:
     """A response that begins while draining has `Connection: close`, an earlier one has not."""
-    shutdown = GracefulShutdown(-1, LIFELINE, grace=1)
+    shutdown = GracefulShutdown(-1, LIFELINE, delay=5, grace=1)
     sent: list[MutableMapping[str, Any]] = []
 
     async def application(_: object, __: object, send: Callable[..., Any]) -> None:

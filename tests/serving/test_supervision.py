@@ -286,6 +286,26 @@ def test_a_stop_ends_with_the_grace(one: Gateway) -> None:
     assert one.plan.over(one.now)
 
 
+def test_a_delay_comes_before_the_grace(one: Gateway) -> None:
+    """Responses in flight have the whole grace after the delay."""
+    (worker,) = one.plan.running
+    one.plan.stop(one.now, delay=5)
+    one.later(GRACE)
+    assert one.plan.overdue(one.now) == []
+    one.later(5)
+    assert one.plan.overdue(one.now) == [worker]
+
+
+def test_a_second_stop_ends_the_delay(one: Gateway) -> None:
+    """The grace begins with the second stop."""
+    (worker,) = one.plan.running
+    one.plan.stop(one.now, delay=60)
+    one.later(1)
+    one.plan.stop(one.now)
+    one.later(GRACE)
+    assert one.plan.overdue(one.now) == [worker]
+
+
 def test_a_stop_waits_for_nobody_who_cannot_be_killed(one: Gateway) -> None:
     """A worker that even SIGKILL does not end delays the end by a second only."""
     one.plan.stop(one.now)

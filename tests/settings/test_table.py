@@ -63,6 +63,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_PORT": ("8080", 8080),
     "GATEWAY_ROOT_PATH": (None, None),
     "GATEWAY_DOCS": ("on", True),
+    "GATEWAY_KEEPALIVE_TIMEOUT": ("75", 75.0),
     "GATEWAY_WORKERS": ("1", 1),
     "GATEWAY_METRICS_HOST": ("127.0.0.1", "127.0.0.1"),
     "GATEWAY_METRICS_PORT": ("9090", 9090),
@@ -70,6 +71,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_LOG_FORMAT": ("json", LogFormat.JSON),
     "GATEWAY_ACCESS_LOG": ("on", True),
     "GATEWAY_LOG_CALLER": ("hash", LogCaller.HASH),
+    "GATEWAY_SHUTDOWN_DELAY": ("5", 5.0),
     "GATEWAY_SHUTDOWN_GRACE": ("10", 10.0),
 }
 

@@ -209,6 +209,8 @@ BAD: dict[str, list[str]] = {
     "LOG_FORMAT": ["text", "logfmt"],
     "LOG_CALLER": ["on", "plain"],
     "ACCESS_LOG": ["true", "1", "yes"],
+    "KEEPALIVE_TIMEOUT": [*NOT_SECONDS, "0.9", "3601"],
+    "SHUTDOWN_DELAY": [*NOT_SECONDS, "301"],
     "SHUTDOWN_GRACE": [*NOT_SECONDS, "0", "1801"],
 }
 
