@@ -20,8 +20,8 @@ async def test_it_is_whole_below_its_prefix(tmp_path: Path) -> None:
     ):
         passes = f"location {PREFIX}/ {{ proxy_pass http://127.0.0.1:{gateway.port}/;"
         host = "proxy_set_header Host $http_host; }"
-        with nginx(tmp_path, f"{passes} {host}") as url:
-            async with clients.async_client(url) as client:
+        with nginx(tmp_path, f"{passes} {host}") as proxy:
+            async with clients.async_client(proxy.url) as client:
                 index = (await client.get(f"{PREFIX}/")).json()
                 index.pop("service")
                 page = (await client.get(index["docs"])).text
@@ -40,7 +40,7 @@ async def test_it_is_whole_below_its_prefix(tmp_path: Path) -> None:
                     'resource_metadata="([^"]+)"', refused.headers["www-authenticate"]
                 )
                 resource = (await client.get(metadata)).json()["resource"]
-                assert resource == f"{url}{PREFIX}"
+                assert resource == f"{proxy.url}{PREFIX}"
 
 
 async def test_a_created_room_is_below_the_prefix() -> None:
