@@ -46,7 +46,7 @@ def facts_of(environ: dict[str, str]) -> Facts:
     return facts(
         settings,
         keyring.verification_keys(settings),
-        checks.audit(settings, ()),
+        checks.audit(settings, (), {}),
         not_in_effect=pending(environ),
         traces="off",
     )

@@ -1,16 +1,16 @@
 """The audit: numbered rules about valid but unwise settings, each with advice.
 
-A rule is a pure function of the settings and of the facts about key files. Its number is
-permanent: a deleted rule leaves a gap.
+A rule is a pure function of the settings, of the facts about key files and of the environment. Its
+number is permanent: a deleted rule leaves a gap.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from gateway.settings import Settings
 
-from . import file_rules, settings_rules
+from . import file_rules, settings_rules, spelling_rules
 from .finding import Finding, Note, Severity
 from .key_files import KeyFile
 
@@ -23,7 +23,7 @@ class Rule(Struct, frozen=True):
     number: str
     severity: Severity
     about: str
-    notes: Callable[[Settings, Sequence[KeyFile]], Iterator[Note]]
+    notes: Callable[[Settings, Sequence[KeyFile], Mapping[str, str]], Iterator[Note]]
 
 
 RULES = (
@@ -41,11 +41,18 @@ RULES = (
     Rule("A12", _INFO, "a secret file that a group can read", file_rules.group_reads),
     Rule("A13", _ERROR, "a key file that others can change", file_rules.others_change),
     Rule("A14", _WARNING, "several processes and no shared store", settings_rules.no_shared_store),
+    Rule("A15", _WARNING, "a secret in quotes", spelling_rules.quoted_secret),
+    Rule("A16", _WARNING, "white space or `Bearer` in a secret", spelling_rules.padded_secret),
+    Rule("A17", _WARNING, "a secret encoded twice", spelling_rules.twice_encoded_secret),
+    Rule("A18", _INFO, "a proxy variable, which is not read", spelling_rules.unused_proxy),
+    Rule("A19", _INFO, "an issuer with a slash at its end", spelling_rules.issuer_with_slash),
 )
 
 
-def audit(settings: Settings, files: Sequence[KeyFile]) -> Iterator[Finding]:
+def audit(
+    settings: Settings, files: Sequence[KeyFile], environ: Mapping[str, str]
+) -> Iterator[Finding]:
     """Apply every rule, in order; one rule may yield several findings."""
     for rule in RULES:
-        for note in rule.notes(settings, files):
+        for note in rule.notes(settings, files, environ):
             yield Finding(rule.severity, *note, rule=rule.number)

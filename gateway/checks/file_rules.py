@@ -13,7 +13,7 @@ from .finding import Note
 from .key_files import KeyFile
 
 
-def others_read(_: Settings, files: Sequence[KeyFile]) -> Iterator[Note]:
+def others_read(_: Settings, files: Sequence[KeyFile], *__: object) -> Iterator[Note]:
     """Report secrets that every user of the machine can read."""
     for file in files:
         if _is_open(file):
@@ -21,7 +21,7 @@ def others_read(_: Settings, files: Sequence[KeyFile]) -> Iterator[Note]:
             yield file.variable, "every user of this machine can read the secret", advice
 
 
-def group_reads(_: Settings, files: Sequence[KeyFile]) -> Iterator[Note]:
+def group_reads(_: Settings, files: Sequence[KeyFile], *__: object) -> Iterator[Note]:
     """Report secrets that a group can read; Kubernetes' fsGroup needs this."""
     for file in files:
         if file.secret and file.mode & S_IRGRP and not _is_open(file):
@@ -29,7 +29,7 @@ def group_reads(_: Settings, files: Sequence[KeyFile]) -> Iterator[Note]:
             yield file.variable, "a group can read the secret", advice
 
 
-def others_change(_: Settings, files: Sequence[KeyFile]) -> Iterator[Note]:
+def others_change(_: Settings, files: Sequence[KeyFile], *__: object) -> Iterator[Note]:
     """Report keys, public ones included, that other users can change or replace."""
     for file in files:
         if file.mode & (S_IWGRP | S_IWOTH):

@@ -35,7 +35,7 @@ def report(
         *(Finding(Severity.WARNING, each, "not in effect yet") for each in pending(environ)),
         *found,
     )
-    audited = tuple(audit(settings, files))
+    audited = tuple(audit(settings, files, environ))
     ok = not any(each.severity.reaches(fail_on) for each in findings + audited)
     return Report(ok, findings, audited)
 

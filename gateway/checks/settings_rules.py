@@ -1,6 +1,6 @@
 """Audit rules about settings. Pure: host names are not resolved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 from gateway.settings import Network, Settings, not_in_effect
 
 from .finding import Note
-from .key_files import KeyFile
-
-Files = Sequence[KeyFile]
 
 _LEEWAY = 60.0
 _WINDOW = 3600.0
@@ -20,21 +17,21 @@ _WIDEST = MappingProxyType({4: 8, 6: 7})
 """The prefix of the widest private networks, by IP version: 10.0.0.0/8 and fc00::/7."""
 
 
-def no_issuer(settings: Settings, _: Files) -> Iterator[Note]:
+def no_issuer(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that `iss` is not verified."""
     if settings.jwt_issuer is None:
         message = "not set: tokens of every issuer with the key are accepted"
         yield "GATEWAY_JWT_ISSUER", message, "set it to the `iss` of your tokens"
 
 
-def no_audience(settings: Settings, _: Files) -> Iterator[Note]:
+def no_audience(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that `aud` is not verified."""
     if settings.jwt_audience is None:
         message = "not set: tokens made for other services are accepted"
         yield "GATEWAY_JWT_AUDIENCE", message, "have the issuer add an `aud`, and set it"
 
 
-def shared_secret(settings: Settings, _: Files) -> Iterator[Note]:
+def shared_secret(settings: Settings, *_: object) -> Iterator[Note]:
     """Report a symmetric key: every service with it can sign as well as verify."""
     if settings.jwt_secret is not None:
         message = "every service that has this secret can make tokens for any user"
@@ -44,14 +41,14 @@ def shared_secret(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_JWT_SECRET", message, advice
 
 
-def any_origin(settings: Settings, _: Files) -> Iterator[Note]:
+def any_origin(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that pages of any origin may call the gateway."""
     if "*" in (settings.cors_origins or ()):
         message = "pages of any origin may use a token that they obtain"
         yield "GATEWAY_CORS_ORIGINS", message, "list the origins of your apps"
 
 
-def upstream_in_clear(settings: Settings, _: Files) -> Iterator[Note]:
+def upstream_in_clear(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that push URLs cross a network unencrypted."""
     url = urlsplit(settings.upstream_url)
     address = _address(url.hostname or "")
@@ -60,7 +57,7 @@ def upstream_in_clear(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_UPSTREAM_URL", message, "use https"
 
 
-def public_metrics(settings: Settings, _: Files) -> Iterator[Note]:
+def public_metrics(settings: Settings, *_: object) -> Iterator[Note]:
     """Report a metrics listener on a public address."""
     address = _address(settings.metrics_host)
     private = address and address.is_private and not address.is_unspecified
@@ -70,7 +67,7 @@ def public_metrics(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_METRICS_HOST", message, advice
 
 
-def long_windows(settings: Settings, _: Files) -> Iterator[Note]:
+def long_windows(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that rooms may be served stale for longer than most tokens live."""
     stale = {
         "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": settings.cache_stale_while_revalidate,
@@ -88,14 +85,14 @@ def long_windows(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_CACHE_NEGATIVE_TTL", message, advice
 
 
-def much_leeway(settings: Settings, _: Files) -> Iterator[Note]:
+def much_leeway(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that tokens are accepted long after they have expired."""
     if settings.jwt_leeway > _LEEWAY:
         message = f"expired tokens are accepted for {settings.jwt_leeway:g} s more"
         yield "GATEWAY_JWT_LEEWAY", message, "synchronize the clocks; 10 s is plenty"
 
 
-def no_limit(settings: Settings, _: Files) -> Iterator[Note]:
+def no_limit(settings: Settings, *_: object) -> Iterator[Note]:
     """Report rate limits that are off."""
     consequences = {
         "READS": (settings.rate_limit_reads, "one user can use all the capacity"),
@@ -107,7 +104,7 @@ def no_limit(settings: Settings, _: Files) -> Iterator[Note]:
             yield f"GATEWAY_RATE_LIMIT_{name}", f"off: {message}", "set a limit"
 
 
-def everyone_a_proxy(settings: Settings, _: Files) -> Iterator[Note]:
+def everyone_a_proxy(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that anyone can forge their client address."""
     wide = [each for each in settings.trusted_proxies or () if _is_wide(each)]
     if wide:
@@ -115,7 +112,7 @@ def everyone_a_proxy(settings: Settings, _: Files) -> Iterator[Note]:
         yield "GATEWAY_TRUSTED_PROXIES", message, "list only your proxies' addresses"
 
 
-def no_shared_store(settings: Settings, _: Files) -> Iterator[Note]:
+def no_shared_store(settings: Settings, *_: object) -> Iterator[Note]:
     """Report several processes without a shared store."""
     redis = settings.redis_url is not None and _is_in_effect("GATEWAY_REDIS_URL")
     if settings.workers > 1 and not redis:

@@ -49,7 +49,7 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
     return facts(
         settings,
         keyring.verification_keys(settings),
-        checks.audit(settings, checks.key_files(environ, os.geteuid())),
+        checks.audit(settings, checks.key_files(environ, os.geteuid()), environ),
         not_in_effect=pending(environ),
         traces="on" if traces_requested(environ) else "off",
     )

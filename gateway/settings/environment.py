@@ -17,6 +17,9 @@ from .table import JwtSettings, Settings
 from .variable import Variable, variables
 
 ReadFile = Callable[[Path], bytes]
+
+_QUOTES = "'\""
+
 T = TypeVar("T", bound=JwtSettings)
 
 
@@ -59,10 +62,21 @@ def _value(variable: Variable, environ: Mapping[str, str], read_file: ReadFile) 
     if len(names) > 1:
         raise InvalidValue(f"cannot be set beside {variable.file_name}: keep one of them")
     if names:
-        return {variable.field: variable.parse(_text(variable, names[0], environ, read_file))}
+        return {variable.field: _parsed(variable, _text(variable, names[0], environ, read_file))}
     if variable.required:
         raise InvalidValue(f"is required: {variable.about}")
     return {} if variable.default is None else {variable.field: variable.parse(variable.default)}
+
+
+def _parsed(variable: Variable, text: str) -> object:
+    try:
+        return variable.parse(text)
+    except InvalidValue as refused:
+        if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+            raise InvalidValue(f"{refused}; remove the quotes around it") from None
+        if text != text.strip():
+            raise InvalidValue(f"{refused}; remove the white space around it") from None
+        raise
 
 
 def _text(variable: Variable, name: str, environ: Mapping[str, str], read_file: ReadFile) -> str:

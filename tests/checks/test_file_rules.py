@@ -33,7 +33,7 @@ def rules(
 ) -> list[str]:
     """Return the rules that such a file breaks."""
     file = KeyFile(SECRET_FILE, secret, mode, ours, above, via)
-    found = list(audit(SETTINGS, [file]))
+    found = list(audit(SETTINGS, [file], {}))
     assert all(each.subject == SECRET_FILE for each in found)
     return [each.rule for each in found]
 

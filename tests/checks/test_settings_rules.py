@@ -1,5 +1,7 @@
 """Audit rules about settings: each reports its case and nothing else."""
 
+from base64 import b64encode
+
 import pytest
 
 from gateway.checks import RULES, Severity, audit
@@ -14,6 +16,7 @@ SOUND = {
     "JWT_ISSUER": "https://accounts.example",
     "JWT_AUDIENCE": "live",
 }
+TWICE = b64encode(b64encode(bytes(range(60, 90)))).decode()
 SECRET = {"JWT_PUBLIC_KEY": "", "JWT_SECRET": "a secret of more than thirty-two bytes"}
 
 
@@ -22,7 +25,7 @@ def found(**changes: str) -> list[tuple[str, str]]:
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
     return [
         (each.rule, each.subject.removeprefix("GATEWAY_"))
-        for each in audit(load(environ), files=())
+        for each in audit(load(environ), files=(), environ=environ)
     ]
 
 
@@ -62,6 +65,10 @@ def test_a_sound_configuration_breaks_no_rule() -> None:
         ({"TRUSTED_PROXIES": "10.0.0.1,::/0"}, "A10", "TRUSTED_PROXIES"),
         ({"TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "A10", "TRUSTED_PROXIES"),
         ({"WORKERS": "2"}, "A14", "WORKERS"),
+        ({"SECRET_KEY": '"sk"'}, "A15", "SECRET_KEY"),
+        ({"ACCESS_KEY": "'ak'"}, "A15", "ACCESS_KEY"),
+        ({"SECRET_KEY": TWICE}, "A17", "SECRET_KEY"),
+        ({"JWT_ISSUER": "https://accounts.example/"}, "A19", "JWT_ISSUER"),
     ],
 )
 def test_rule(changes: dict[str, str], rule: str, variable: str) -> None:
@@ -94,11 +101,43 @@ def test_sound_settings_break_no_rule(changes: dict[str, str]) -> None:
     assert found(**changes) == []
 
 
+@pytest.mark.parametrize(
+    ("secret", "rules"),
+    [
+        ("a token secret of more than 32 bytes \r", ["A16"]),
+        (" a token secret of more than 32 bytes", ["A16"]),
+        ("Bearer a-token-secret-of-more-than-32-bytes", ["A16"]),
+        ("'a token secret of more than 32 bytes'", ["A15"]),
+        (b64encode(b64encode(bytes(range(60, 90)))).decode(), ["A17"]),
+        (b64encode(bytes(range(200, 236))).decode(), []),
+        ("a token secret of more than 32 bytes", []),
+        ("0123456789abcdef" * 4, []),
+        ("a" * 40, []),
+        ("correct-horse-battery-staple-1234", []),
+    ],
+)
+def test_a_token_secret_as_people_write_it(secret: str, rules: list[str]) -> None:
+    """What is probably not meant is reported in words; other secrets are not."""
+    assert [rule for rule, _ in found(**SECRET | {"JWT_SECRET": secret})] == ["A03", *rules]
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_variable_is_not_read(name: str) -> None:
+    """Whoever sets one is told of the gateway's own, unless that is set."""
+    ours = {f"GATEWAY_{key}": text for key, text in SOUND.items()}
+    environ = {**ours, name: "http://proxy.test:3128"}
+    [told] = audit(load(environ), (), environ)
+    assert (told.rule, told.subject) == ("A18", "GATEWAY_UPSTREAM_PROXY")
+    assert "proxy.test" not in told.message
+    environ["GATEWAY_UPSTREAM_PROXY"] = "http://proxy.test:3128"
+    assert list(audit(load(environ), (), environ)) == []
+
+
 def test_a_secret_is_worse_without_an_audience() -> None:
     """The finding then adds that tokens made for other services work here."""
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | SECRET).items()}
-    [alone] = audit(load(environ), files=())
-    [_, worse] = audit(load(environ | {"GATEWAY_JWT_AUDIENCE": ""}), files=())
+    [alone] = audit(load(environ), files=(), environ=environ)
+    [_, worse] = audit(load(environ | {"GATEWAY_JWT_AUDIENCE": ""}), files=(), environ=environ)
     assert worse.message.startswith(alone.message)
     assert worse.message != alone.message
 
@@ -111,7 +150,7 @@ def test_every_finding_is_reported_together() -> None:
 
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 15)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 20)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 
@@ -119,7 +158,7 @@ def test_every_finding_says_what_to_do() -> None:
     """A finding has a message and an advice, one line each, without secrets."""
     changes = {**SECRET, "JWT_ISSUER": "", "JWT_AUDIENCE": "", "WORKERS": "2", "JWT_LEEWAY": "99"}
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
-    for each in audit(load(environ), files=()):
+    for each in audit(load(environ), files=(), environ=environ):
         assert each.message.isprintable()
         assert each.advice.isprintable()
         assert SECRET["JWT_SECRET"] not in each.message + each.advice

@@ -243,6 +243,25 @@ def test_bad_value(minimal: dict[str, str], name: str, text: str) -> None:
     assert refused.value.problems[0].message.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('"https://live.example"', "remove the quotes around it"),
+        ("'https://live.example'", "remove the quotes around it"),
+        ("https://live.example\r", "remove the white space around it"),
+        ("live.example", None),
+    ],
+)
+def test_a_bad_value_as_people_write_it(
+    minimal: dict[str, str], text: str, hint: str | None
+) -> None:
+    """Quotes and white space around a value must be named."""
+    with pytest.raises(SettingsError) as refused:
+        load({**minimal, "GATEWAY_UPSTREAM_URL": text})
+    [problem] = refused.value.problems
+    assert problem.message.endswith(hint or "path or query")
+
+
 def test_every_variable_is_tried_with_bad_values() -> None:
     """The tables above have a row for every variable."""
     assert {f"GATEWAY_{name}" for name in BAD} == {each.name for each in variables(Settings)}
