@@ -336,11 +336,12 @@ def _for_browsers(settings: Settings) -> tuple[Cors | None, TokenCookie | None]:
 
 def _resource(settings: Settings) -> ProtectedResource | None:
     """Return the description for OAuth clients, who know issuers by URL; None without one."""
-    issuer, scope = settings.jwt_issuer, settings.create_scope
-    if issuer is None or not issuer.startswith(("https://", "http://")):
+    urls = ("https://", "http://")
+    issuers = tuple(each for each in settings.jwt_issuer or () if each.startswith(urls))
+    if not issuers:
         return None
-    scopes = () if scope is None else (scope,)
-    return ProtectedResource((issuer,), scopes, settings.root_path or "")
+    scopes = () if settings.create_scope is None else (settings.create_scope,)
+    return ProtectedResource(issuers, scopes, settings.root_path or "")
 
 
 def _request_ids() -> Callable[[], str]:

@@ -55,16 +55,20 @@ class LastText(NeverPickled):
 
 
 class Handover(Struct, frozen=True):
-    """One worker's access to the last `keys`, as msgpack, and the last `jwk_set`, as published."""
+    """One worker's access to the last `keys`, as msgpack, and to the last `jwk_sets`, as published.
+
+    There is one set for each issuer.
+    """
 
     keys: LastText
-    jwk_set: LastText
+    jwk_sets: tuple[LastText, ...]
 
 
-def handovers(slots: int) -> list[Handover]:
+def handovers(slots: int, issuers: int = 1) -> list[Handover]:
     """Return an access for each slot of a worker. Make them before the first worker."""
-    kinds = [_texts(slots, size) for size in (KEYS_SIZE, JWK_SET_SIZE)]
-    return [Handover(*each) for each in zip(*kinds, strict=True)]
+    keys = _texts(slots, KEYS_SIZE)
+    sets = [_texts(slots, JWK_SET_SIZE) for _ in range(issuers)]
+    return [Handover(keys[slot], tuple(each[slot] for each in sets)) for slot in range(slots)]
 
 
 def _texts(slots: int, size: int) -> list[LastText]:

@@ -19,12 +19,16 @@ from gateway.handover import JWK_SET_SIZE, Handover, LastText
 from gateway.identity import (
     CachingVerifier,
     ClaimRules,
+    IssuersVerifier,
     JwksKeys,
     Key,
+    KeySet,
     KeySource,
     StaticKeys,
+    StaticKeySet,
     TokenVerifier,
     hmac_key,
+    parse_key_set,
     public_key,
 )
 from gateway.secret import Secret
@@ -38,8 +42,8 @@ TOKENS = 10_000
 JWKS_TIMEOUT = 5.0
 """Seconds for one fetch of the JWK set."""
 
-_PUBLIC = "jwt_public_key"
-_KEYS = ("access_key", "secret_key", "jwt_secret", "jwt_secret_previous", _PUBLIC)
+_PUBLIC = ("jwt_public_key", "jwt_jwks")
+_KEYS = ("access_key", "secret_key", "jwt_secret", "jwt_secret_previous", *_PUBLIC)
 _JWK_SET = "application/jwk-set+json, application/json"
 
 
@@ -60,24 +64,30 @@ class Keyring:
     ) -> None:
         self._last_keys = None if handover is None else handover.keys
         self.signer = qiniu_signer(settings)
-        self._static = StaticKeys(verification_keys(settings))
-        self._issuer: Transport | None = None
-        self._keys: KeySource = self._static
         self._log = log
-        if settings.jwt_jwks_url is not None:
-            self._issuer = issuer_transport()
-            self._keys = JwksKeys(
-                partial(fetch_jwks, self._issuer, settings.jwt_jwks_url),
+        self._static = StaticKeys(verification_keys(settings))
+        self._static_set = StaticKeySet(configured_set(settings))
+        self._issuers: list[Transport] = []
+        self._sources: list[KeySource] = []
+        for place, url in enumerate(settings.jwt_jwks_url or ()):
+            transport = issuer_transport()
+            self._issuers.append(transport)
+            source = JwksKeys(
+                partial(fetch_jwks, transport, url),
                 settings.jwt_algorithms,
                 refresh=settings.jwt_jwks_refresh,
                 clock=time.monotonic,
                 on_change=lambda: self.tokens.clear(),  # noqa: PLW0108  # they are made below
                 log=log,
                 refreshes=refreshes,
-                last=None if handover is None else handover.jwk_set,
+                issuer=None if settings.jwt_issuer is None else settings.jwt_issuer[place],
+                last=None if handover is None else handover.jwk_sets[place],
             )
+            self._sources.append(source)
+        if not self._sources:
+            self._sources.append(self._static if settings.jwt_jwks is None else self._static_set)
         self.tokens = CachingVerifier(
-            TokenVerifier(self._keys, claim_rules(settings), time.time),
+            self._verifier(settings),
             leeway=settings.jwt_leeway,
             clock=time.time,
             size=TOKENS,
@@ -85,10 +95,26 @@ class Keyring:
             verifications=verifications,
         )
 
+    def _verifier(self, settings: Settings) -> TokenVerifier | IssuersVerifier:
+        issuers = settings.jwt_issuer or (None,)
+        verifiers = {
+            issuer: TokenVerifier(source, claim_rules(settings, issuer), time.time)
+            for issuer, source in zip(issuers, self._sources, strict=True)
+        }
+        if len(verifiers) == 1:
+            return verifiers[issuers[0]]
+        return IssuersVerifier({name: each for name, each in verifiers.items() if name})
+
     @property
     def state(self) -> str:
-        """The state of the verification keys: `ok`, `stale` or `missing`."""
-        return self._keys.state
+        """The state of the verification keys: `ok`, `stale` or `missing`.
+
+        `partial` if only some issuers' keys are missing: their users cannot sign in.
+        """
+        states = {each.state for each in self._sources}
+        if "missing" in states and len(states) > 1:
+            return "partial"
+        return "stale" if "stale" in states else states.pop()
 
     def adopt(self, settings: Settings, read_at: float) -> None:
         """Switch to the keys in `settings`, or raise SettingsError and change nothing.
@@ -106,6 +132,7 @@ class Keyring:
 
     def _use(self, settings: Settings) -> None:
         self._static.replace(verification_keys(settings))
+        self._static_set.replace(configured_set(settings))
         self.signer.use(settings.access_key.reveal(), settings.secret_key.reveal())
         self.tokens.clear()
 
@@ -113,9 +140,10 @@ class Keyring:
     async def kept_current(self) -> AsyncGenerator[None]:
         """Refresh the issuer's keys in the background until the block is left."""
         async with AsyncExitStack() as stack:
-            if self._issuer is not None:
-                stack.push_async_callback(self._issuer.aclose)
-            await stack.enter_async_context(background_task(self._keys.keep_fresh, self._log))
+            for transport in self._issuers:
+                stack.push_async_callback(transport.aclose)
+            for source in self._sources:
+                await stack.enter_async_context(background_task(source.keep_fresh, self._log))
             yield
 
 
@@ -145,9 +173,11 @@ def with_last_keys(settings: Settings, last: LastText) -> Settings:
     if text is None:
         return settings
     texts: dict[str, str | None] = msgspec.msgpack.decode(text)
-    public_key = texts.pop(_PUBLIC)
-    secrets = {name: each if each is None else Secret(each) for name, each in texts.items()}
-    return replace(settings, jwt_public_key=public_key, **secrets)  # type: ignore[arg-type]  # by name
+    keys = {
+        name: each if each is None or name in _PUBLIC else Secret(each)
+        for name, each in texts.items()
+    }
+    return replace(settings, **keys)  # type: ignore[arg-type]  # by name
 
 
 def _key_texts(settings: Settings) -> dict[str, str | None]:
@@ -178,13 +208,27 @@ def verification_keys(settings: JwtSettings) -> list[Key]:
                 keys.append(hmac_key(text.reveal().encode(), settings.jwt_algorithms))
         except ValueError as error:
             raise SettingsError(Problem(f"GATEWAY_JWT_{field}", str(error))) from error
+    return keys + [each.key for each in configured_set(settings).keys]
+
+
+def configured_set(settings: JwtSettings) -> KeySet:
+    """Return the configured JWK set, empty without one; raise SettingsError for a bad one."""
+    if settings.jwt_jwks is None:
+        return KeySet((), ())
+    try:
+        keys = parse_key_set(settings.jwt_jwks.encode(), settings.jwt_algorithms)
+    except ValueError as error:
+        raise SettingsError(Problem("GATEWAY_JWT_JWKS", str(error))) from error
+    if not keys.keys:
+        reasons = " ".join(keys.left_out) or "it is empty"
+        raise SettingsError(Problem("GATEWAY_JWT_JWKS", f"has no usable key: {reasons}"))
     return keys
 
 
-def claim_rules(settings: JwtSettings) -> ClaimRules:
-    """Return the rules for a token's claims."""
+def claim_rules(settings: JwtSettings, issuer: str | None = None) -> ClaimRules:
+    """Return the rules for the claims of a token of `issuer`, else of the first one."""
     return ClaimRules(
-        issuer=settings.jwt_issuer,
+        issuer=issuer or (settings.jwt_issuer or (None,))[0],
         audience=settings.jwt_audience,
         leeway=settings.jwt_leeway,
         user_claim=settings.jwt_user_claim,

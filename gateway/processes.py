@@ -45,6 +45,7 @@ def serve(
     slots = settings.workers * serving.SLOTS_PER_WORKER
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))
+    last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
     with ExitStack() as stack:
         sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
         stack.callback(sink.close)
@@ -54,7 +55,7 @@ def serve(
             exposition = Exposition([*shared, supervisor], __version__)
             stack.enter_context(metrics_at(private.listener(), exposition))
         serving.serve(
-            partial(worker, settings, shared, handovers(slots), log),
+            partial(worker, settings, shared, last, log),
             public,
             shared,
             workers=settings.workers,

@@ -27,7 +27,7 @@ def test_kinds_are_apart() -> None:
     """Keys are no JWK set."""
     [only] = handovers(1)
     only.keys.put(b"keys", 1)
-    assert only.jwk_set.get() is None
+    assert only.jwk_sets[0].get() is None
 
 
 def test_a_worker_killed_while_it_writes_leaves_the_older_text() -> None:
@@ -47,9 +47,9 @@ def test_a_worker_killed_while_it_writes_leaves_the_older_text() -> None:
 def test_a_text_that_is_too_long_is_left_out() -> None:
     """The last text that fits stays."""
     [only] = handovers(1)
-    only.jwk_set.put(b"x" * JWK_SET_SIZE, 1)
-    only.jwk_set.put(b"y" * (JWK_SET_SIZE + 1), 2)
-    assert only.jwk_set.get() == b"x" * JWK_SET_SIZE
+    only.jwk_sets[0].put(b"x" * JWK_SET_SIZE, 1)
+    only.jwk_sets[0].put(b"y" * (JWK_SET_SIZE + 1), 2)
+    assert only.jwk_sets[0].get() == b"x" * JWK_SET_SIZE
 
 
 def test_a_process_hands_over_to_its_parent() -> None:

@@ -7,6 +7,6 @@ from .audit import RULES, audit
 from .binding import Listener, listener_findings, listeners
 from .finding import Finding, Severity
 from .key_files import key_files
-from .network import network_findings
+from .network import configured_set_findings, network_findings
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report

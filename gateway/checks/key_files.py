@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.settings import Settings, variables
 
 _ROOT = 0
+_PUBLIC = frozenset({"jwt_public_key", "jwt_jwks"})
 
 
 class KeyFile(Struct, frozen=True):
@@ -41,9 +42,8 @@ def _existing(environ: Mapping[str, str], user: int) -> Iterator[KeyFile]:
         given = environ.get(each.file_name) if each.file else None
         if given:
             with suppress(OSError):
-                yield _key_file(
-                    each.file_name, Path(given), user, secret=each.field != "jwt_public_key"
-                )
+                secret = each.field not in _PUBLIC
+                yield _key_file(each.file_name, Path(given), user, secret=secret)
 
 
 def _key_file(variable: str, path: Path, user: int, *, secret: bool) -> KeyFile:

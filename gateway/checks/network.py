@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gateway import USER_AGENT
 from gateway.identity import KeySet, parse_key_set
-from gateway.keyring import fetch_jwks, issuer_transport, qiniu_signer
+from gateway.keyring import configured_set, fetch_jwks, issuer_transport, qiniu_signer
 from gateway.settings import JwtSettings, Settings
 from gateway.threads import drain_native_threads
 from gateway.upstream import build_transport, transmit
@@ -16,11 +16,11 @@ _JWK_SET = "JWK set"
 
 
 async def network_findings(settings: Settings) -> list[Finding]:
-    """Call upstream, then the issuer if one is configured, and close the connections."""
+    """Call upstream, then each issuer that is configured, and close the connections."""
     try:
         found = [*upstream_findings(settings, await _probe(settings))]
-        if settings.jwt_jwks_url is not None:
-            found += await _issuer_findings(settings, settings.jwt_jwks_url)
+        for url in settings.jwt_jwks_url or ():
+            found += await _issuer_findings(settings, url)
     finally:
         await drain_native_threads()
     return found
@@ -49,6 +49,11 @@ def key_set_findings(published: KeySet) -> Iterator[Finding]:
         yield Finding(Severity.OK, _JWK_SET, f"{len(published.keys)} usable key(s)")
     else:
         yield Finding(Severity.FAILED, _JWK_SET, "it has no usable key")
+
+
+def configured_set_findings(settings: JwtSettings) -> list[Finding]:
+    """Judge the configured JWK set, if there is one."""
+    return [] if settings.jwt_jwks is None else list(key_set_findings(configured_set(settings)))
 
 
 async def _probe(settings: Settings) -> Probe:

@@ -63,7 +63,7 @@ def unused_proxy(settings: Settings, _: object, environ: Mapping[str, str]) -> I
 
 def issuer_with_slash(settings: Settings, *_: object) -> Iterator[Note]:
     """Report an issuer whose URL ends with a slash, which `iss` must have as well."""
-    if settings.jwt_issuer is not None and settings.jwt_issuer.endswith("/"):
+    if any(each.endswith("/") for each in settings.jwt_issuer or ()):
         message = "ends with a slash: a token whose `iss` has none is refused"
         yield "GATEWAY_JWT_ISSUER", message, "write it exactly as `iss` in your tokens"
 

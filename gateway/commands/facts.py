@@ -17,8 +17,9 @@ from gateway.settings import Settings
 class Facts(Struct, frozen=True):
     """The fields of the log event `starting`: URLs, seconds, numbers.
 
-    `keys` is `secret`, `public_key` or `jwks`; `issuer` is the host of the JWK set. `algorithms` is
-    empty if the published keys decide. `not_in_effect` lists variables, `audit` the rules broken.
+    `keys` is `secret`, `public_key`, `jwk_set` or `jwks`; `issuer` has the hosts of the JWK sets'
+    URLs. `algorithms` is empty if the published keys decide. `not_in_effect` lists variables,
+    `audit` the rules broken.
     """
 
     version: str
@@ -60,7 +61,7 @@ def facts(
         metrics=f"http://{private}/metrics" if settings.metrics_port else None,
         upstream=settings.upstream_route,
         keys=_source(settings),
-        issuer=urlsplit(settings.jwt_jwks_url).netloc if settings.jwt_jwks_url else None,
+        issuer=", ".join(urlsplit(each).netloc for each in settings.jwt_jwks_url or ()) or None,
         algorithms=tuple(sorted(used)),
         previous_secret=settings.jwt_secret_previous is not None,
         cache_ttl=settings.cache_ttl,
@@ -81,4 +82,6 @@ def facts(
 def _source(settings: Settings) -> str:
     if settings.jwt_secret is not None:
         return "secret"
-    return "public_key" if settings.jwt_public_key is not None else "jwks"
+    if settings.jwt_public_key is not None:
+        return "public_key"
+    return "jwks" if settings.jwt_jwks_url else "jwk_set"

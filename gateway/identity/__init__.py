@@ -1,7 +1,8 @@
 """Authentication: verification keys, the checks on a bearer token, and its claims."""
 
 from .claims import ClaimRules, Identity
-from .jwk import KeySet, parse_key_set
+from .issuers import IssuersVerifier
+from .jwk import KeySet, StaticKeySet, parse_key_set
 from .jwks import JwksKeys
 from .keys import Key, KeySource, StaticKeys, hmac_key, public_key
 from .mint import mint

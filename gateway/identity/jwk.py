@@ -12,6 +12,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,7 @@ from jwt import PyJWTError
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from msgspec import Struct
 
-from .keys import ALGORITHMS, Key, PublicKey, fitting
+from .keys import ALGORITHMS, Key, PublicKey, Waiting, fitting
 
 _READERS: Mapping[str, Callable[[dict[str, Any]], Any]] = MappingProxyType(
     {
@@ -58,6 +59,28 @@ class KeySet(Struct, frozen=True):
     def named(self, kid: str | None) -> list[Key]:
         """Return the keys named `kid`, or all for None."""
         return [each.key for each in self.keys if kid is None or each.kid == kid]
+
+
+class StaticKeySet:
+    """A configured set, whose keys are found by `kid`."""
+
+    state = "ok"
+
+    def __init__(self, keys: KeySet) -> None:
+        self.replace(keys)
+
+    def replace(self, keys: KeySet) -> None:
+        """Replace all keys."""
+        self._keys = keys
+
+    async def candidates(
+        self, kid: str | None, _waiting: Waiting = nullcontext, /
+    ) -> Sequence[Key]:
+        """Return the keys named `kid`, all for None, without a wait."""
+        return self._keys.named(kid)
+
+    async def keep_fresh(self) -> None:
+        """Return at once: `replace` brings other keys."""
 
 
 def parse_key_set(text: bytes, algorithms: Sequence[str] | None = None) -> KeySet:

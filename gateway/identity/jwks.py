@@ -54,6 +54,8 @@ class LastSet(Protocol):
 class JwksKeys:
     """The keys of the JWK set from `fetch`, by `kid`. `refresh` is in seconds of `clock`.
 
+    `issuer` is its name in the log.
+
     `on_change` is called after the set has changed. `refreshes` counts fetches by outcome. The
     `last` set is the first, and that of a failed fetch: another worker's may be newer.
     """
@@ -68,6 +70,7 @@ class JwksKeys:
         on_change: Callable[[], None],
         log: FilteringBoundLogger,
         refreshes: Counter,
+        issuer: str | None = None,
         last: LastSet | None = None,
     ) -> None:
         self._fetch = fetch
@@ -75,7 +78,7 @@ class JwksKeys:
         self._refresh = refresh
         self._clock = clock
         self._on_change = on_change
-        self._log = log
+        self._log = log.bind(issuer=issuer) if issuer else log
         self._refreshes = refreshes
         self._last = last
         self._set = self._last_set()

@@ -36,7 +36,7 @@ from .keys import ALGORITHMS, Key, KeySource, Waiting
 
 MAX_TOKEN_BYTES = 8192
 
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 _KEY_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.:/+=@-]{1,256}")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt", "application/jwt"})
 _JWS = PyJWS(algorithms=sorted(ALGORITHMS))
@@ -68,10 +68,15 @@ async def signed_payload(token: str, keys: KeySource, waiting: Waiting = nullcon
 
     Raises TokenInvalid. Errors of the key source and of `waiting` pass through.
     """
-    header = _json_object(_decoded(_header_segment(token)), "header")
+    header = _json_object(_decoded(_compact(token)[1], "header"), "header")
     algorithm, kid = _require_header(header)
     candidates = await keys.candidates(kid, waiting)
     return _payload(token, algorithm, [key for key in candidates if algorithm in key.algorithms])
+
+
+def unverified_claims(token: str) -> Mapping[str, object]:
+    """Return the claims of a token that nobody has verified. Raises TokenInvalid."""
+    return _json_object(_decoded(_compact(token)[2], "payload"), "payload")
 
 
 def _payload(token: str, algorithm: str, keys: Sequence[Key]) -> bytes:
@@ -84,21 +89,21 @@ def _payload(token: str, algorithm: str, keys: Sequence[Key]) -> bytes:
     raise TokenInvalid("signature does not match", TokenFault.SIGNATURE)
 
 
-def _header_segment(token: str) -> str:
-    """Return the first of three base64url segments. They are ASCII: characters are bytes."""
+def _compact(token: str) -> re.Match[str]:
+    """Match three base64url segments. They are ASCII: characters are bytes."""
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenTooLong
     compact = _COMPACT.fullmatch(token)
     if compact is None:
         raise TokenInvalid("token is not in compact form")
-    return compact[1]
+    return compact
 
 
-def _decoded(segment: str) -> bytes:
+def _decoded(segment: str, part: str) -> bytes:
     try:
         return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except ValueError:
-        raise TokenInvalid("header is not base64url") from None
+        raise TokenInvalid(f"{part} is not base64url") from None
 
 
 def _json_object(data: bytes, part: str) -> Mapping[str, object]:

@@ -70,7 +70,7 @@ def proxy(text: str) -> Proxy:
     return Proxy(url.base, unquote(given["user"]), Secret(unquote(given["password"])))
 
 
-def jwks_url(text: str) -> str:
+def _jwks_url(text: str) -> str:
     """Parse the URL of a JWK set: over https, or over http from this host."""
     url = _url(text)
     safe = url and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host)))
@@ -79,6 +79,9 @@ def jwks_url(text: str) -> str:
             "must be an https URL without user or fragment; http only for a loopback host"
         )
     return url.base + url.rest
+
+
+jwks_urls = listed(_jwks_url)
 
 
 def _is_loopback(host: str) -> bool:

@@ -46,6 +46,13 @@ def hmac_secret(text: str) -> Secret:
     return Secret(text)
 
 
+def jwk_set(text: str) -> str:
+    """Parse a JWK set; its keys are checked when they are built."""
+    if not text.lstrip().startswith("{"):
+        raise InvalidValue('must be a JWK set: {"keys": [...]}')
+    return text
+
+
 def public_pem(text: str) -> str:
     r"""Parse a PEM block, but not a private key; the key itself is checked when it is built.
 

@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 
 from .invalid import InvalidValue, Problem, SettingsError
 from .key_file import read_key_file
-from .rules import algorithms_fit, key_source, listeners_apart, origins_listed, unknown_names
+from .rules import (
+    algorithms_fit,
+    issuers_paired,
+    key_source,
+    listeners_apart,
+    origins_listed,
+    unknown_names,
+)
 from .table import JwtSettings, Settings
 from .variable import Variable, variables
 
@@ -48,6 +55,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
             problems.append(Problem(given.get(each.field, each.name), str(refused)))
     problems += key_source(given)
     problems += algorithms_fit(given, values.get("jwt_algorithms", ()))
+    problems += issuers_paired(given, values)
     problems += origins_listed(given, values.get("cors_origins", ()))
     problems += listeners_apart(given, values)
     problems += unknown_names(environ, variables(Settings))

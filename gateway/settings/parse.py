@@ -121,6 +121,9 @@ def name(text: str) -> str:
     return text
 
 
+names = listed(name)
+
+
 def scope(text: str) -> str:
     r"""Parse one scope-token of RFC 6749: visible ASCII but `"` and `\`."""
     if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", text):

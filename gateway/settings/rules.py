@@ -13,7 +13,7 @@ from .credentials import ASYMMETRIC, SYMMETRIC
 from .invalid import Problem
 from .variable import FILE_SUFFIX, PREFIX, Variable
 
-_SOURCES = ("jwt_secret", "jwt_public_key", "jwt_jwks_url")
+_SOURCES = ("jwt_secret", "jwt_public_key", "jwt_jwks", "jwt_jwks_url")
 
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared, not bound
 _SAME = (frozenset({"localhost", "127.0.0.1"}), frozenset({"localhost", "::1"}))
@@ -30,7 +30,7 @@ def key_source(given: Mapping[str, str]) -> Iterator[Problem]:
     sources = [given[field] for field in _SOURCES if field in given]
     if not sources:
         names = [PREFIX + field.upper() for field in _SOURCES]
-        yield Problem(names[0], f"set this, or {names[1]}, or {names[2]}: one is required")
+        yield Problem(names[0], f"set this, or one of {', '.join(names[1:])}: one is required")
     for extra in sources[1:]:
         yield Problem(extra, f"cannot be set beside {sources[0]}: keep one of them")
     if "jwt_secret_previous" in given and "jwt_secret" not in given:
@@ -47,6 +47,17 @@ def algorithms_fit(given: Mapping[str, str], algorithms: Collection[str]) -> Ite
         yield Problem(
             given["jwt_algorithms"], f"with {given[sources[0]]}: only {', '.join(fitting)}"
         )
+
+
+def issuers_paired(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that several JWK sets have as many issuers. `values` has the valid fields."""
+    urls, issuers = (values.get(field) or () for field in ("jwt_jwks_url", "jwt_issuer"))
+    if len(urls) > 1 and len(urls) != len(issuers):
+        wrong = given.get("jwt_issuer", given["jwt_jwks_url"])
+        names = f"one name in {PREFIX}JWT_ISSUER for each URL in {PREFIX}JWT_JWKS_URL"
+        yield Problem(wrong, f"needs {names}, in the same order")
+    elif len(issuers) > 1 and len(urls) != len(issuers):
+        yield Problem(given["jwt_issuer"], f"several need as many URLs in {PREFIX}JWT_JWKS_URL")
 
 
 def origins_listed(given: Mapping[str, str], origins: Collection[str]) -> Iterator[Problem]:

@@ -73,7 +73,7 @@ class UpstreamSettings:
 
 @from_environment
 class JwtSettings:
-    """The authentication of callers. Exactly one of the first three is set."""
+    """The authentication of callers. Exactly one of the first four is set."""
 
     jwt_secret: Secret | None = variable(
         credentials.hmac_secret, "HS256 secret, at least 32 bytes", default=None, file=True
@@ -81,7 +81,18 @@ class JwtSettings:
     jwt_public_key: str | None = variable(
         credentials.public_pem, "PEM public key (RSA, P-256, Ed25519)", default=None, file=True
     )
-    jwt_jwks_url: str | None = variable(addresses.jwks_url, "https URL of a JWK set", default=None)
+    jwt_jwks: str | None = variable(
+        credentials.jwk_set,
+        "a JWK set itself, usually as a file: several public keys without a network",
+        default=None,
+        file=True,
+    )
+    jwt_jwks_url: tuple[str, ...] | None = variable(
+        addresses.jwks_urls,
+        "https URL of a JWK set; a comma list for several issuers, then as many in "
+        "GATEWAY_JWT_ISSUER, in the same order",
+        default=None,
+    )
     jwt_jwks_refresh: float = variable(
         parse.seconds(1, 86_400),
         "seconds until a key removed from the JWK set stops working",
@@ -101,7 +112,9 @@ class JwtSettings:
     jwt_cookie: str | None = variable(
         parse.cookie_name, "name of a cookie that may carry the token", default=None
     )
-    jwt_issuer: str | None = variable(parse.name, "required `iss` claim", default=None)
+    jwt_issuer: tuple[str, ...] | None = variable(
+        parse.names, "required `iss` claim; a comma list for several issuers", default=None
+    )
     jwt_audience: str | None = variable(parse.name, "required `aud` claim", default=None)
     jwt_leeway: float = variable(
         parse.seconds(0, 300), "seconds by which clocks may differ", default="10"

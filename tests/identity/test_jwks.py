@@ -368,7 +368,7 @@ async def test_a_new_worker_begins_with_the_last_set_of_any(jwk: Make) -> None:
 
     One that has an older set follows, once its own fetch has failed.
     """
-    old, new = (World(last.jwk_set) for last in handovers(2))
+    old, new = (World(last.jwk_sets[0]) for last in handovers(2))
     new.now = 1
     old.issuer.publish(jwk("withdrawn"))
     new.issuer.publish(jwk("kept"))
@@ -384,7 +384,7 @@ async def test_a_new_worker_begins_with_the_last_set_of_any(jwk: Make) -> None:
 
 async def test_a_late_answer_is_not_the_last_set(jwk: Make) -> None:
     """A set that was asked for before the last one, and comes after it, is no worker's next set."""
-    slow, quick = (World(last.jwk_set) for last in handovers(2))
+    slow, quick = (World(last.jwk_sets[0]) for last in handovers(2))
     slow.issuer.publish(jwk("withdrawn"))
     slow.issuer.slow.clear()
     late = asyncio.create_task(slow.keys.refresh())

@@ -51,9 +51,9 @@ class SigningKey:
         public = made.to_jwk(self._private.public_key(), as_dict=True)
         return {**public, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
-    def token(self, kid: str | None = None, user_id: str = "bob") -> str:
-        """Return a token of bob's; `kid` instead of the key's own."""
-        claims = {"sub": user_id, "exp": time.time() + 60}
+    def token(self, kid: str | None = None, user_id: str = "bob", **more: object) -> str:
+        """Return a token of bob's with `more` claims; `kid` instead of the key's own."""
+        claims = {"sub": user_id, "exp": time.time() + 60, **more}
         headers = {"kid": kid or self.kid}
         return jwt.encode(claims, self._private, self.algorithm, headers)
 

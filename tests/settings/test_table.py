@@ -35,6 +35,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_REGISTER_ANCHORS": ("off", False),
     "GATEWAY_JWT_SECRET": (None, None),
     "GATEWAY_JWT_PUBLIC_KEY": (None, None),
+    "GATEWAY_JWT_JWKS": (None, None),
     "GATEWAY_JWT_JWKS_URL": (None, None),
     "GATEWAY_JWT_JWKS_REFRESH": ("300", 300.0),
     "GATEWAY_JWT_ALGORITHMS": (None, None),
@@ -80,6 +81,7 @@ FILES = {
     "GATEWAY_SECRET_KEY",
     "GATEWAY_JWT_SECRET",
     "GATEWAY_JWT_PUBLIC_KEY",
+    "GATEWAY_JWT_JWKS",
     "GATEWAY_JWT_SECRET_PREVIOUS",
     "GATEWAY_REDIS_URL",
 }

@@ -44,7 +44,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("JWT_ALGORITHMS", "HS256", ("HS256",)),
     ("JWT_ALGORITHMS", "HS512, HS384", ("HS512", "HS384")),
     ("JWT_COOKIE", "__Host-token", "__Host-token"),
-    ("JWT_ISSUER", "https://accounts.example.com/", "https://accounts.example.com/"),
+    ("JWT_ISSUER", "https://accounts.example.com/", ("https://accounts.example.com/",)),
     ("JWT_AUDIENCE", "live rooms", "live rooms"),
     ("JWT_JWKS_REFRESH", "2.5", 2.5),
     ("JWT_LEEWAY", "0", 0.0),
@@ -108,10 +108,11 @@ GOOD: list[tuple[str, str, Any]] = [
 GOOD_WITHOUT_SECRET: list[tuple[str, str, Any]] = [
     ("JWT_PUBLIC_KEY", PEM, PEM),
     ("JWT_PUBLIC_KEY", PEM.replace("\n", "\\n"), PEM),
-    ("JWT_JWKS_URL", "https://ID.example.com/jwks?v=1", "https://id.example.com/jwks?v=1"),
-    ("JWT_JWKS_URL", "http://localhost:9000/jwks", "http://localhost:9000/jwks"),
-    ("JWT_JWKS_URL", "http://127.8.0.1/jwks", "http://127.8.0.1/jwks"),
-    ("JWT_JWKS_URL", "http://[::1]/jwks", "http://[::1]/jwks"),
+    ("JWT_JWKS", ' {"keys": []}', ' {"keys": []}'),
+    ("JWT_JWKS_URL", "https://ID.example.com/jwks?v=1", ("https://id.example.com/jwks?v=1",)),
+    ("JWT_JWKS_URL", "http://localhost:9000/jwks", ("http://localhost:9000/jwks",)),
+    ("JWT_JWKS_URL", "http://127.8.0.1/jwks", ("http://127.8.0.1/jwks",)),
+    ("JWT_JWKS_URL", "http://[::1]/jwks", ("http://[::1]/jwks",)),
 ]
 
 NOT_A_NUMBER = ["x", "-1", "+1", "1e3", "nan", "inf", " 1", "1\n", "١", "1_000", "9" * 400]  # noqa: RUF001  # a digit of another script
@@ -151,6 +152,7 @@ BAD: dict[str, list[str]] = {
     ],
     "JWT_SECRET": ["x" * 31, "密" * 10, LONG + "\udcff"],
     "JWT_PUBLIC_KEY": [LONG, PEM.replace("PUBLIC", "PRIVATE"), "-----END PUBLIC KEY-----"],
+    "JWT_JWKS": [LONG, "[]", PEM],
     "JWT_JWKS_URL": [
         *("http://id.example.com/jwks", "https://id.example.com/#x", "ftp://localhost/jwks"),
         *("https://user:pass@id.example.com/", "id.example.com", "https://id.example.com/a b"),
@@ -159,7 +161,7 @@ BAD: dict[str, list[str]] = {
     "JWT_ALGORITHMS": ["none", "hs256", "HS256,", "HS256,HS256", "HS256;HS384", "ES256K", ","],
     "JWT_SECRET_PREVIOUS": ["short"],
     "JWT_COOKIE": ["a b", "a=b", "a;b", "té", "x" * 129],
-    "JWT_ISSUER": ["a\nb", " a", "a ", "x" * 257, "\udcff"],
+    "JWT_ISSUER": ["a\nb", "a,,b", "a,a", "a,b", "x" * 257, "\udcff"],
     "JWT_AUDIENCE": ["\0", "\u202e"],
     "JWT_JWKS_REFRESH": [*NOT_SECONDS, "0.9", "86401"],
     "JWT_LEEWAY": [*NOT_SECONDS, "301"],
@@ -235,7 +237,7 @@ def test_good_key_source(minimal: dict[str, str], name: str, text: str, value: s
 )
 def test_bad_value(minimal: dict[str, str], name: str, text: str) -> None:
     """A bad value is a problem of its own variable and of no other."""
-    if name in {"JWT_PUBLIC_KEY", "JWT_JWKS_URL"}:
+    if name in {"JWT_PUBLIC_KEY", "JWT_JWKS", "JWT_JWKS_URL"}:
         del minimal["GATEWAY_JWT_SECRET"]
     with pytest.raises(SettingsError) as refused:
         load({**minimal, f"GATEWAY_{name}": text})
