@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.types import ASGIApp
+from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
@@ -33,9 +34,10 @@ from gateway.edge import (
     build_application,
     encode_room,
 )
-from gateway.handover import Handover
+from gateway.handover import Handover, LastText
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
+from gateway.orders import OrderFollower
 from gateway.rooms import (
     Creator,
     FairShare,
@@ -96,13 +98,15 @@ def build(  # noqa: PLR0913  # the composition root
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     handover: Handover | None = None,
     read_at: Stamp | None = None,
+    orders: LastText | None = None,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
     look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
-    before they were read. Raises SettingsError for an unusable key.
+    before they were read. `orders` are those of an operator, None if there is none. Raises
+    SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -213,6 +217,7 @@ def build(  # noqa: PLR0913  # the composition root
         async with (
             credentials.kept_current(),
             background_task(rotation.watch, log),
+            _followed(orders, credentials, cache, log),
             background_task(partial(sampling, metrics.loop_lag, sample), log),
         ):
             yield
@@ -265,11 +270,32 @@ def telemetry_to(
     style = settings.log_format
     log = build_logger(settings.log_level, style, stream, *tracing.processors)
     emit = as_json(stream) if style == LogFormat.JSON else as_event(log)
-    key = settings.secret_key.reveal().encode()
-    caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
-    access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
+    caller = caller_id(settings)
+    access_log = AccessLog(emit, caller_id=caller, trace_id=tracing.trace_id) if shown else None
     return Telemetry(log, access_log, close=close)
+
+
+def caller_id(settings: Settings) -> Callable[[str], str | None]:
+    """Return the function from a user id to its name in the log, as `settings` say."""
+    key = settings.secret_key.reveal().encode()
+    return caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
+
+
+@asynccontextmanager
+async def _followed(
+    orders: LastText | None, credentials: Keyring, cache: LocalRoomCache, log: FilteringBoundLogger
+) -> AsyncGenerator[None]:
+    """Follow an operator's orders, those given before already when the block begins."""
+    if orders is None:
+        yield
+        return
+    follower = OrderFollower(
+        orders, credentials.tokens.refuse, cache.invalidate, cache.invalidate_all
+    )
+    await follower.look()
+    async with background_task(follower.follow, log):
+        yield
 
 
 def _transport(settings: Settings) -> Transport:

@@ -53,6 +53,10 @@ class LastText(NeverPickled):
         whole = [each for each in map(_read, self._all) if each is not None]
         return max(whole)[1] if whole else None
 
+    def stamp(self) -> bytes:
+        """Return bytes that are others after each `put`. Take them before a `get`."""
+        return b"".join(half[: _HEAD.size] for half in self._all)
+
 
 class Handover(Struct, frozen=True):
     """One worker's access to the last `keys`, as msgpack, and the last `jwk_set`, as published."""
@@ -65,6 +69,12 @@ def handovers(slots: int) -> list[Handover]:
     """Return an access for each slot of a worker. Make them before the first worker."""
     kinds = [_texts(slots, size) for size in (KEYS_SIZE, JWK_SET_SIZE)]
     return [Handover(*each) for each in zip(*kinds, strict=True)]
+
+
+def shared_text(size: int) -> LastText:
+    """Return a text of one writer, with at most `size` bytes. Make it before the first worker."""
+    [text] = _texts(1, size)
+    return text
 
 
 def _texts(slots: int, size: int) -> list[LastText]:

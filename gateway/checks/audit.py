@@ -41,6 +41,7 @@ RULES = (
     Rule("A12", _INFO, "a secret file that a group can read", file_rules.group_reads),
     Rule("A13", _ERROR, "a key file that others can change", file_rules.others_change),
     Rule("A14", _WARNING, "several processes and no shared store", settings_rules.no_shared_store),
+    Rule("A15", _ERROR, "an operator's routes on a public address", settings_rules.public_admin),
 )
 
 

@@ -62,12 +62,18 @@ def upstream_in_clear(settings: Settings, _: Files) -> Iterator[Note]:
 
 def public_metrics(settings: Settings, _: Files) -> Iterator[Note]:
     """Report a metrics listener on a public address."""
-    address = _address(settings.metrics_host)
-    private = address and address.is_private and not address.is_unspecified
-    if settings.metrics_port and not private:
+    if settings.metrics_port and _is_public(settings.metrics_host):
         message = "anyone who can reach this address can read the metrics"
         advice = "use 127.0.0.1 or a private address, or admit only the scraper"
         yield "GATEWAY_METRICS_HOST", message, advice
+
+
+def public_admin(settings: Settings, _: Files) -> Iterator[Note]:
+    """Report that the operator's token crosses a network unencrypted, to a public address."""
+    if settings.admin_token is not None and _is_public(settings.metrics_host):
+        message = "the operator's token is sent here unencrypted, and anyone may try to guess it"
+        advice = "use 127.0.0.1 or a private address, or admit only the operators"
+        yield "GATEWAY_ADMIN_TOKEN", message, advice
 
 
 def long_windows(settings: Settings, _: Files) -> Iterator[Note]:
@@ -122,6 +128,11 @@ def no_shared_store(settings: Settings, _: Files) -> Iterator[Note]:
         message = "each process keeps its own limits, idempotency keys and rooms"
         advice = "use one process, or multiply the limits by their number"
         yield "GATEWAY_WORKERS", message, advice
+
+
+def _is_public(host: str) -> bool:
+    address = _address(host)
+    return address is None or not address.is_private or address.is_unspecified
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -1,4 +1,4 @@
-"""The body of a create, with every fault named at once.
+"""The bodies of requests, with every fault named at once.
 
 Types and lengths are in the annotations, and so in the OpenAPI document. `_rules` checks the rest,
 for which JSON Schema has no words or another dialect of regular expressions. A repeated create may
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import FieldInfo
 
 from gateway.rooms import (
     USER_ID,
@@ -88,17 +89,47 @@ class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         )
 
 
+class Refusal(Struct, frozen=True):
+    """An operator's refusal of a user or a token."""
+
+    until: Moment
+
+
+def parse_refusal(body: bytes, now: datetime) -> float:
+    """Return the time at which a refusal ends, in epoch seconds.
+
+    Raises InvalidRequest with every problem of the body at `now`, a time with an offset.
+    """
+    values, problems = _converted(_json_object(body), _FIELDS_OF_REFUSAL)
+    until: datetime | None = values.get("until")
+    if until is not None and (until.year not in _YEARS or until <= now):
+        problems.append(FieldProblem("until", f"must be in the future, before {_YEARS[-1]}"))
+    if until is None or problems:
+        raise InvalidRequest(*problems)
+    return until.timestamp()
+
+
 def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
     """Return the valid body of a create, its `publish_expire_at` not yet compared with the clock.
 
     Raises InvalidRequest with every problem of the body at `now`, a time with an offset, but with
     20 unknown fields at most.
     """
-    given = _json_object(body)
+    values, problems = _converted(_json_object(body), _FIELDS)
+    problems += _rules(values)
+    if problems:
+        raise InvalidRequest(*problems, *expiry_problems(values.get("publish_expire_at"), now))
+    return CreateRoom(**values)
+
+
+def _converted(
+    given: Mapping[str, Any], fields: Mapping[str, FieldInfo]
+) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Return the values of valid fields, and a problem for each other."""
     values: dict[str, Any] = {}
-    unknown = islice((name for name in given if name not in _FIELDS), _MOST_UNKNOWN)
+    unknown = islice((name for name in given if name not in fields), _MOST_UNKNOWN)
     problems = [FieldProblem(name[:64], "unknown field") for name in unknown]
-    for field in _FIELDS.values():
+    for field in fields.values():
         if field.encode_name not in given:
             if field.required:
                 problems.append(FieldProblem(field.name, "required"))
@@ -107,13 +138,15 @@ def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
             values[field.name] = msgspec.convert(given[field.encode_name], field.type)
         except msgspec.ValidationError as error:
             problems.append(FieldProblem(field.name, _sentence(error)))
-    problems += _rules(values)
-    if problems:
-        raise InvalidRequest(*problems, *expiry_problems(values.get("publish_expire_at"), now))
-    return CreateRoom(**values)
+    return values, problems
 
 
-_FIELDS = MappingProxyType({field.name: field for field in msgspec.structs.fields(CreateRoom)})
+def _fields(body: type[Struct]) -> Mapping[str, FieldInfo]:
+    return MappingProxyType({field.name: field for field in msgspec.structs.fields(body)})
+
+
+_FIELDS = _fields(CreateRoom)
+_FIELDS_OF_REFUSAL = _fields(Refusal)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

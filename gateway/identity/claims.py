@@ -6,6 +6,7 @@
   a list of strings (§4.1.3); a list with anything else in it is refused.
 - The user id is a string of plain characters: it goes into comparisons, logs and upstream bodies.
 - `name` and `picture` are used where the caller is registered as an anchor, and ignored if odd.
+- `jti` is kept, so that an operator can refuse the token by it, and ignored if odd.
 - Expiry is checked last, so `TokenExpired` means that a fresh token from the same issuer will do.
 """
 
@@ -15,7 +16,7 @@ from typing import TypeGuard
 
 from msgspec import Struct
 
-from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_user_id
+from gateway.rooms import Caller, TokenExpired, TokenInvalid, is_token_id, is_user_id
 
 _LONGEST_SHOWN = 255
 _YEAR_9999 = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
@@ -31,10 +32,14 @@ class ClaimRules(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """A verified caller and the token's `exp` in epoch seconds, without leeway."""
+    """A verified caller, the token's `exp` in epoch seconds, without leeway, and its `jti`.
+
+    `token_id` is empty for a token without one.
+    """
 
     caller: Caller
     expires_at: float
+    token_id: str = ""
 
     def is_current(self, now: float, leeway: float) -> bool:
         """Return true while the token is accepted, at `now` epoch seconds."""
@@ -55,7 +60,7 @@ def identity_from(claims: Mapping[str, object], rules: ClaimRules, now: float) -
         name=_shown(claims.get("name")),
         picture=_shown(claims.get("picture")),
     )
-    identity = Identity(caller, _time(claims, "exp"))
+    identity = Identity(caller, _time(claims, "exp"), _token_id(claims.get("jti")))
     if not identity.is_current(now, rules.leeway):
         raise TokenExpired("token has expired")
     return identity
@@ -94,6 +99,10 @@ def _user_id(claims: Mapping[str, object], claim: str) -> str:
     if not isinstance(value, str) or not is_user_id(value):
         raise TokenInvalid("user claim is not a usable id")
     return value
+
+
+def _token_id(value: object) -> str:
+    return value if isinstance(value, str) and is_token_id(value) else ""
 
 
 def _scopes(value: object) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 The whole token is the cache key. An entry expires at the moment at which the verifier would refuse
 the token. A change of keys needs `clear`. Long tokens are not cached, which bounds the bytes too.
+
+An operator's refusals hold for tokens in the cache and for others.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,14 @@ from contextlib import nullcontext
 
 from cachetools import LRUCache
 
-from gateway.rooms import Caller, TokenExpired, Unauthenticated, UpstreamUnavailable
+from gateway.rooms import (
+    Caller,
+    Refusals,
+    TokenExpired,
+    TokenInvalid,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
 from gateway.telemetry import Counter
 
 from .claims import Identity
@@ -46,14 +55,21 @@ class CachingVerifier:
         self._clock = clock
         self._cache = _Cache(size)
         self._verifications = verifications
+        self._refusals: Refusals | None = None
+
+    def refuse(self, refusals: Refusals) -> None:
+        """Refuse these users and tokens from now on, and no others."""
+        self._refusals = refusals or None
 
     def peek(self, token: str) -> Caller | None:
-        """Return the caller of a cached token that has not expired, else None."""
+        """Return the caller of a cached token that would be accepted, else None."""
         try:
             identity = self._cache[token]
         except KeyError:
             return None
         if not identity.is_current(self._clock(), self._leeway):
+            return None
+        if self._refusals is not None and self._is_refused(self._refusals, identity):
             return None
         self._verifications.inc("remembered")
         return identity.caller
@@ -64,6 +80,8 @@ class CachingVerifier:
             return cached
         try:
             identity = await self._verifier.verify(token, waiting)
+            if self._refusals is not None and self._is_refused(self._refusals, identity):
+                raise TokenInvalid("refused by an operator")
         except UpstreamUnavailable:
             self._verifications.inc("no_keys")
             raise
@@ -78,3 +96,6 @@ class CachingVerifier:
     def clear(self) -> None:
         """Empty the cache, because the keys have changed."""
         self._cache.clear()
+
+    def _is_refused(self, refusals: Refusals, identity: Identity) -> bool:
+        return refusals.cover(identity.caller.user_id, identity.token_id, self._clock())

@@ -34,6 +34,7 @@ CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock
 
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
+OF_TOKENS = {"exp", "jti"}
 OF_ROOMS = frozenset({"push_url", "extends"})
 
 
@@ -119,6 +120,7 @@ def test_words() -> None:
         *OF_PROMETHEUS,
         *OF_JSON,
         *OF_ROOMS,
+        *OF_TOKENS,
     }
     assert set(re.findall(r"`([a-z_]+)`", RUNBOOK)) <= known
 
