@@ -160,6 +160,8 @@ class AdminHandlers(Struct, frozen=True):
 
     def _until(self, request: PrivateRequest) -> float:
         require_json(request.headers)
+        if any(name == b"transfer-encoding" for name, _ in request.headers):
+            raise InvalidRequest(FieldProblem("Content-Length", "required"))
         if request.body is None:
             raise BodyTooLarge
         return parse_refusal(request.body, self.clock())

@@ -34,7 +34,7 @@ CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock
 
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
-OF_TOKENS = {"exp", "jti"}
+OF_TOKENS = frozenset({"exp", "jti"})
 OF_ROOMS = frozenset({"push_url", "extends"})
 
 
