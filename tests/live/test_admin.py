@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +15,10 @@ import jwt
 import pytest
 
 from tests import clients
-from tests.commands import SECRET, free_port
+from tests.commands import ROOT, SECRET, free_port
 from tests.live.fault_server import Server, answering, enveloped, reply, room, rooms, serving
 from tests.served import Served, served
-from tests.waiting import until
+from tests.waiting import LIMIT, until
 
 OPERATOR = "an operator's token of more than 32 characters".replace(" ", "-")
 WORKERS = 2
@@ -117,6 +120,32 @@ async def test_an_evicted_room_is_read_again_by_every_worker(world: World) -> No
         return {each.json()["title"] for each in await world.read(bob)} == {"Monday"}
 
     await until(new)
+
+
+def test_the_runbooks_lines_work_as_pasted(tmp_path: Path) -> None:
+    """The curl lines of the runbook succeed, in one paste."""
+    bash, curl = shutil.which("bash"), shutil.which("curl")
+    if bash is None or curl is None:
+        pytest.skip("needs bash and curl")
+    port, file = free_port(), tmp_path / "token"
+    file.write_text(OPERATOR)
+    runbook = ROOT.joinpath(".github/OPERATIONS.md").read_text()
+    [lines] = re.findall(
+        r"## A stolen token.*?^```sh\n(.*?)^```", runbook, re.DOTALL | re.MULTILINE
+    )
+    for written, ours in {
+        "127.0.0.1:9090": f"127.0.0.1:{port}",
+        "/run/secrets/admin_token": str(file),
+        "2026-12-02T11:00:00+08:00": LATER,
+        "curl -f": "curl -fsS -w '%{http_code} '",
+    }.items():
+        assert written in lines
+        lines = lines.replace(written, ours)
+    with served(METRICS_PORT=str(port), ADMIN_TOKEN_FILE=str(file)):
+        done = subprocess.run(  # noqa: S603  # our own lines
+            [bash, "-ec", lines], capture_output=True, text=True, check=True, timeout=LIMIT
+        )
+    assert re.findall(r"\b(\d{3}) ", done.stdout) == ["204", "204", "200", "204", "204"]
 
 
 async def test_the_operators_token_is_read_again(tmp_path: Path) -> None:
