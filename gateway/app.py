@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from litestar import Litestar
 from litestar.types import ASGIApp, Scope
+from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
@@ -36,9 +37,10 @@ from gateway.edge import (
     encode_room,
     write_recorder,
 )
-from gateway.handover import Handover
+from gateway.handover import Handover, LastText
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
+from gateway.orders import OrderFollower
 from gateway.rooms import (
     Creator,
     FairShare,
@@ -99,13 +101,15 @@ def build(  # noqa: PLR0913  # the composition root
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     handover: Handover | None = None,
     read_at: Stamp | None = None,
+    orders: LastText | None = None,
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
     look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
-    before they were read. Raises SettingsError for an unusable key.
+    before they were read. `orders` are those of an operator, None if there is none. Raises
+    SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -215,6 +219,7 @@ def build(  # noqa: PLR0913  # the composition root
         async with (
             credentials.kept_current(),
             background_task(rotation.watch, log),
+            _followed(orders, credentials, cache, log),
             background_task(partial(sampling, metrics.loop_lag, sample), log),
         ):
             yield
@@ -275,15 +280,25 @@ def telemetry_to(
     key = settings.secret_key.reveal().encode()
     caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
-    access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
-    return Telemetry(log, access_log, caller_id, close=close)
+    caller = caller_id(settings)
+    access_log = AccessLog(emit, caller_id=caller, trace_id=tracing.trace_id) if shown else None
+    return Telemetry(log, access_log, close=close)
 
 
-def _show_bounds(metrics: Metrics, settings: Settings) -> None:
-    metrics.http_in_flight_max.set(settings.max_concurrency)
-    metrics.cached_max.set(settings.cache_size)
-    metrics.cached_bytes_max.set(settings.cache_max_bytes)
-    metrics.upstream_active_max.set(settings.upstream_connections)
+@asynccontextmanager
+async def _followed(
+    orders: LastText | None, credentials: Keyring, cache: LocalRoomCache, log: FilteringBoundLogger
+) -> AsyncGenerator[None]:
+    """Follow an operator's orders, those given before already when the block begins."""
+    if orders is None:
+        yield
+        return
+    follower = OrderFollower(
+        orders, credentials.tokens.refuse, cache.invalidate, cache.invalidate_all
+    )
+    await follower.look()
+    async with background_task(follower.follow, log):
+        yield
 
 
 def _transport(settings: Settings) -> Transport:

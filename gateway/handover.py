@@ -53,6 +53,10 @@ class LastText(NeverPickled):
         whole = [each for each in map(_read, self._all) if each is not None]
         return max(whole)[1] if whole else None
 
+    def stamp(self) -> bytes:
+        """Return bytes that are others after each `put`. Take them before a `get`."""
+        return b"".join(half[: _HEAD.size] for half in self._all)
+
 
 class Handover(Struct, frozen=True):
     """One worker's access to the last `keys`, as msgpack, and to the last `jwk_sets`, as published.
@@ -69,6 +73,12 @@ def handovers(slots: int, issuers: int = 1) -> list[Handover]:
     keys = _texts(slots, KEYS_SIZE)
     sets = [_texts(slots, JWK_SET_SIZE) for _ in range(issuers)]
     return [Handover(keys[slot], tuple(each[slot] for each in sets)) for slot in range(slots)]
+
+
+def shared_text(size: int) -> LastText:
+    """Return a text of one writer, with at most `size` bytes. Make it before the first worker."""
+    [text] = _texts(1, size)
+    return text
 
 
 def _texts(slots: int, size: int) -> list[LastText]:

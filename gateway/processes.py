@@ -1,22 +1,26 @@
 """The processes of `gateway serve`: workers that serve, and a supervisor that answers scrapes.
 
-The supervisor creates the memory of each worker's metrics, and that of the last keys, before it
-starts them.
+The supervisor creates the memory of each worker's metrics, and that of the last keys and of an
+operator's orders, before it starts them.
 """
 
 import asyncio
 import gc
 import os
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 
 from gateway import __version__, app, keyring, serving
+from gateway.edge import AdminHandlers
 from gateway.handover import Handover, LastText, handovers
 from gateway.metrics import Metrics
+from gateway.orders import OrderBook, shared_orders
 from gateway.rotation import stamp_of_keys
-from gateway.settings import Settings, SettingsError
+from gateway.settings import Settings, SettingsError, load_admin_token
 from gateway.telemetry import (
     STDOUT,
     Exposition,
@@ -46,6 +50,7 @@ def serve(
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))
     last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
+    orders = shared_orders() if settings.admin_token is not None else None
     with ExitStack() as stack:
         sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
         stack.callback(sink.close)
@@ -53,9 +58,10 @@ def serve(
         log = SinkHandler(sink, settings.log_format)
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            stack.enter_context(metrics_at(private.listener(), exposition))
+            admin = _admin(settings, orders, sink) if orders is not None else None
+            stack.enter_context(metrics_at(private.listener(), exposition, admin))
         serving.serve(
-            partial(worker, settings, shared, last, log),
+            partial(worker, settings, shared, last, log, orders=orders),
             public,
             shared,
             workers=settings.workers,
@@ -65,6 +71,18 @@ def serve(
             keepalive=settings.keepalive_timeout,
             log=log,
         )
+
+
+def _admin(settings: Settings, orders: LastText, sink: Sink) -> AdminHandlers:
+    telemetry = app.telemetry_to(sink, settings)
+    return AdminHandlers(
+        OrderBook(orders, time.time),
+        partial(load_admin_token, os.environ),
+        telemetry.log,
+        telemetry.caller_id,
+        clock=lambda: datetime.now(UTC),
+        new_id=partial(secrets.token_hex, 8),
+    )
 
 
 def _count_restart(shared: Sequence[SharedMetrics], slot: int, reason: serving.Reason) -> None:
@@ -79,10 +97,11 @@ def worker(
     slot: int,
     draining: asyncio.Event,
     environ: Mapping[str, str] = os.environ,
+    orders: LastText | None = None,
 ) -> serving.Application:
     """Return the gateway of the worker that has `slot`, configured by `environ`.
 
-    `log` has the supervisor's sink, and gets one of this process.
+    `log` has the supervisor's sink, and gets one of this process. `orders` are an operator's.
 
     A replacement worker reads key files again. If they are no longer valid, it uses the settings
     `at_start` with the `last` keys that a worker has adopted.
@@ -105,6 +124,7 @@ def worker(
         tracing=tracing,
         handover=last[slot],
         read_at=read_at,
+        orders=orders,
     )
     _collect_rarely()
     return gateway

@@ -62,6 +62,10 @@ class SingleFlight(Generic[T]):
         """Let the next caller for `key` start a new call."""
         self._current.pop(key, None)
 
+    def forget_all(self) -> None:
+        """Let the next callers for each key start new calls."""
+        self._current.clear()
+
     def __contains__(self, key: str) -> bool:
         """Return whether there is a current call for `key`."""
         return key in self._current

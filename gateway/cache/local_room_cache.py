@@ -166,8 +166,16 @@ class LocalRoomCache:
     async def invalidate(self, live_id: str) -> None:
         """Forget a room; the result of a read in flight is not kept."""
         self._flights.forget(live_id)
+        self._missing.pop(live_id, None)
         if self._entries.pop(live_id, None) is not None:
             self._evictions.inc("write")
+
+    async def invalidate_all(self) -> None:
+        """Forget all rooms; the result of a read in flight is not kept."""
+        self._flights.forget_all()
+        self._missing.clear()
+        for live_id in tuple(self._entries):
+            await self.invalidate(live_id)
 
     async def mark_missing(self, live_id: str) -> None:
         """Invalidate a room and remember that it does not exist."""

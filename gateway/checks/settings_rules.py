@@ -59,9 +59,7 @@ def upstream_in_clear(settings: Settings, *_: object) -> Iterator[Note]:
 
 def public_metrics(settings: Settings, *_: object) -> Iterator[Note]:
     """Report a metrics listener on a public address."""
-    address = _address(settings.metrics_host)
-    private = address and address.is_private and not address.is_unspecified
-    if settings.metrics_port and not private:
+    if settings.metrics_port and _is_public(settings.metrics_host):
         message = "anyone who can reach this address can read the metrics"
         advice = "use 127.0.0.1 or a private address, or admit only the scraper"
         yield "GATEWAY_METRICS_HOST", message, advice
@@ -119,6 +117,11 @@ def no_shared_store(settings: Settings, *_: object) -> Iterator[Note]:
         message = "each process keeps its own limits, idempotency keys and rooms"
         advice = "use one process, or multiply the limits by their number"
         yield "GATEWAY_WORKERS", message, advice
+
+
+def _is_public(host: str) -> bool:
+    address = _address(host)
+    return address is None or not address.is_private or address.is_unspecified
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

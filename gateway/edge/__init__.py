@@ -1,5 +1,6 @@
 """HTTP: the outer layer, routes, authentication, problem details, health and the documentation."""
 
+from .admin import AdminHandlers
 from .answers import encode_room
 from .application import build_application
 from .client_address import ClientAddress

@@ -1,4 +1,4 @@
-"""The body of a create, with every fault named at once.
+"""The bodies of requests, with every fault named at once.
 
 Types and lengths are in the annotations, and so in the OpenAPI document. `_rules` checks the rest,
 for which JSON Schema has no words or another dialect of regular expressions. A repeated create may
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import FieldInfo
 
 from gateway.rooms import (
     USER_ID,
@@ -92,17 +93,47 @@ class CreateRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         )
 
 
+class Refusal(Struct, frozen=True):
+    """An operator's refusal of a user or a token."""
+
+    until: Moment
+
+
+def parse_refusal(body: bytes, now: datetime) -> float:
+    """Return the time at which a refusal ends, in epoch seconds.
+
+    Raises InvalidRequest with every problem of the body at `now`, a time with an offset.
+    """
+    values, problems = _converted(_json_object(body), _FIELDS_OF_REFUSAL)
+    until: datetime | None = values.get("until")
+    if until is not None and (until.year not in _YEARS or until <= now):
+        problems.append(FieldProblem("until", f"must be in the future, before {_YEARS[-1]}"))
+    if until is None or problems:
+        raise InvalidRequest(*problems)
+    return until.timestamp()
+
+
 def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
     """Return the valid body of a create, its `publish_expire_at` not yet compared with the clock.
 
     Raises InvalidRequest with every problem of the body at `now`, a time with an offset, but with
     20 unknown fields at most.
     """
-    given = _json_object(body)
+    values, problems = _converted(_json_object(body), _FIELDS)
+    problems += _rules(values)
+    if problems:
+        raise InvalidRequest(*problems, *expiry_problems(values.get("publish_expire_at"), now))
+    return CreateRoom(**values)
+
+
+def _converted(
+    given: Mapping[str, Any], fields: Mapping[str, FieldInfo]
+) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Return the values of valid fields, and a problem for each other."""
     values: dict[str, Any] = {}
-    unknown = islice((name for name in given if name not in _FIELDS), _MOST_UNKNOWN)
+    unknown = islice((name for name in given if name not in fields), _MOST_UNKNOWN)
     problems = [FieldProblem(name[:64], "unknown field") for name in unknown]
-    for field in _FIELDS.values():
+    for field in fields.values():
         if field.encode_name not in given:
             if field.required:
                 problems.append(FieldProblem(field.name, "required"))
@@ -111,13 +142,10 @@ def parse_create_room(body: bytes, now: datetime) -> CreateRoom:
             values[field.name] = msgspec.convert(given[field.encode_name], field.type)
         except msgspec.ValidationError:
             problems.append(FieldProblem(field.name, _REQUIREMENTS[field.name]))
-    problems += _rules(values)
-    if problems:
-        raise InvalidRequest(*problems, *expiry_problems(values.get("publish_expire_at"), now))
-    return CreateRoom(**values)
+    return values, problems
 
 
-_TIME = "must be a time with an offset, such as 2026-12-02T11:11:11+08:00, or null"
+_TIME = "must be a time with an offset, such as 2026-12-02T11:11:11+08:00"
 
 _REQUIREMENTS = MappingProxyType(
     {
@@ -125,15 +153,22 @@ _REQUIREMENTS = MappingProxyType(
         "notice": f"must be a string of at most {_MAX_NOTICE} characters, or null",
         "cover_url": f"must be an http(s) URL of at most {_MAX_COVER_URL} characters, or null",
         "extends": "must be an object whose values are strings, or null",
-        "start_at": _TIME,
-        "end_at": _TIME,
-        "publish_expire_at": _TIME,
+        "start_at": f"{_TIME}, or null",
+        "end_at": f"{_TIME}, or null",
+        "publish_expire_at": f"{_TIME}, or null",
         "anchor_id": "must be 1 to 128 printable characters without white space, or null",
+        "until": _TIME,
     }
 )
 """What each field must be, in JSON's words: msgspec's errors speak of Python's types."""
 
-_FIELDS = MappingProxyType({field.name: field for field in msgspec.structs.fields(CreateRoom)})
+
+def _fields(body: type[Struct]) -> Mapping[str, FieldInfo]:
+    return MappingProxyType({field.name: field for field in msgspec.structs.fields(body)})
+
+
+_FIELDS = _fields(CreateRoom)
+_FIELDS_OF_REFUSAL = _fields(Refusal)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

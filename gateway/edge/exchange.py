@@ -19,7 +19,7 @@ from .answers import Answer, Header
 from .in_flight import InFlight
 from .outgoing import SMALL, Outgoing
 
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 _WITHOUT_BODY = frozenset({204, 205, 304})
 
 
@@ -52,7 +52,7 @@ class Exchange(RequestContext):
         self.cut = False
         self._send = send
         self._outgoing = outgoing
-        self._headers: tuple[Header, ...] = ((b"x-request-id", request_id.encode()), _NOSNIFF)
+        self._headers: tuple[Header, ...] = ((b"x-request-id", request_id.encode()), NOSNIFF)
 
     def add_headers(self, *headers: Header) -> None:
         """Add headers to the response, on success and on error."""

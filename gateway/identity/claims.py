@@ -7,6 +7,7 @@
 - The user id is printable text without white space, as identity providers make them
   (`auth0|5f7c…`), or an integer, which counts as its decimal text.
 - `name` and `picture` are used where the caller is registered as an anchor, and ignored if odd.
+- `jti` is kept, so that an operator can refuse the token by it, and ignored if odd.
 - Expiry is checked last, so `TokenExpired` means that a fresh token from the same issuer will do.
 """
 
@@ -22,6 +23,7 @@ from gateway.rooms import (
     TokenFault,
     TokenInvalid,
     Unauthenticated,
+    is_token_id,
     is_user_id,
 )
 
@@ -42,10 +44,14 @@ class ClaimRules(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """A verified caller and the token's `exp` in epoch seconds, without leeway."""
+    """A verified caller, the token's `exp` in epoch seconds, without leeway, and its `jti`.
+
+    `token_id` is empty for a token without one.
+    """
 
     caller: Caller
     expires_at: float
+    token_id: str = ""
 
     def is_current(self, now: float, leeway: float) -> bool:
         """Return true while the token is accepted, at `now` epoch seconds."""
@@ -74,7 +80,7 @@ def _of_issuer(claims: Mapping[str, object], rules: ClaimRules, now: float) -> I
         name=_shown(claims.get("name")),
         picture=_shown(claims.get("picture")),
     )
-    identity = Identity(caller, _time(claims, "exp"))
+    identity = Identity(caller, _time(claims, "exp"), _token_id(claims.get("jti")))
     if not identity.is_current(now, rules.leeway):
         raise TokenExpired("token has expired")
     return identity
@@ -115,6 +121,10 @@ def _user_id(claims: Mapping[str, object], claim: str) -> str:
     if not isinstance(value, str) or not is_user_id(value):
         raise TokenInvalid("user claim is not a usable id", TokenFault.USER)
     return value
+
+
+def _token_id(value: object) -> str:
+    return value if isinstance(value, str) and is_token_id(value) else ""
 
 
 def _scopes(value: object) -> frozenset[str]:

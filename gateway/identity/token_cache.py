@@ -4,7 +4,8 @@ The whole token is the cache key; of a long one its digest, which bounds the byt
 short token by text takes a quarter of the time. An entry expires at the moment at which the
 verifier would refuse the token. A change of keys needs `clear`.
 
-A token may grant thousands of scopes; a caller keeps those that the gateway asks for.
+A token may grant thousands of scopes; a caller keeps those that the gateway asks for. An operator's
+refusals hold for tokens in the cache and for others.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,15 @@ from typing import Protocol
 from cachetools import LRUCache
 from msgspec.structs import replace
 
-from gateway.rooms import Caller, TokenExpired, Unauthenticated, UpstreamUnavailable
+from gateway.rooms import (
+    Caller,
+    Refusals,
+    TokenExpired,
+    TokenFault,
+    TokenInvalid,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
 from gateway.telemetry import Counter
 
 from .claims import Identity
@@ -63,14 +72,21 @@ class CachingVerifier:
         self._cache = _Cache(size)
         self._scopes = scopes
         self._verifications = verifications
+        self._refusals: Refusals | None = None
+
+    def refuse(self, refusals: Refusals) -> None:
+        """Refuse these users and tokens from now on, and no others."""
+        self._refusals = refusals or None
 
     def peek(self, token: str) -> Caller | None:
-        """Return the caller of a cached token that has not expired, else None."""
+        """Return the caller of a cached token that would be accepted, else None."""
         try:
             identity = self._cache[_key(token)]
         except KeyError:
             return None
         if not identity.is_current(self._clock(), self._leeway):
+            return None
+        if self._refusals is not None and self._is_refused(self._refusals, identity):
             return None
         self._verifications.inc("remembered")
         return identity.caller
@@ -81,6 +97,8 @@ class CachingVerifier:
             return cached
         try:
             identity = await self._verifier.verify(token, waiting)
+            if self._refusals is not None and self._is_refused(self._refusals, identity):
+                raise TokenInvalid("refused by an operator", TokenFault.REFUSED)
         except UpstreamUnavailable:
             self._verifications.inc("no_keys")
             raise
@@ -101,3 +119,6 @@ def _key(token: str) -> str | bytes:
     if len(token) <= _LONGEST_TEXT:
         return token
     return blake2b(token.encode(), digest_size=32).digest()
+
+    def _is_refused(self, refusals: Refusals, identity: Identity) -> bool:
+        return refusals.cover(identity.caller.user_id, identity.token_id, self._clock())

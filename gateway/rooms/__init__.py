@@ -37,12 +37,22 @@ from .identifiers import (
     is_idempotency_key,
     is_live_id,
     is_request_id,
+    is_token_id,
     is_user_id,
 )
 from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
+from .operator_refusals import RefusalKind, Refusals
 from .patience import Patience
 from .policy import Scopes
-from .ports import Anchors, IdempotencyStore, Quota, RateLimiter, RoomCache, Upstream
+from .ports import (
+    Anchors,
+    IdempotencyStore,
+    OperatorOrders,
+    Quota,
+    RateLimiter,
+    RoomCache,
+    Upstream,
+)
 from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
 from .recent_writes import Lagging, RecentWrites
 from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
@@ -85,6 +95,7 @@ __all__ = [
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
+    "OperatorOrders",
     "Outcome",
     "OutcomeUnknown",
     "Overloaded",
@@ -92,6 +103,8 @@ __all__ = [
     "Quota",
     "RateLimiter",
     "RecentWrites",
+    "RefusalKind",
+    "Refusals",
     "Report",
     "RoomCache",
     "RoomNotFound",
@@ -115,6 +128,7 @@ __all__ = [
     "is_idempotency_key",
     "is_live_id",
     "is_request_id",
+    "is_token_id",
     "is_user_id",
     "share_of",
     "stored_size",

@@ -83,6 +83,7 @@ class TokenFault(StrEnum):
     AUDIENCE = "aud"
     USER = "user_claim"
     SEVERAL = "several_tokens"
+    REFUSED = "refused_by_operator"
 
 
 class Unauthenticated(GatewayError):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from .caller import Caller
 from .idempotency import IdempotencyClaim, Outcome
 from .lookup import CachedRoom, FreshRoom
+from .operator_refusals import RefusalKind, Refusals
 from .room import AnchorRoom, NewRoom
 
 
@@ -152,3 +153,22 @@ class RateLimiter(Protocol):
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing; `remaining` may pass now. Raises nothing."""
+
+
+class OperatorOrders(Protocol):
+    """Orders of an operator. Every process follows them soon, and one that starts later too."""
+
+    def evict(self, live_id: str) -> None:
+        """Have a room forgotten."""
+
+    def refuse(self, kind: RefusalKind, name: str, until: float) -> None:
+        """Refuse a user, or a token by its `jti`, until a time in epoch seconds.
+
+        Raises InvalidRequest if too many are refused.
+        """
+
+    def allow(self, kind: RefusalKind, name: str) -> None:
+        """Refuse a user or token no longer."""
+
+    def in_force(self) -> Refusals:
+        """Return who is refused now."""

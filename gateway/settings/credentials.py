@@ -37,6 +37,16 @@ def api_key(text: str) -> Secret:
     return Secret(text)
 
 
+def admin_token(text: str) -> Secret:
+    """Parse the operator's token: visible ASCII, as it stands in a header."""
+    if not re.fullmatch(r"[\x21-\x7e]{32,256}", text):
+        raise InvalidValue(
+            "must be 32 to 256 visible ASCII characters without blanks; "
+            "openssl rand -hex 32 makes one"
+        )
+    return Secret(text)
+
+
 def hmac_secret(text: str) -> Secret:
     """Parse an HS256 secret: any text of at least 32 bytes (RFC 7518 section 3.2)."""
     if len(text.encode()) < _HMAC_BYTES:

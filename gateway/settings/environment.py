@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.secret import Secret
+
 from .invalid import InvalidValue, Problem, SettingsError
 from .key_file import read_key_file
 from .rules import (
+    admin_reachable,
     algorithms_fit,
     issuers_paired,
     key_source,
@@ -43,6 +46,17 @@ def load_jwt(environ: Mapping[str, str], read_file: ReadFile = read_key_file) ->
     return _load(JwtSettings, environ, read_file)
 
 
+def load_admin_token(
+    environ: Mapping[str, str], read_file: ReadFile = read_key_file
+) -> Secret | None:
+    """Return the operator's token as it is now; None without a valid one."""
+    [token] = [each for each in variables(Settings) if each.field == "admin_token"]
+    try:
+        return _value(token, environ, read_file).get(token.field)
+    except InvalidValue:
+        return None
+
+
 def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) -> T:
     known = variables(settings)
     given = {each.field: names[0] for each in known if (names := each.given_as(environ))}
@@ -58,6 +72,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
     problems += issuers_paired(given, values)
     problems += origins_listed(given, values.get("cors_origins", ()))
     problems += listeners_apart(given, values)
+    problems += admin_reachable(given, values)
     problems += unknown_names(environ, variables(Settings))
     if problems:
         raise SettingsError(*_in_order(problems))

@@ -80,6 +80,12 @@ def listeners_apart(given: Mapping[str, str], values: Mapping[str, Any]) -> Iter
         yield Problem(given[wrong], f"must differ from {PREFIX}{other}: choose another")
 
 
+def admin_reachable(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that there is a private listener for the operator's routes."""
+    if "admin_token" in given and values.get("metrics_port") == 0:
+        yield Problem(given["admin_token"], f"needs a {PREFIX}METRICS_PORT other than 0 beside it")
+
+
 def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
     """Check that every `GATEWAY_…` name is a known variable, in alphabetical order."""
     ours = [name for each in known for name in each.names]

@@ -212,6 +212,13 @@ class Settings(JwtSettings, UpstreamSettings):
     metrics_port: int = variable(
         parse.whole(0, 65_535), "private listener's port; 0: none", default="9090"
     )
+    admin_token: Secret | None = variable(
+        credentials.admin_token,
+        "turns on `/admin/` on the private listener, for who sends this token; at least 32 "
+        "characters",
+        default=None,
+        file=True,
+    )
     log_level: LogLevel = variable(parse.log_level, "lowest severity in the log", default="info")
     log_format: LogFormat = variable(parse.log_format, "json or console", default="json")
     access_log: bool = variable(parse.switch, "one log line per request; off", default="on")

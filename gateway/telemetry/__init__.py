@@ -7,6 +7,7 @@ from .family import OTHER, UNMATCHED, Family, Kind
 from .instruments import Counter, Histogram
 from .logs import SinkHandler, build_logger
 from .metrics_server import metrics_at
+from .private_request import PrivateRequest
 from .request_context import (
     RequestContext,
     UpstreamCall,

@@ -209,6 +209,23 @@ async def test_evictions_are_counted_by_reason() -> None:
     assert cached.rooms.sizes == (7, 1)
 
 
+async def test_all_rooms_are_forgotten_at_once() -> None:
+    """Rooms, missing ones and reads in flight are forgotten, and the next reads go upstream."""
+    cached = Cached()
+    for live_id in "ab":
+        await cached.get(live_id)
+    await cached.rooms.mark_missing("c")
+    cached.upstream.sending.clear()
+    in_flight = asyncio.create_task(cached.get("d"))
+    await settle()
+    await cached.rooms.invalidate_all()
+    cached.upstream.sending.set()
+    assert await in_flight == "first"
+    assert cached.rooms.sizes == (0, 0)
+    cached.upstream.title = "second"
+    assert {await cached.get(live_id) for live_id in "abcd"} == {"second"}
+
+
 @pytest.mark.parametrize("fresh", [0, 0.05, 0.9, 1, 2, 3.5])
 async def test_a_client_that_polls_as_told_does_not_spin(fresh: float) -> None:
     """A client that waits `max_age` must ask once a second at most, however short rooms live."""

@@ -142,6 +142,14 @@ def test_a_secret_is_worse_without_an_audience() -> None:
     assert worse.message != alone.message
 
 
+def test_the_operators_routes_need_a_private_address() -> None:
+    """An admin token beside a public address is worse than the metrics alone."""
+    token = {"ADMIN_TOKEN": "t" * 32}
+    assert found(**token) == []
+    public = found(**token, METRICS_HOST="0.0.0.0")  # noqa: S104  # to be found
+    assert public == [("A06", "METRICS_HOST"), ("A20", "ADMIN_TOKEN")]
+
+
 def test_every_finding_is_reported_together() -> None:
     """Every finding is reported at once, in the order of the rules."""
     rules = [rule for rule, _ in found(**SECRET, JWT_ISSUER="", CORS_ORIGINS="*", WORKERS="4")]
@@ -150,7 +158,7 @@ def test_every_finding_is_reported_together() -> None:
 
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 20)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 21)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 

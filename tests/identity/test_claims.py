@@ -218,3 +218,15 @@ def test_name_and_picture(name: str) -> None:
     odd: Any
     for odd in NOT_SHOWN:
         assert getattr(identity_from({**GOOD, name: odd}, PLAIN, NOW).caller, name) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "token_id"),
+    [
+        *(("8c1f", "8c1f"), ("a/b|c", "a/b|c"), ("x" * 256, "x" * 256)),
+        *(("", ""), ("x" * 257, ""), ("a b", ""), ("ä", ""), (1, ""), (None, ""), (["a"], "")),
+    ],
+)
+def test_the_jti_is_kept(value: object, token_id: str) -> None:
+    """A usable `jti` is kept with the identity; an odd one counts as none and refuses nobody."""
+    assert identity_from({**GOOD, "jti": value}, PLAIN, NOW).token_id == token_id

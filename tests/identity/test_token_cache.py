@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 
+import jwt
 import pytest
 
 from gateway.identity import (
@@ -18,7 +19,7 @@ from gateway.identity import (
     mint,
 )
 from gateway.metrics import Metrics
-from gateway.rooms import TokenExpired, TokenInvalid, UpstreamUnavailable
+from gateway.rooms import Refusals, TokenExpired, TokenInvalid, UpstreamUnavailable
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
@@ -53,8 +54,17 @@ class World:
             verifications=Metrics(self.block).verifications,
         )
 
-    def token(self, user_id: str = "alice", ttl: int = 60, scopes: tuple[str, ...] = ()) -> str:
+    def token(
+        self,
+        user_id: str = "alice",
+        ttl: int = 60,
+        scopes: tuple[str, ...] = (),
+        token_id: str | None = None,
+    ) -> str:
         """Return a token made now."""
+        if token_id is not None:
+            claims = {"sub": user_id, "exp": self.now + ttl, "jti": token_id}
+            return jwt.encode(claims, SECRET, algorithm="HS256")
         return mint(SECRET, user_id, RULES, scopes=scopes, now=self.now, ttl=ttl)
 
 
@@ -154,6 +164,28 @@ async def test_clear() -> None:
     assert world.tokens.peek(token) is None
     await world.tokens.verify(token)
     assert world.verifier.verified == 2
+
+
+async def test_an_operators_refusals_hold_for_cached_tokens_and_others() -> None:
+    """A refused user's tokens, and a token refused by its `jti`, are refused until their time."""
+    world = World()
+    alices, bobs = world.token("alice"), world.token("bob", token_id="1")
+    other = world.token("bob", token_id="2")
+    for token in (alices, bobs, other):
+        await world.tokens.verify(token)
+    world.tokens.refuse(Refusals({"alice": world.now + 9}, {"1": world.now + 9}))
+    for token in (alices, bobs, world.token("alice", ttl=99)):
+        assert world.tokens.peek(token) is None
+        with pytest.raises(TokenInvalid):
+            await world.tokens.verify(token)
+    assert world.tokens.peek(other) is not None
+    await world.tokens.verify(world.token("bob", ttl=99))
+    world.now += 9
+    assert world.tokens.peek(alices) is not None
+    await world.tokens.verify(bobs)
+    world.tokens.refuse(Refusals({"alice": world.now + 9}, {}))
+    world.tokens.refuse(Refusals({}, {}))
+    await world.tokens.verify(alices)
 
 
 class NoKeys:

@@ -356,3 +356,10 @@ async def test_rooms_do_not_meet(cache: RoomCache, world: World) -> None:
     await cache.invalidate("a")
     assert (peeked(cache, "a"), peeked(cache, "b")) == (None, "first")
     assert sorted(world.upstream.reads) == ["a", "b"]
+
+
+async def test_an_invalidated_room_is_not_missing_any_more(cache: RoomCache) -> None:
+    """A room that was known to be missing is read again after `invalidate`."""
+    await cache.mark_missing("a")
+    await cache.invalidate("a")
+    assert await title(cache) == "first"

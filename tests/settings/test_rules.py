@@ -158,6 +158,15 @@ def test_a_bad_port_is_reported_for_itself_alone() -> None:
     assert variable == "GATEWAY_METRICS_PORT"
 
 
+def test_an_operator_needs_the_private_listener() -> None:
+    """An admin token without a private listener is a problem of the token's variable."""
+    given = {"GATEWAY_JWT_SECRET": LONG, "GATEWAY_ADMIN_TOKEN": LONG}
+    load(_keys() | given)
+    [(variable, message)] = _problems({**given, "GATEWAY_METRICS_PORT": "0"})
+    assert variable == "GATEWAY_ADMIN_TOKEN"
+    assert "GATEWAY_METRICS_PORT" in message
+
+
 def test_an_unknown_name_can_be_printed() -> None:
     """A name of bytes other than UTF-8 is printable in its problem."""
     name = b"GATEWAY_PORT\xff".decode(errors="surrogateescape")

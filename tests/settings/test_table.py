@@ -68,6 +68,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_WORKERS": ("1", 1),
     "GATEWAY_METRICS_HOST": ("127.0.0.1", "127.0.0.1"),
     "GATEWAY_METRICS_PORT": ("9090", 9090),
+    "GATEWAY_ADMIN_TOKEN": (None, None),
     "GATEWAY_LOG_LEVEL": ("info", LogLevel.INFO),
     "GATEWAY_LOG_FORMAT": ("json", LogFormat.JSON),
     "GATEWAY_ACCESS_LOG": ("on", True),
@@ -84,6 +85,7 @@ FILES = {
     "GATEWAY_JWT_JWKS",
     "GATEWAY_JWT_SECRET_PREVIOUS",
     "GATEWAY_REDIS_URL",
+    "GATEWAY_ADMIN_TOKEN",
 }
 
 LATER = ["GATEWAY_REDIS_URL"]

@@ -12,7 +12,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from gateway.telemetry import metrics_at, metrics_server
+from gateway.telemetry import PrivateRequest, metrics_at, metrics_server
+from gateway.telemetry.metrics_server import Admin
 from tests import clients
 from tests.waiting import LIMIT, eventually
 
@@ -52,12 +53,23 @@ class Empty(Collector):
 
 
 @contextlib.contextmanager
-def listening(collector: Collector | None = None) -> Iterator[int]:
-    """Serve a collector's metrics; yield the port."""
+def listening(collector: Collector | None = None, admin: Admin | None = None) -> Iterator[int]:
+    """Serve a collector's metrics, and `admin`; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    with metrics_at(listener, collector or Empty()):
+    with metrics_at(listener, collector or Empty(), admin):
         yield port
+
+
+class Echo:
+    """A response with what was asked for."""
+
+    status = 200
+
+    def __init__(self, request: PrivateRequest) -> None:
+        given = b"unread" if request.body is None else request.body
+        self.body = f"{request.method} {request.path} ".encode() + given
+        self.headers = ((b"content-length", b"%d" % len(self.body)),)
 
 
 def connected(port: int) -> socket.socket:
@@ -143,6 +155,7 @@ def test_a_client_has_some_seconds(sent: bytes, monkeypatch: pytest.MonkeyPatch)
         ("GET /metrics/x HTTP/1.1", 404),
         ("GET http://x/metrics HTTP/1.1", 400),
         ("GET /metrics", 400),
+        ("GET /admin/x HTTP/1.1", 404),
     ],
 )
 def test_only_scrapes(request_line: str, status: int) -> None:
@@ -170,3 +183,70 @@ def test_the_end_of_an_answer_is_seen_beside_a_new_worker() -> None:
             os.waitpid(pid, 0)
             os.close(reading)
             os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "told"),
+    [
+        ("GET", 0, b"GET /admin/a%2Fb "),
+        ("PUT", 5, b"PUT /admin/a%2Fb xxxxx"),
+        ("PUT", 65_536, b"PUT /admin/a%2Fb " + b"x" * 65_536),
+        ("PUT", 65_537, b"PUT /admin/a%2Fb unread"),
+        ("PUT", 5_000_000, b"PUT /admin/a%2Fb unread"),
+    ],
+)
+def test_an_operator_is_answered(method: str, length: int, told: bytes) -> None:
+    """A body is passed on if it is not too long; else it is discarded, and the answer arrives."""
+    with listening(admin=Echo) as port, clients.client() as client:
+        url = f"http://127.0.0.1:{port}/admin/a%2Fb?c=d"
+        answer = client.request(method, url, content=b"x" * length)
+        assert (answer.status_code, answer.content) == (200, told)
+        assert scrape(port).status_code == 200
+
+
+def test_a_request_in_pieces() -> None:
+    """Bytes that come one by one are one request, and what comes after it is left out."""
+    with listening(admin=Echo) as port, connected(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"PUT /admin/x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc":
+            client.sendall(bytes([byte]))
+        assert client.recv(1000).endswith(b"\r\n\r\nPUT /admin/x abc")
+        assert client.recv(1000) == b""
+
+
+@pytest.mark.parametrize("line", ["a b", "Content-Length: x", "A: \0"])
+def test_a_bad_head_reaches_no_operator(line: str) -> None:
+    """A head that is not well-formed is a 400."""
+    with listening(admin=Echo) as port, connected(port) as client:
+        client.sendall(f"GET /admin/x HTTP/1.1\r\n{line}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_unfinished_body_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not come, or a rest that does not end, is given up."""
+    monkeypatch.setattr(metrics_server, "_TIMEOUT", 0.1)
+    for length in (10, 100_000):
+        with listening(admin=Echo) as port, connected(port) as client:
+            client.sendall(b"PUT /admin/x HTTP/1.1\r\nContent-Length: %d\r\n\r\nx" % length)
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(1000):
+                    pass
+
+            def cut_off(client: socket.socket = client) -> bool:
+                try:
+                    client.sendall(b"x")
+                except ConnectionError:
+                    return True
+                return False
+
+            eventually(cut_off)
+
+
+def test_a_body_that_is_not_read_is_no_reset() -> None:
+    """A client can send a body to its end though its answer is there long before."""
+    with listening(admin=Echo) as port, connected(port) as client:
+        client.sendall(b"PUT /admin/x HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+        while client.recv(1000):
+            pass
+        for _ in range(100):
+            client.sendall(b"x" * 1000)

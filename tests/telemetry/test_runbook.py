@@ -34,6 +34,7 @@ CHECKS = frozenset({"keys", "upstream", "breaker", "starting", "missing", "clock
 
 OF_PROMETHEUS = frozenset({"job", "gateway_build_info"})
 OF_JSON = frozenset({"true", "false"})
+OF_TOKENS = frozenset({"exp", "jti"})
 OF_ROOMS = frozenset({"push_url", "extends"})
 OF_WRITES = frozenset({"replayed", "client_gone", "cut_off"})
 
@@ -121,6 +122,7 @@ def test_words() -> None:
         *OF_JSON,
         *OF_ROOMS,
         *OF_WRITES,
+        *OF_TOKENS,
     }
     assert set(re.findall(r"`([a-z_]+)`", RUNBOOK)) <= known
 
