@@ -280,9 +280,15 @@ def telemetry_to(
     key = settings.secret_key.reveal().encode()
     caller_id = caller_ids(key) if settings.log_caller == LogCaller.HASH else _no_user
     shown = settings.access_log and log.is_enabled_for(logging.INFO)
-    caller = caller_id(settings)
-    access_log = AccessLog(emit, caller_id=caller, trace_id=tracing.trace_id) if shown else None
-    return Telemetry(log, access_log, close=close)
+    access_log = AccessLog(emit, caller_id=caller_id, trace_id=tracing.trace_id) if shown else None
+    return Telemetry(log, access_log, caller_id, close=close)
+
+
+def _show_bounds(metrics: Metrics, settings: Settings) -> None:
+    metrics.http_in_flight_max.set(settings.max_concurrency)
+    metrics.cached_max.set(settings.cache_size)
+    metrics.cached_bytes_max.set(settings.cache_max_bytes)
+    metrics.upstream_active_max.set(settings.upstream_connections)
 
 
 @asynccontextmanager

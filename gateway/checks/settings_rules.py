@@ -65,6 +65,14 @@ def public_metrics(settings: Settings, *_: object) -> Iterator[Note]:
         yield "GATEWAY_METRICS_HOST", message, advice
 
 
+def public_admin(settings: Settings, *_: object) -> Iterator[Note]:
+    """Report that the operator's token crosses a network unencrypted, to a public address."""
+    if settings.admin_token is not None and _is_public(settings.metrics_host):
+        message = "the operator's token is sent here unencrypted, and anyone may try to guess it"
+        advice = "use 127.0.0.1 or a private address, or admit only the operators"
+        yield "GATEWAY_ADMIN_TOKEN", message, advice
+
+
 def long_windows(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that rooms may be served stale for longer than most tokens live."""
     stale = {

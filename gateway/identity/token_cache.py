@@ -114,11 +114,11 @@ class CachingVerifier:
         """Empty the cache, because the keys have changed."""
         self._cache.clear()
 
+    def _is_refused(self, refusals: Refusals, identity: Identity) -> bool:
+        return refusals.cover(identity.caller.user_id, identity.token_id, self._clock())
+
 
 def _key(token: str) -> str | bytes:
     if len(token) <= _LONGEST_TEXT:
         return token
     return blake2b(token.encode(), digest_size=32).digest()
-
-    def _is_refused(self, refusals: Refusals, identity: Identity) -> bool:
-        return refusals.cover(identity.caller.user_id, identity.token_id, self._clock())
