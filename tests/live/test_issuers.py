@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.live.fault_server import Server, answering, reply, rooms, serving
 from tests.live.gateways import Gateway, gateway_at
 from tests.live.test_jwks import SigningKey, publishing
+from tests.live.test_upstream_connections import presenting
 from tests.waiting import until
 
 ONE, OTHER = "https://one.test", "https://other.test"
@@ -107,3 +109,21 @@ async def test_a_configured_set_needs_no_network(tmp_path: Path, *, as_file: boo
         stranger = SigningKey("a")
         assert await status(gateway, token(stranger, None)) == 401
         assert await status(gateway, token(SigningKey("c"), None)) == 401
+
+
+@pytest.mark.usefixtures("_system_trusts")
+async def test_an_issuer_behind_an_internal_authority(trusted: trustme.CA) -> None:
+    """The authorities in SSL_CERT_FILE must hold for the issuer too, and no others."""
+    key = SigningKey("k")
+    good = presenting(trusted.issue_cert("localhost"))
+    bad = presenting(trustme.CA().issue_cert("localhost"))
+    async with serving(rooms) as upstream:
+        for tls, expected in ((good, 200), (bad, 503)):
+            async with serving(publishing(key), tls=tls) as issuer:
+                settings = {"JWT_SECRET": "", "JWT_JWKS_URL": f"{issuer.url}/keys"}
+                async with gateway_at(upstream.url, **settings) as gateway:
+
+                    async def told(gateway: Gateway = gateway, expected: int = expected) -> bool:
+                        return await status(gateway, key.token()) == expected
+
+                    await until(told)
