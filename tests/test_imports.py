@@ -32,7 +32,16 @@ DIRECTION: dict[str, set[str]] = {
         "telemetry",
         "traces",
     },
-    "checks": {"identity", "keyring", "rooms", "serving", "settings", "threads", "upstream"},
+    "checks": {
+        "identity",
+        "keyring",
+        "rooms",
+        "secret",
+        "serving",
+        "settings",
+        "threads",
+        "upstream",
+    },
     "sandbox": {"app", "keyring", "identity", "metrics", "serving", "settings", "telemetry"},
     "app": {
         "background",

@@ -103,7 +103,7 @@ async def test_a_rolling_restart_loses_nothing(tmp_path: Path) -> None:
                 code, _ = await asyncio.to_thread(old.ended)
                 assert code == 0
                 before = here.outcomes.total()
-                await until(lambda: here.outcomes.total() > before + 50)  # noqa: B023
+                await until(lambda: here.outcomes.total() > before + 50)  # noqa: B023  # called at once
             for each in loads:
                 each.cancel()
             await asyncio.gather(*loads, return_exceptions=True)
