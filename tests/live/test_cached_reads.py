@@ -41,13 +41,13 @@ def reads(box: Sandbox, live_id: str) -> int:
 
 
 def test_headers_of_a_viewers_room(client: httpx.Client, box: Sandbox) -> None:
-    """A viewer gets a miss, then hits with a falling `max-age`, and a 304 for the ETag."""
+    """A viewer gets a miss, then hits whose `max-age` never rises, and a 304 for the ETag."""
     room, bob = room_of(client, box), signed_in(box, "bob")
     miss = client.get(f"/v1/rooms/{room}", headers=bob)
     hit = client.get(f"/v1/rooms/{room}", headers=bob)
     assert miss.headers["Cache-Status"] == "gateway; fwd=miss"
     ages = [each.headers["Cache-Control"].removeprefix("private, max-age=") for each in (miss, hit)]
-    assert 60 == int(ages[0]) > int(ages[1]) > 0
+    assert 60 == int(ages[0]) >= int(ages[1]) > 0
     assert hit.headers["Cache-Status"] == "gateway; hit"
     for reply in (miss, hit):
         assert reply.headers["Vary"] == "Authorization"

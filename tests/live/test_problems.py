@@ -36,7 +36,7 @@ def gateway(**environ: str) -> Iterator[tuple[Sandbox, httpx.Client]]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/rooms", "/v1/rooms/a/b", "/docs/x/y", "/metrics"]
+    "path", ["/v", "/v1", "/v2/rooms", "/v1/rooms/a/b", "/docs/x/y", "/metrics"]
 )
 def test_nothing_there(client: httpx.Client, method: str, path: str) -> None:
     """An unknown path must be a 404 without a token."""
