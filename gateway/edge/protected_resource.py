@@ -24,7 +24,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
 
 
 class ResourceMetadata(Struct, frozen=True, omit_defaults=True):
-    """Where clients get a token, and how they send it (RFC 9728 §2)."""
+    """The issuers that give clients a token, and how clients send it (RFC 9728 §2)."""
 
     resource: str
     authorization_servers: Sequence[str]
