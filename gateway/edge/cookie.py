@@ -41,8 +41,8 @@ class TokenCookie:
     """The cookie `name` carries a token; only an origin that `is_allowed` may use it to write."""
 
     def __init__(self, name: str, is_allowed: Callable[[bytes], bool]) -> None:
-        self._name = name.encode()
-        self._chunks = {f"{name}.{number}".encode(): number for number in range(_MOST_CHUNKS)}
+        chunks = {f"{name}.{number}".encode(): number for number in range(_MOST_CHUNKS)}
+        self._places: Mapping[bytes, int | None] = {name.encode(): None, **chunks}
         self._is_allowed = is_allowed
 
     def tokens_in(self, headers: Iterable[Header]) -> list[str]:
@@ -56,17 +56,21 @@ class TokenCookie:
 
     def tokens(self, cookies: bytes) -> list[str]:
         """Return the tokens in a `Cookie` header, each once: whole ones, then those in chunks."""
-        whole: list[bytes] = []
-        parts: list[dict[int, bytes]] = [{}]
+        tokens: list[bytes] = []
+        parts: list[dict[int, bytes]] = []
         for pair in cookies.split(b";"):
             name, is_pair, value = pair.strip(b" \t").partition(b"=")
-            if is_pair and name == self._name:
-                whole.append(_unquoted(value))
-            elif is_pair and (number := self._chunks.get(name)) is not None:
-                if number in parts[-1]:
-                    parts.append({})
-                parts[-1][number] = _unquoted(value)
-        tokens = (*whole, *filter(None, map(_joined, parts)))
+            if name not in self._places or not is_pair:
+                continue
+            place = self._places[name]
+            if place is None:
+                tokens.append(_unquoted(value))
+            elif parts and place not in parts[-1]:
+                parts[-1][place] = _unquoted(value)
+            else:
+                parts.append({place: _unquoted(value)})
+        if parts:
+            tokens += filter(None, map(_joined, parts))
         return [token.decode("latin-1") for token in dict.fromkeys(tokens)]
 
     def require_intent(self, method: str, headers: Iterable[Header]) -> None:

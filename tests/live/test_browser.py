@@ -5,22 +5,18 @@ cookie is sent from it, and from another host, which is another site.
 """
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live.browser import BLOCKED, CHROMIUM, Requests, browsing, sites
+from tests.live.browser import BLOCKED, Requests, browsing, needs_chromium, sites
 from tests.live.fault_server import Server, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
-    reason="needs Chromium: apt-get install chromium",
-)
+pytestmark = needs_chromium
 
 ROOM = "/v1/rooms/1"
 STOP = f"{ROOM}/stop"
