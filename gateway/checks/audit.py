@@ -47,6 +47,7 @@ RULES = (
     Rule("A18", _INFO, "a proxy variable, which is not read", spelling_rules.unused_proxy),
     Rule("A19", _INFO, "an issuer with a slash at its end", spelling_rules.issuer_with_slash),
     Rule("A20", _ERROR, "an operator's routes on a public address", settings_rules.public_admin),
+    Rule("A21", _WARNING, "cookies for all subdomains", settings_rules.cookies_of_subdomains),
 )
 
 

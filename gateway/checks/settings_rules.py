@@ -48,6 +48,14 @@ def any_origin(settings: Settings, *_: object) -> Iterator[Note]:
         yield "GATEWAY_CORS_ORIGINS", message, "list the origins of your apps"
 
 
+def cookies_of_subdomains(settings: Settings, *_: object) -> Iterator[Note]:
+    """Report that any subdomain may use the users' cookies: one lost to others is enough."""
+    patterns = [each for each in settings.cors_origins or () if "://*." in each]
+    if settings.jwt_cookie is not None and patterns:
+        message = f"{patterns[0]}: a page of any subdomain may act as a user by their cookie"
+        yield "GATEWAY_CORS_ORIGINS", message, "list the origins of your apps"
+
+
 def upstream_in_clear(settings: Settings, *_: object) -> Iterator[Note]:
     """Report that push URLs cross a network unencrypted."""
     url = urlsplit(settings.upstream_url)

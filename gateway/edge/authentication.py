@@ -5,19 +5,28 @@ or from the configured cookie if there is no such header, or an empty one. It is
 query or a body.
 
 A request whose token has an unknown key waits for the issuer. Meanwhile it is not in flight, and
-counts as a possible failure of its address (`rate_limits`).
+counts as a possible failure of its address (`rate_limits`). Of several tokens none waits if another
+is valid: an old cookie, of a key long withdrawn, must not hold up its owner.
 
 Cookie-authenticated writes need proof of intent (CSRF). It is checked after the token and before
 the rate limit, so that pages of other origins cannot use up a caller's limit.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
-from gateway.rooms import Caller, TokenFault, TokenInvalid, TokenMissing, Unauthenticated
+from gateway.rooms import (
+    Caller,
+    TokenExpired,
+    TokenFault,
+    TokenInvalid,
+    TokenMissing,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
 
 from .answers import Header
 from .batch import rooms_asked_for
@@ -73,20 +82,39 @@ def authentication(
     return middleware
 
 
+class _WouldWait(Exception):
+    """The key of a token is unknown, and only the issuer can tell more."""
+
+
+_BY_HOPE = (_WouldWait, UpstreamUnavailable, TokenExpired, Unauthenticated)
+"""What may befall each of several tokens; the first of these is told."""
+
+
 async def _caller_of(tokens: list[str], authenticate: Authenticate, waiting: Waiting) -> Caller:
-    """Return the caller of all valid tokens. Raises the error of the first if none is."""
+    """Return the caller of all valid `tokens`. Raises as `authenticate` does if none is valid."""
+    if len(tokens) > 1:
+        with suppress(_WouldWait):
+            return await _one_caller(tokens, authenticate, _no_wait)
+    return await _one_caller(tokens, authenticate, waiting)
+
+
+async def _one_caller(tokens: list[str], authenticate: Authenticate, waiting: Waiting) -> Caller:
     callers: list[Caller] = []
-    refusals: list[Unauthenticated] = []
+    failures: list[Exception] = []
     for token in tokens:
         try:
             callers.append(await authenticate(token, waiting))
-        except Unauthenticated as error:
-            refusals.append(error)
+        except _BY_HOPE as error:
+            failures.append(error)
     if not callers:
-        raise refusals[0]
+        raise next(each for kind in _BY_HOPE for each in failures if isinstance(each, kind))
     if len({caller.user_id for caller in callers}) > 1:
         raise TokenInvalid("cookies of two users", TokenFault.SEVERAL)
     return callers[0]
+
+
+def _no_wait() -> AbstractAsyncContextManager[None]:
+    raise _WouldWait
 
 
 @asynccontextmanager

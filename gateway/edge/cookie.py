@@ -12,13 +12,14 @@ without quotes around the value. Cookies of other services may have any form.
 
 A long token may come in chunks: `name.0`, `name.1` and so on, as Auth.js and Supabase write them.
 An old cookie of another path, or one in chunks beside one that is whole, makes several candidates:
-any valid one counts. A neighbouring subdomain can plant a valid token of another user. Valid tokens
-of two users are refused, but where the planted one stands alone, it signs in. A name that begins
-with `__Host-` prevents that.
+any valid one counts. Browsers send the cookies of one path together (RFC 6265 §5.4), so a repeated
+chunk begins another token. A neighbouring subdomain can plant a valid token of another user. Valid
+tokens of two users are refused, but where the planted one alone is valid, it signs in. A name that
+begins with `__Host-` prevents that.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import takewhile
+from itertools import count, takewhile
 
 from gateway.rooms import TokenFault, TokenInvalid, TokenMissing
 
@@ -28,7 +29,7 @@ from .problems import CsrfRequired
 CSRF_HEADER = b"x-gateway-csrf"
 
 _MOST_TOKENS = 4
-"""Tokens of one request that are verified."""
+"""Different tokens of one request that are verified."""
 
 _MOST_CHUNKS = 8
 """Chunks of a token; browsers keep 4 KB in a cookie, and a token has 8 KB at most."""
@@ -40,8 +41,8 @@ class TokenCookie:
     """The cookie `name` carries a token; only an origin that `is_allowed` may use it to write."""
 
     def __init__(self, name: str, is_allowed: Callable[[bytes], bool]) -> None:
-        self._name = name.encode()
-        self._chunks = tuple(f"{name}.{number}".encode() for number in range(_MOST_CHUNKS))
+        chunks = {f"{name}.{number}".encode(): number for number in range(_MOST_CHUNKS)}
+        self._places: Mapping[bytes, int | None] = {name.encode(): None, **chunks}
         self._is_allowed = is_allowed
 
     def tokens_in(self, headers: Iterable[Header]) -> list[str]:
@@ -54,18 +55,23 @@ class TokenCookie:
         return tokens
 
     def tokens(self, cookies: bytes) -> list[str]:
-        """Return the tokens in a `Cookie` header: whole ones first, then those in chunks."""
-        found: dict[bytes, list[str]] = {}
+        """Return the tokens in a `Cookie` header, each once: whole ones, then those in chunks."""
+        tokens: list[bytes] = []
+        parts: list[dict[int, bytes]] = []
         for pair in cookies.split(b";"):
             name, is_pair, value = pair.strip(b" \t").partition(b"=")
-            if is_pair and (name == self._name or name in self._chunks):
-                found.setdefault(name, []).append(_unquoted(value).decode("latin-1"))
-        return [*found.pop(self._name, ()), *(self._joined(found) if found else ())]
-
-    def _joined(self, found: Mapping[bytes, list[str]]) -> list[str]:
-        """Join the first of each chunk to a token, the second of each to another, and so on."""
-        present = takewhile(bool, (found.get(name) for name in self._chunks))
-        return ["".join(parts) for parts in zip(*filter(None, present), strict=False)]
+            if name not in self._places or not is_pair:
+                continue
+            place = self._places[name]
+            if place is None:
+                tokens.append(_unquoted(value))
+            elif parts and place not in parts[-1]:
+                parts[-1][place] = _unquoted(value)
+            else:
+                parts.append({place: _unquoted(value)})
+        if parts:
+            tokens += filter(None, map(_joined, parts))
+        return [token.decode("latin-1") for token in dict.fromkeys(tokens)]
 
     def require_intent(self, method: str, headers: Iterable[Header]) -> None:
         """Raise CsrfRequired for a write without proof that a page of the app sent it."""
@@ -89,3 +95,8 @@ def _all(headers: Iterable[Header], wanted: bytes) -> list[bytes]:
 def _unquoted(value: bytes) -> bytes:
     quoted = len(value) > 1 and value.startswith(b'"') and value.endswith(b'"')
     return value[1:-1] if quoted else value
+
+
+def _joined(chunks: Mapping[int, bytes]) -> bytes:
+    """Join chunks from the first one to the first that is missing."""
+    return b"".join(chunks[number] for number in takewhile(chunks.__contains__, count()))

@@ -41,6 +41,10 @@ def test_a_sound_configuration_breaks_no_rule() -> None:
         ({"JWT_AUDIENCE": ""}, "A02", "JWT_AUDIENCE"),
         (SECRET, "A03", "JWT_SECRET"),
         ({"CORS_ORIGINS": "*"}, "A04", "CORS_ORIGINS"),
+        (
+            {"CORS_ORIGINS": "https://a.test,https://*.a.test", "JWT_COOKIE": "session"},
+            *("A21", "CORS_ORIGINS"),
+        ),
         ({"UPSTREAM_URL": "http://live.example"}, "A05", "UPSTREAM_URL"),
         ({"UPSTREAM_URL": "http://10.0.0.1:8080"}, "A05", "UPSTREAM_URL"),
         ({"UPSTREAM_URL": "http://127.0.0.1.example"}, "A05", "UPSTREAM_URL"),
@@ -79,7 +83,8 @@ def test_rule(changes: dict[str, str], rule: str, variable: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"CORS_ORIGINS": "https://app.example,capacitor://localhost"},
+        {"CORS_ORIGINS": "https://app.example,capacitor://localhost", "JWT_COOKIE": "session"},
+        {"CORS_ORIGINS": "https://*.app.example"},
         {"UPSTREAM_URL": "http://127.0.0.1:8081"},
         {"UPSTREAM_URL": "http://127.9.9.9"},
         {"UPSTREAM_URL": "http://[::1]:8081"},
@@ -158,7 +163,7 @@ def test_every_finding_is_reported_together() -> None:
 
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 21)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 22)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 

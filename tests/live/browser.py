@@ -6,6 +6,7 @@ what it was shown of each answer to its own site, and goes on to the next page.
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,9 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.live.fault_server import Exchange, reply, serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
+    reason="needs Chromium: apt-get install chromium",
+)
 
 BLOCKED = {"blocked": "TypeError"}
 """What a page is told of an answer that it may not read: not even the status."""
@@ -152,3 +160,25 @@ async def browsing(url: str, profile: Path) -> AsyncIterator[None]:
     finally:
         browser.terminate()
         await browser.wait()
+
+
+async def rendered(url: str, profile: Path) -> str:
+    """Have Chromium load a page and run its scripts; return what it made of it, as HTML."""
+    assert CHROMIUM is not None
+    browser = await asyncio.create_subprocess_exec(
+        CHROMIUM,
+        *_FLAGS,
+        f"--user-data-dir={profile}",
+        "--virtual-time-budget=10000",  # milliseconds of its timers; the network is waited for
+        "--dump-dom",
+        url,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            html, _ = await browser.communicate()
+    finally:
+        if browser.returncode is None:
+            browser.kill()
+    return html.decode()

@@ -61,7 +61,7 @@ SETTINGS = {
     "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
     "GATEWAY_CACHE_STALE_IF_ERROR": "0",
     "GATEWAY_JWT_COOKIE": "session",
-    "GATEWAY_CORS_ORIGINS": "https://app.example.test",
+    "GATEWAY_CORS_ORIGINS": "https://app.example.test,https://*.example.test",
     "GATEWAY_TRUSTED_PROXIES": "127.0.0.1",
     "GATEWAY_RATE_LIMIT_READS": "off",
     "GATEWAY_RATE_LIMIT_WRITES": "off",

@@ -5,22 +5,18 @@ cookie is sent from it, and from another host, which is another site.
 """
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live.browser import BLOCKED, CHROMIUM, Requests, browsing, sites
+from tests.live.browser import BLOCKED, Requests, browsing, needs_chromium, sites
 from tests.live.fault_server import Server, rooms, serving
 from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true",  # there it would not be missed
-    reason="needs Chromium: apt-get install chromium",
-)
+pytestmark = needs_chromium
 
 ROOM = "/v1/rooms/1"
 STOP = f"{ROOM}/stop"
@@ -213,3 +209,33 @@ def assert_sees_nothing(seen: Any) -> None:
 def posts(answers: Counter[tuple[str, int]]) -> int:
     """Return how many of the answers are to a POST."""
     return sum(count for (method, _), count in answers.items() if method == "POST")
+
+
+async def test_a_subdomain_with_a_token_in_chunks(tmp_path: Path) -> None:
+    """A page of any one label may use cookies as Auth.js writes them; one of two labels may not.
+
+    Chromium takes every name below `localhost` for this machine. An old twin, of a longer path,
+    comes first.
+    """
+    half = len(ALICE) // 2
+    cookies = (
+        *(f"session.0={ALICE[:half]}; Path=/", f"session.1={ALICE[half:]}; Path=/"),
+        *("session.0=an.old; Path=/v1", "session.1=.one; Path=/v1", "session.2=x; Path=/v1"),
+    )
+    async with sites(1) as (site,), serving(rooms) as upstream:
+        origins = f"http://*.shop.localhost:{site.port}"
+        async with gateway_at(upstream.url, CORS_ORIGINS=origins, JWT_COOKIE="session") as gateway:
+            url = f"http://api.shop.localhost:{gateway.port}"
+            shared = (f"{each}; Domain=shop.localhost; HttpOnly" for each in cookies)
+            site.cookie = "\nSet-Cookie: ".join(shared)
+            deeper = site.origin("a.b.shop.localhost")
+            site.calls(url, COOKIE, then=deeper)
+            async with browsing(site.origin("app.shop.localhost"), tmp_path):
+                seen = await site.report()
+                assert seen["origin"] == site.origin("app.shop.localhost")
+                assert "push_url" in json.loads(seen["read"]["body"])
+                assert told(seen["unmarked"]) == (403, "csrf_required")
+                assert (seen["marked"]["status"], seen["delete"]["status"]) == (204, 204)
+                seen = await site.report()
+                assert seen["origin"] == deeper
+                assert [seen[name] for name, _, _ in COOKIE] == [BLOCKED] * len(COOKIE)

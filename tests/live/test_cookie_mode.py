@@ -6,11 +6,13 @@ import httpx
 import pytest
 
 from tests.live.fault_server import Server, rooms, serving
-from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
+from tests.live.gateways import ALICE, BOB, Gateway, gateway_at, token
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
 NAME = "__Host-session"
 COOKIE_MODE = {"JWT_COOKIE": NAME, "CORS_ORIGINS": APP}
+IN_CHUNKS = f"{NAME}.0={BOB[:99]}; {NAME}.1={BOB[99:]}"
+EXPIRED = token("bob", ttl=-3600)
 ALICES, BOBS = f"{NAME}={ALICE}", f"{NAME}={BOB}"
 MEANT = {"X-Gateway-CSRF": "1"}
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -72,8 +74,10 @@ async def test_a_cookie_is_off_by_default() -> None:
         ([("Cookie", f"{NAME}={BOB}x")], "token_invalid"),
         ([("Cookie", f"{NAME}=Bearer {BOB}")], "token_invalid"),
         ([("Cookie", f"{NAME}=forged; {NAME}=x")], "token_invalid"),
-        ([("Cookie", "; ".join([BOBS] * 5))], "token_invalid"),
+        ([("Cookie", "; ".join([BOBS, *(f"{NAME}={n}" for n in range(4))]))], "token_invalid"),
         ([("Cookie", f"{NAME}.0={BOB[:40]}")], "token_invalid"),
+        ([("Cookie", f"{NAME}=an.old.one; {NAME}={EXPIRED}")], "token_expired"),
+        ([("Cookie", f"{NAME}={EXPIRED}; {NAME}=an.old.one")], "token_expired"),
         ([("Cookie", f"{NAME}.1={BOB}")], "token_missing"),
         ([("Cookie", BOBS), ("Cookie", f"{NAME}={ALICE}")], "token_invalid"),
         ([("Cookie", BOBS), ("Authorization", "Basic eDp5")], "token_missing"),
@@ -102,11 +106,14 @@ async def test_a_bad_cookie_is_no_sign_in(
 @pytest.mark.parametrize(
     "headers",
     [
-        [("Cookie", f"{NAME}.0={BOB[:99]}; {NAME}.1={BOB[99:]}")],
+        [("Cookie", IN_CHUNKS)],
         [("Cookie", f"{NAME}.1={BOB[99:]}"), ("Cookie", f'{NAME}.0="{BOB[:99]}"')],
         [("Cookie", f"{NAME}=an.old.one; {BOBS}")],
         [("Cookie", f"{BOBS}; {NAME}=an.old.one; {BOBS}")],
         [("Cookie", f"{NAME}.0=an.old.one; {BOBS}")],
+        [("Cookie", f"{NAME}.0=an.; {NAME}.1=old.; {NAME}.2=one; {IN_CHUNKS}")],
+        [("Cookie", f"{NAME}.0=short; {IN_CHUNKS}")],
+        [("Cookie", "; ".join([BOBS] * 9))],
         [("Cookie", BOBS), ("Authorization", "")],
         [("Cookie", BOBS), ("Authorization", "Bearer")],
     ],

@@ -246,6 +246,39 @@ async def test_made_up_names_keep_nobody_out() -> None:
         assert len(issuer.received) == fetches
 
 
+async def read_with_cookies(gateway: Gateway, *tokens: str) -> int:
+    """Return how a read with these tokens in cookies of one name ends."""
+    cookies = "; ".join(f"session={each}" for each in tokens)
+    return (await gateway.client.get("/v1/rooms/1", headers={"Cookie": cookies})).status_code
+
+
+async def test_an_old_cookie_waits_for_nobody() -> None:
+    """Beside a valid cookie, one of a withdrawn key is not asked for, and no limit keeps it out."""
+    key, withdrawn = SigningKey("a"), SigningKey("withdrawn")
+    settings = {"JWT_COOKIE": "session", "RATE_LIMIT_FAILED_AUTH": "1/day"}
+    async with world(publishing(key), 300, **settings) as (gateway, issuer):
+        assert await read_with_cookies(gateway, key.token()) == 200
+        fetches = len(issuer.received)
+        issuer.script = silence
+        good, old = key.token(), withdrawn.token()
+        assert await read_with_cookies(gateway, old, good) == 200
+        assert await read_with_cookies(gateway, good, old) == 200
+        assert len(issuer.received) == fetches
+        issuer.script = publishing(key)
+        failures = [await read_with_cookies(gateway, old, "not.a.token") for _ in range(2)]
+        assert failures == [401, 429]
+        assert await read_with_cookies(gateway, old, good) == 200
+
+
+async def test_a_new_cookie_beside_an_old_one_is_looked_up() -> None:
+    """Where no cookie is valid yet, the issuer is asked for their keys as for any other."""
+    old, new = SigningKey("old"), SigningKey("new")
+    async with world(publishing(old), JWT_COOKIE="session") as (gateway, issuer):
+        assert await status(gateway, old.token()) == 200
+        issuer.script = publishing(new)
+        assert await read_with_cookies(gateway, "not.a.token", new.token()) == 200
+
+
 async def test_a_new_key_locks_nobody_out() -> None:
     """After a rotation all users of an address pass at their second try, and none has failed."""
     old, new = SigningKey("old"), SigningKey("new")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tests import clients
+from tests.live.browser import needs_chromium, rendered
 from tests.live.fault_server import rooms, serving
 from tests.live.gateways import gateway_at, token
 from tests.live.nginx import needs_nginx, nginx
@@ -41,6 +42,19 @@ async def test_it_is_whole_below_its_prefix(tmp_path: Path) -> None:
                 )
                 resource = (await client.get(metadata)).json()["resource"]
                 assert resource == f"{proxy.url}{PREFIX}"
+
+
+@needs_nginx
+@needs_chromium
+async def test_a_browser_shows_the_docs_below_the_prefix(tmp_path: Path) -> None:
+    """The page finds its scripts and the document, and would send requests below the prefix."""
+    async with serving(rooms) as server, gateway_at(server.url, ROOT_PATH=PREFIX) as gateway:
+        passes = f"location {PREFIX}/ {{ proxy_pass http://127.0.0.1:{gateway.port}/; }}"
+        with nginx(tmp_path, passes) as proxy:
+            shown = await rendered(f"{proxy.url}{PREFIX}/docs", tmp_path / "profile")
+    assert f'<option value="{PREFIX}">' in shown
+    for operation in ("createRoom", "getRoom", "stopRoom"):
+        assert f'id="operations-rooms-{operation}"' in shown
 
 
 async def test_a_created_room_is_below_the_prefix() -> None:

@@ -82,6 +82,11 @@ GOOD: list[tuple[str, str, Any]] = [
             *("app://-", "ionic://localhost", "app://."),
         ),
     ),
+    (
+        "CORS_ORIGINS",
+        "tauri://localhost,http://tauri.localhost,capacitor://localhost:3000",
+        ("tauri://localhost", "http://tauri.localhost", "capacitor://localhost:3000"),
+    ),
     ("UPSTREAM_PROXY", "HTTP://Proxy.test:3128/", Proxy("http://proxy.test:3128")),
     ("UPSTREAM_PROXY", "https://[::1]", Proxy("https://[::1]")),
     (
