@@ -81,7 +81,7 @@ def _jwks_url(text: str) -> str:
     return url.base + url.rest
 
 
-jwks_urls = listed(_jwks_url)
+jwks_urls = listed(_jwks_url, repeats=True)  # issuers of one provider may share a set
 
 
 def _is_loopback(host: str) -> bool:

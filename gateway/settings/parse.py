@@ -90,15 +90,18 @@ def zone(text: str) -> ZoneInfo:
         ) from None
 
 
-def listed(item: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
-    """Return a parser of comma lists; blanks around an entry are ignored."""
+def listed(item: Callable[[str], T], *, repeats: bool = False) -> Callable[[str], tuple[T, ...]]:
+    """Return a parser of comma lists; blanks around an entry are ignored.
+
+    An entry may stand twice only if `repeats` is true.
+    """
 
     def parse(text: str) -> tuple[T, ...]:
         entries = tuple(
             _entry(item, position, entry.strip(" "))
             for position, entry in enumerate(text.split(","), start=1)
         )
-        if len(set(entries)) < len(entries):
+        if not repeats and len(set(entries)) < len(entries):
             raise InvalidValue("must not have an entry twice")
         return entries
 

@@ -95,6 +95,33 @@ def test_a_previous_secret_needs_a_secret() -> None:
     assert "GATEWAY_JWT_SECRET" in message
 
 
+SETS = "https://a.test/jwks,https://b.test/jwks"
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"JWT_JWKS_URL": SETS, "JWT_ISSUER": "a,b"}, None),
+        ({"JWT_JWKS_URL": "https://a.test/jwks,https://a.test/jwks", "JWT_ISSUER": "a,b"}, None),
+        ({"JWT_JWKS_URL": "https://a.test/jwks"}, None),
+        ({"JWT_JWKS_URL": SETS}, "JWT_JWKS_URL"),
+        ({"JWT_JWKS_URL": SETS, "JWT_ISSUER": "a"}, "JWT_ISSUER"),
+        ({"JWT_JWKS_URL": SETS, "JWT_ISSUER": "a,b,c"}, "JWT_ISSUER"),
+        ({"JWT_JWKS_URL": "https://a.test/jwks", "JWT_ISSUER": "a,b"}, "JWT_ISSUER"),
+        ({"JWT_SECRET": LONG, "JWT_ISSUER": "a,b"}, "JWT_ISSUER"),
+    ],
+)
+def test_several_issuers_have_a_set_each(variables: dict[str, str], wrong: str | None) -> None:
+    """As many names as sets are valid, also of one set; anything else names the variable."""
+    environ = {f"GATEWAY_{name}": text for name, text in variables.items()}
+    if wrong is None:
+        load(_keys() | environ)
+        return
+    [(variable, message)] = _problems(environ)
+    assert variable == f"GATEWAY_{wrong}"
+    assert "GATEWAY_JWT_JWKS_URL" in message
+
+
 @pytest.mark.parametrize("cookie", [None, "session"])
 @pytest.mark.parametrize("origins", ["https://app.example.com", "*"])
 def test_a_cookie_needs_exact_origins(cookie: str | None, origins: str) -> None:
