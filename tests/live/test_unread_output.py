@@ -44,7 +44,7 @@ def output() -> Iterator[Output]:
 
 @contextmanager
 def gateway_to(output: Output, *, errors_too: bool = False) -> Iterator[Served]:
-    """Start a gateway of two workers that writes there, and wait until it is ready."""
+    """Start a gateway of two workers that writes there, and wait until both are ready."""
     port = free_port()
     settings = {"PORT": str(port), "WORKERS": "2", "SHUTDOWN_GRACE": LONG_GRACE}
     with subprocess.Popen(  # noqa: S603  # our own command
@@ -62,6 +62,7 @@ def gateway_to(output: Output, *, errors_too: bool = False) -> Iterator[Served]:
         try:
             gateway = Served(process, port)
             eventually(lambda: gateway.readiness() == (200, "ready"))
+            eventually(lambda: gateway.listeners() == 2)
             yield gateway
         finally:
             with suppress(ProcessLookupError):
