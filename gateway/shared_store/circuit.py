@@ -14,7 +14,7 @@ _PAUSE = 0.5
 
 
 class Circuit:
-    """The breaker of one store; `clock` is monotonic, in seconds; `opened` is called with a reason."""
+    """The breaker of a store; `clock` is monotonic, in seconds; `opened` is told a reason."""
 
     def __init__(self, clock: Callable[[], float], opened: Callable[[str], None]) -> None:
         self._clock = clock

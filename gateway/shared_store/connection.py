@@ -59,7 +59,7 @@ def _options(url: RedisUrl) -> dict[str, Any]:
     }
 
 
-def _single(url: RedisUrl) -> Any:
+def _single(url: RedisUrl) -> Redis:
     options = {**_options(url), "db": url.db}
     if url.path is not None:
         pool = ConnectionPool(connection_class=UnixDomainSocketConnection, path=url.path, **options)
@@ -70,10 +70,11 @@ def _single(url: RedisUrl) -> Any:
     return Redis.from_pool(pool)
 
 
-def _sentinel(url: RedisUrl) -> Any:
+def _sentinel(url: RedisUrl) -> Redis:
     asking = {**_options(url), "username": None, "password": None}
-    sentinel = Sentinel(url.nodes, sentinel_kwargs=asking)
-    return sentinel.master_for(url.master, ssl=url.tls, db=url.db, **_options(url))
+    sentinel = Sentinel(url.nodes, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(url.master, ssl=url.tls, db=url.db, **_options(url))
+    return master
 
 
 def _cluster(url: RedisUrl) -> Connected:

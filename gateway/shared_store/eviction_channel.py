@@ -9,8 +9,9 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
@@ -66,7 +67,7 @@ class EvictionChannel:
                 self._note_loss(error)
             await asyncio.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # no secret
 
-    async def _listen(self, subscription: Any) -> NoReturn:
+    async def _listen(self, subscription: PubSub) -> NoReturn:
         heard = self._clock()
         while True:
             message = await subscription.get_message(timeout=_PING_EVERY)

@@ -71,7 +71,9 @@ class SharedStore:
         """The number of calls that wait for the store to be back."""
         return len(self._outbox)
 
-    async def run(self, script: Script, keys: Sequence[str], *args: bytes | int) -> Any:
+    async def run(  # a reply is whatever the script returns
+        self, script: Script, keys: Sequence[str], *args: bytes | int
+    ) -> Any:  # noqa: ANN401
         """Return the reply of a script. Raises StoreUnavailable within 250 ms.
 
         `keys` lack the prefix; those of one call are in one place of a cluster.
@@ -135,7 +137,7 @@ class SharedStore:
             self._calls.inc("late" if late else "failed")
         self._circuit.failed("no reply in time" if late else str(error), late=late)
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:  # noqa: ANN401
         try:
             return await self._batches.call(self._command(script, keys, args))
         except NoScriptError:  # it is new, or has forgotten its scripts
