@@ -100,7 +100,9 @@ local held = redis.call('HMGET', KEYS[1], owner, lease)
 if held[1] ~= ARGV[1] or tonumber(held[2]) <= now then return 0 end
 redis.call('HDEL', KEYS[1], owner, lease, body, etag, anchor)
 redis.call('HSET', KEYS[1], by, ARGV[1], kind, ARGV[2], untill, now + ARGV[3])
-if ARGV[5] then redis.call('HSET', KEYS[1], body, ARGV[5], etag, ARGV[6], anchor, ARGV[7]) end
+if ARGV[2] == 'room' then
+  redis.call('HSET', KEYS[1], body, ARGV[5], etag, ARGV[6], anchor, ARGV[7])
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """
