@@ -28,7 +28,7 @@ def upstreams() -> set[str]:
     """Return the servers to which requests are passed, each as `name:port`."""
     [group] = re.findall(r"proxy_pass http://(\w+);", configuration())
     [servers] = re.findall(rf"upstream {group} \{{(.*?)\}}", configuration(), re.DOTALL)
-    return set(re.findall(r"server (\S+);", servers))
+    return set(re.findall(r"server (\S+) ", servers))
 
 
 def listens() -> str:
@@ -85,15 +85,14 @@ class Proxy:
                 process.send_signal(signal.SIGTERM)
                 process.wait(LIMIT)
 
-    def client(self, headers: Mapping[str, str]) -> httpx.Client:
+    def client(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
         """Return a client that trusts it."""
-        return httpx.Client(
+        return httpx.AsyncClient(
             base_url=self.url, headers=headers, verify=self.tls, trust_env=False, timeout=LIMIT
         )
 
     def _is_up(self) -> bool:
         try:
-            with self.client({}) as client:
-                return client.get("/healthz").is_success
+            return httpx.get(f"{self.url}/healthz", verify=self.tls, trust_env=False).is_success
         except httpx.TransportError:
             return False
