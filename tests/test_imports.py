@@ -72,6 +72,7 @@ DIRECTION: dict[str, set[str]] = {
     },
     "handover": {"secret"},
     "orders": {"handover", "rooms"},
+    "refusal_exchange": {"background", "metrics", "orders", "rooms", "settings", "shared_store"},
     "rotation": {"settings", "telemetry"},
     "edge": {"media_type", "rooms", "secret", "telemetry"},
     "identity": {"rooms", "secret", "single_flight", "telemetry"},
@@ -83,8 +84,8 @@ DIRECTION: dict[str, set[str]] = {
     "telemetry": set(),
     "traces": {"edge", "rooms", "settings", "upstream"},
     "processes": {
-        *{"app", "edge", "handover", "keyring", "metrics", "orders", "rotation"},
-        *{"serving", "settings", "telemetry", "traces"},
+        *{"app", "edge", "handover", "keyring", "metrics", "orders"},
+        *{"refusal_exchange", "rotation", "serving", "settings", "telemetry", "traces"},
     },
     "settings": {"proxy", "redis_url", "secret"},
     "serving": {"threads"},
