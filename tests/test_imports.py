@@ -35,10 +35,12 @@ DIRECTION: dict[str, set[str]] = {
     "checks": {
         "identity",
         "keyring",
+        "redis_url",
         "rooms",
         "secret",
         "serving",
         "settings",
+        "shared_store",
         "threads",
         "upstream",
     },
