@@ -1,4 +1,4 @@
-"""Network checks: one signed read upstream, one fetch of the issuer's JWK set, one write to the store."""
+"""Network checks: a read upstream, a fetch of each JWK set, a write to the shared store."""
 
 from collections.abc import Iterator
 
