@@ -168,7 +168,7 @@ class Metrics(DeclaredMetrics):
         "Time of a pipeline to the shared store, which carries one or more calls.",
         (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     )
-    store_unsent = gauge("gateway_store_calls_unsent", "Calls kept until the shared store is back.")
+    store_unsent = gauge("gateway_store_calls_waiting", "Calls kept until the store is back.")
     loop_lag = histogram(
         "gateway_event_loop_lag_seconds",
         "Delay of a timer in the event loop, sampled twice a second.",

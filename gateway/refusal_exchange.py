@@ -146,11 +146,12 @@ def exchanging(
     if url is None:
         yield
         return
+    connected = connect(url)  # here: a worker that is forked while a thread imports would hang
     loop = asyncio.new_event_loop()
 
     async def run() -> None:
         store = SharedStore(
-            connect(url),
+            connected,
             settings.redis_prefix,
             clock=time.monotonic,
             log=log,

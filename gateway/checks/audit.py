@@ -48,7 +48,6 @@ RULES = (
     Rule("A19", _INFO, "an issuer with a slash at its end", spelling_rules.issuer_with_slash),
     Rule("A20", _ERROR, "an operator's routes on a public address", settings_rules.public_admin),
     Rule("A21", _WARNING, "cookies for all subdomains", settings_rules.cookies_of_subdomains),
-    Rule("A22", _WARNING, "a password in clear", settings_rules.store_password_in_clear),
 )
 
 

@@ -133,17 +133,6 @@ def no_shared_store(settings: Settings, *_: object) -> Iterator[Note]:
         yield "GATEWAY_REDIS_URL", message, "share a Redis or Valkey, or run one process only"
 
 
-def store_password_in_clear(settings: Settings, *_: object) -> Iterator[Note]:
-    """Report that the password of the store crosses a network unencrypted."""
-    store = settings.store
-    if store is None or store.password is None or store.tls or store.path is not None:
-        return
-    addresses = [_address(host) for host, _ in store.nodes]
-    if not all(each is not None and each.is_loopback for each in addresses):
-        message = "anyone on the network path can read the password of the store"
-        yield "GATEWAY_REDIS_URL", message, "use rediss://, or a network of your own"
-
-
 def _is_public(host: str) -> bool:
     address = _address(host)
     return address is None or not address.is_private or address.is_unspecified

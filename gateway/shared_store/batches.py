@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
+from .connection import Connected
 
 Command = tuple[bytes | int, ...]
 
@@ -34,13 +34,6 @@ class Pipeline(Protocol):
         """Send them all; return a result or an error for each."""
 
 
-class Client(Protocol):
-    """A client of the store."""
-
-    def pipeline(self, transaction: bool = ...) -> Pipeline:  # noqa: FBT001  # the library's
-        """Begin a pipeline."""
-
-
 class Listener(Protocol):
     """Hears of each pipeline."""
 
@@ -52,10 +45,10 @@ class Listener(Protocol):
 
 
 class Batches:
-    """Sends calls with `client`, and tells `listener` of each pipeline."""
+    """Sends calls to the store, and tells `listener` of each pipeline."""
 
-    def __init__(self, client: Client, listener: Listener) -> None:
-        self._client = client
+    def __init__(self, connected: Connected, listener: Listener) -> None:
+        self._connected = connected
         self._listener = listener
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +89,7 @@ class Batches:
 
     async def _send(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         began = asyncio.get_running_loop().time()
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline: Pipeline = self._connected.client.pipeline(transaction=False)
         for command, _ in batch:
             pipeline.execute_command(*command)
         try:
@@ -105,7 +98,7 @@ class Batches:
         except TimeoutError as error:
             self._listener.failed(error, len(batch), late=True)
             return
-        except (RedisError, OSError) as error:
+        except self._connected.failures as error:
             self._listener.failed(error, len(batch), late=False)
             return
         for (_, reply), result in zip(batch, results, strict=True):

@@ -9,10 +9,8 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
 from .batches import DEADLINE
@@ -22,6 +20,16 @@ _PING_EVERY = 0.2
 _SILENCE = 0.5
 _PAUSE = 0.2
 """Seconds."""
+
+
+class Subscription(Protocol):
+    """A connection on which messages come."""
+
+    async def get_message(self, *, timeout: float) -> dict[str, Any] | None:  # noqa: ASYNC109  # the library's
+        """Return the next message."""
+
+    async def ping(self) -> object:
+        """Ask for a sign of life."""
 
 
 class Listener(Protocol):
@@ -67,11 +75,11 @@ class EvictionChannel:
                     async with asyncio.timeout(DEADLINE):
                         await subscription.subscribe(self.name)
                     await self._listen(subscription, listener)
-            except (RedisError, OSError, TimeoutError) as error:
+            except self._connected.failures as error:
                 self._note_loss(error, listener)
             await asyncio.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # no secret
 
-    async def _listen(self, subscription: PubSub, listener: Listener) -> NoReturn:
+    async def _listen(self, subscription: Subscription, listener: Listener) -> NoReturn:
         heard = self._clock()
         while True:
             message = await subscription.get_message(timeout=_PING_EVERY)

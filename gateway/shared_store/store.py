@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.telemetry import Counter, Histogram
@@ -56,7 +55,7 @@ class SharedStore:
         self._log = log
         self._calls = calls
         self._duration = duration
-        self._batches = Batches(connected.client, self)
+        self._batches = Batches(connected, self)
         self._circuit = Circuit(clock, self._opened)
         self._outbox = Outbox()
         self.prefix = prefix
@@ -71,9 +70,7 @@ class SharedStore:
         """The number of calls that wait for the store to be back."""
         return len(self._outbox)
 
-    async def run(  # a reply is whatever the script returns
-        self, script: Script, keys: Sequence[str], *args: bytes | int
-    ) -> Any:  # noqa: ANN401
+    async def run(self, script: Script, keys: Sequence[str], *args: bytes | int) -> Any:  # noqa: ANN401  # what the script returns
         """Return the reply of a script. Raises StoreUnavailable within 250 ms.
 
         `keys` lack the prefix; those of one call are in one place of a cluster.
@@ -124,7 +121,7 @@ class SharedStore:
         """Hear the results of a pipeline."""
         self._duration.observe(seconds)
         for result in results:
-            if isinstance(result, Exception) and type(result) not in _ABOUT_ONE_CALL:
+            if isinstance(result, Exception) and type(result) not in self._connected.of_one_call:
                 self._calls.inc("failed")
                 self._circuit.failed(str(result), late=False)
             else:
@@ -137,16 +134,16 @@ class SharedStore:
             self._calls.inc("late" if late else "failed")
         self._circuit.failed("no reply in time" if late else str(error), late=late)
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:  # noqa: ANN401
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:  # noqa: ANN401  # same
         try:
             return await self._batches.call(self._command(script, keys, args))
-        except NoScriptError:  # it is new, or has forgotten its scripts
+        except self._connected.no_script:  # it is new, or has forgotten its scripts
             whole = (b"EVAL", script.source, *self._command(script, keys, args)[2:])
-        except RedisError as error:
+        except self._connected.failures as error:
             raise StoreUnavailable from error
         try:
             return await self._batches.call(whole)
-        except RedisError as error:
+        except self._connected.failures as error:
             raise StoreUnavailable from error
 
     def _command(
@@ -171,10 +168,6 @@ class SharedStore:
     def _opened(self, reason: str) -> None:
         self._batches.give_up()
         self._log.warning("store_lost", reason=reason)
-
-
-_ABOUT_ONE_CALL = (ResponseError, NoScriptError)
-"""Errors of one call's own: it met another type of value, or a script that is not there yet."""
 
 
 def _ignore(reply: asyncio.Future[Any]) -> None:

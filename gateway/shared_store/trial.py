@@ -3,7 +3,6 @@
 import time
 
 from msgspec import Struct
-from redis.exceptions import RedisError
 
 from gateway.redis_url import RedisUrl
 
@@ -30,12 +29,12 @@ async def try_store(url: RedisUrl, prefix: str) -> Trial:
         await client.eval(_TRIAL, 1, f"{prefix}:trial", f"{prefix}:trial")
         latency = time.perf_counter() - began
         try:
-            policy = (await client.info("memory")).get("maxmemory_policy")
-        except RedisError:  # not every user may ask
+            policy = (await client.info(section="memory")).get("maxmemory_policy")
+        except connected.failures:  # not every user may ask
             policy = None
     except TimeoutError as error:
         raise StoreUnavailable(f"no reply within {DEADLINE:g} s") from error
-    except (RedisError, OSError) as error:
+    except connected.failures as error:
         raise StoreUnavailable(str(error)) from error
     finally:
         await client.aclose()

@@ -69,8 +69,6 @@ def test_a_sound_configuration_breaks_no_rule() -> None:
         ({"TRUSTED_PROXIES": "10.0.0.1,::/0"}, "A10", "TRUSTED_PROXIES"),
         ({"TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "A10", "TRUSTED_PROXIES"),
         ({"REDIS_URL": "none"}, "A14", "REDIS_URL"),
-        ({"REDIS_URL": "redis://u:p@store"}, "A22", "REDIS_URL"),
-        ({"REDIS_URL": "redis+cluster://u:p@127.0.0.1,10.0.0.1"}, "A22", "REDIS_URL"),
         ({"SECRET_KEY": '"sk"'}, "A15", "SECRET_KEY"),
         ({"ACCESS_KEY": "'ak'"}, "A15", "ACCESS_KEY"),
         ({"SECRET_KEY": TWICE}, "A17", "SECRET_KEY"),
@@ -165,7 +163,7 @@ def test_every_finding_is_reported_together() -> None:
 
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 23)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 22)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 
