@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from .connection import Connected
 
-Command = tuple[bytes | int, ...]
+Command = tuple[str | bytes | int, ...]
 
 DEADLINE = 0.25
 """Seconds until a call without a reply has failed."""
@@ -27,7 +27,7 @@ class StoreUnavailable(Exception):
 class Pipeline(Protocol):
     """Commands that are sent together."""
 
-    def execute_command(self, *args: bytes | int) -> object:
+    def execute_command(self, *args: str | bytes | int) -> object:
         """Add a command."""
 
     async def execute(self, *, raise_on_error: bool) -> list[Any]:

@@ -73,6 +73,7 @@ class EvictionChannel:
             try:
                 async with self._connected.subscription() as subscription:
                     async with asyncio.timeout(DEADLINE):
+                        await self._connected.client.initialize()  # a cluster finds its nodes
                         await subscription.subscribe(self.name)
                     await self._listen(subscription, listener)
             except self._connected.failures as error:

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.telemetry import Counter, Histogram
 
-from .batches import Batches, StoreUnavailable
+from .batches import Batches, Command, StoreUnavailable
 from .circuit import Circuit
 from .connection import Connected
 from .outbox import Outbox
@@ -138,7 +138,7 @@ class SharedStore:
         try:
             return await self._batches.call(self._command(script, keys, args))
         except self._connected.no_script:  # it is new, or has forgotten its scripts
-            whole = (b"EVAL", script.source, *self._command(script, keys, args)[2:])
+            whole = ("EVAL", script.source, *self._command(script, keys, args)[2:])
         except self._connected.failures as error:
             raise StoreUnavailable from error
         try:
@@ -148,9 +148,9 @@ class SharedStore:
 
     def _command(
         self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]
-    ) -> tuple[bytes | int, ...]:
+    ) -> Command:
         named = (f"{self.prefix}:{key}".encode() for key in keys)
-        return (b"EVALSHA", script.sha, len(keys), *named, *args)
+        return ("EVALSHA", script.sha, len(keys), *named, *args)
 
     async def _send_kept(self) -> bool:
         """Send the kept calls, the oldest first; return whether all of them were sent."""
