@@ -17,6 +17,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.shared_store import CALL_OUTCOMES, STORE_STATES
 from gateway.telemetry import OTHER, UNMATCHED, DeclaredMetrics, counter, gauge, histogram
 from gateway.upstream import BREAKER_STATES, Operation
 
@@ -152,6 +153,22 @@ class Metrics(DeclaredMetrics):
     breaker_opened = counter(
         "gateway_upstream_breaker_openings_total", "Times a circuit breaker opened."
     )
+    store_workers = gauge(
+        "gateway_store_workers",
+        "Workers by the state of the shared store, none without one.",
+        state=STORE_STATES,
+    )
+    store_calls = counter(
+        "gateway_store_calls_total",
+        "Calls to the shared store: answered, failed, late, or refused at once while it is down.",
+        outcome=CALL_OUTCOMES,
+    )
+    store_duration = histogram(
+        "gateway_store_pipeline_duration_seconds",
+        "Time of a pipeline to the shared store, which carries one or more calls.",
+        (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
+    )
+    store_unsent = gauge("gateway_store_calls_unsent", "Calls kept until the shared store is back.")
     loop_lag = histogram(
         "gateway_event_loop_lag_seconds",
         "Delay of a timer in the event loop, sampled twice a second.",

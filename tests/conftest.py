@@ -14,6 +14,7 @@ import trustme
 
 from gateway.sandbox import DialectName, Faults, Sandbox, running
 from tests import clients
+from tests.store_server import StoreServer, running_store
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,13 @@ def anyio_backend() -> str:
 def interruptible() -> None:
     """Let the processes of tests be interrupted, as a suite in the background ignores SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[StoreServer]:
+    """A store; tests that share it have prefixes of their own."""
+    with running_store() as server:
+        yield server
 
 
 SCOPES = {"admin": ["rooms:admin"]}

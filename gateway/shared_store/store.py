@@ -1,0 +1,182 @@
+"""The shared store: scripts, run within a quarter of a second or not at all.
+
+Nothing is retried unseen. While the store is down its `state` is `degraded`, and every call fails
+at once. A probe that writes, seven times a second, finds that out without a request, and finds a
+store that answers but cannot write: one that is full, or a replica since a failover.
+
+A call that must not be lost is kept and sent when the store is back, before any other.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from structlog.typing import FilteringBoundLogger
+
+from gateway.telemetry import Counter, Histogram
+
+from .batches import Batches, StoreUnavailable
+from .circuit import Circuit
+from .connection import Connected
+from .outbox import Outbox
+from .script import Script
+
+OK: Final = "ok"
+DEGRADED: Final = "degraded"
+STORE_STATES = (OK, DEGRADED)
+CALL_OUTCOMES = (OK, "failed", "late", "refused")
+
+_PROBE_EVERY = 0.15
+"""Seconds."""
+
+_AT_ONCE = 500
+"""Kept calls that are sent together."""
+
+_PROBE = Script("redis.call('SET', KEYS[1], 1, 'PX', 1000)")
+
+
+class SharedStore:
+    """The store behind `connected`; every key begins with `prefix`; `clock` is monotonic.
+
+    `calls` counts by outcome, one of `CALL_OUTCOMES`; `duration` has the seconds of each pipeline.
+    """
+
+    def __init__(
+        self,
+        connected: Connected,
+        prefix: str,
+        *,
+        clock: Callable[[], float],
+        log: FilteringBoundLogger,
+        calls: Counter,
+        duration: Histogram,
+    ) -> None:
+        self._connected = connected
+        self._log = log
+        self._calls = calls
+        self._duration = duration
+        self._batches = Batches(connected.client, self)
+        self._circuit = Circuit(clock, self._opened)
+        self._outbox = Outbox()
+        self.prefix = prefix
+
+    @property
+    def state(self) -> str:
+        """One of `STORE_STATES`."""
+        return DEGRADED if self._circuit.is_open else OK
+
+    @property
+    def unsent(self) -> int:
+        """The number of calls that wait for the store to be back."""
+        return len(self._outbox)
+
+    async def run(  # a reply is whatever the script returns
+        self, script: Script, keys: Sequence[str], *args: bytes | int
+    ) -> Any:  # noqa: ANN401
+        """Return the reply of a script. Raises StoreUnavailable within 250 ms.
+
+        `keys` lack the prefix; those of one call are in one place of a cluster.
+        """
+        if self._circuit.is_open:
+            self._calls.inc("refused")
+            raise StoreUnavailable
+        return await self._run(script, keys, args)
+
+    def send(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
+        """Run a script of which nobody needs to know whether it ran."""
+        if self._circuit.is_open:
+            self._calls.inc("refused")
+            return
+        self._batches.call(self._command(script, keys, args)).add_done_callback(_ignore)
+
+    async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
+        """Run a script, now or when the store is back."""
+        try:
+            await self.run(script, keys, *args)
+        except StoreUnavailable:
+            self._outbox.put((script, keys, args))
+
+    async def watch(self) -> None:
+        """Probe the store until cancelled."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Probe the store once, and let calls pass again if it is back."""
+        try:
+            await self._run(_PROBE, [f"probe:{id(self):x}"], ())
+        except StoreUnavailable:
+            await self._connected.renew()
+            return
+        if self._circuit.is_open and self._circuit.may_close() and await self._send_kept():
+            self._circuit.close()
+            self._log.info("store_back", unsent_lost=self._outbox.lost)
+            self._outbox.lost = 0
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._batches.aclose()
+        await self._connected.client.aclose()
+
+    def replied(self, results: Sequence[Any], seconds: float) -> None:
+        """Hear the results of a pipeline."""
+        self._duration.observe(seconds)
+        for result in results:
+            if isinstance(result, Exception) and type(result) not in _ABOUT_ONE_CALL:
+                self._calls.inc("failed")
+                self._circuit.failed(str(result), late=False)
+            else:
+                self._calls.inc(OK)
+                self._circuit.succeeded()
+
+    def failed(self, error: Exception, calls: int, *, late: bool) -> None:
+        """Hear that a pipeline had no reply."""
+        for _ in range(calls):
+            self._calls.inc("late" if late else "failed")
+        self._circuit.failed("no reply in time" if late else str(error), late=late)
+
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:  # noqa: ANN401
+        try:
+            return await self._batches.call(self._command(script, keys, args))
+        except NoScriptError:  # it is new, or has forgotten its scripts
+            whole = (b"EVAL", script.source, *self._command(script, keys, args)[2:])
+        except RedisError as error:
+            raise StoreUnavailable from error
+        try:
+            return await self._batches.call(whole)
+        except RedisError as error:
+            raise StoreUnavailable from error
+
+    def _command(
+        self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]
+    ) -> tuple[bytes | int, ...]:
+        named = (f"{self.prefix}:{key}".encode() for key in keys)
+        return (b"EVALSHA", script.sha, len(keys), *named, *args)
+
+    async def _send_kept(self) -> bool:
+        """Send the kept calls, the oldest first; return whether all of them were sent."""
+        while calls := list(self._outbox.take(_AT_ONCE)):
+            sent = await asyncio.gather(
+                *(self._run(*call) for call in calls), return_exceptions=True
+            )
+            for call, result in zip(calls, sent, strict=True):
+                if isinstance(result, StoreUnavailable):
+                    self._outbox.put_back(call)
+            if any(isinstance(result, BaseException) for result in sent):
+                return False
+        return True
+
+    def _opened(self, reason: str) -> None:
+        self._batches.give_up()
+        self._log.warning("store_lost", reason=reason)
+
+
+_ABOUT_ONE_CALL = (ResponseError, NoScriptError)
+"""Errors of one call's own: it met another type of value, or a script that is not there yet."""
+
+
+def _ignore(reply: asyncio.Future[Any]) -> None:
+    if not reply.cancelled():
+        reply.exception()  # marks it as retrieved
