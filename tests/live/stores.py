@@ -117,8 +117,8 @@ class Store:
         with closing(self.client(decode_responses=True)) as client:
             return client.execute_command(*command)
 
-    def client(self, **options: Any) -> redis.Redis:
-        """Return a client that does not wait for ever."""
+    def client(self, **options: Any) -> Any:
+        """Return redis-py's client, which is half typed; it does not wait for ever."""
         if self._tls:
             options["ssl_ca_certs"] = str(self._folder / "ca.pem")
         return redis.Redis.from_url(self.url, socket_timeout=LIMIT, **options)
@@ -161,7 +161,7 @@ class Sentinel(Store):
         """Start it with what it last knew."""
         self._start(str(_binary.get_binary_path()), str(self._configuration), "--sentinel")
 
-    def client(self, **options: Any) -> redis.Redis:
+    def client(self, **options: Any) -> Any:
         """Return a client of the sentinel itself."""
         return redis.Redis(port=self.port, socket_timeout=LIMIT, **options)
 
@@ -284,7 +284,7 @@ def _knows(node: Store, masters: int) -> bool:
     return {"cluster_state:ok", f"cluster_known_nodes:{masters}"} <= set(told)
 
 
-def _content(client: redis.Redis, kind: bytes, key: bytes) -> Any:
+def _content(client: Any, kind: bytes, key: bytes) -> Any:
     """Return all that a key holds; None for one that has just expired."""
     match kind:
         case b"string":
