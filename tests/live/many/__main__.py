@@ -10,7 +10,7 @@ import statistics
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 import click
 from msgspec import Struct
@@ -22,6 +22,7 @@ from tests.live.many import creates, hits, limits, outages, reads, secrets
 from tests.live.many.row import Row
 from tests.live.replicas import Replica, replicas
 from tests.live.stores import Store, store
+from tests.waiting import until
 
 ROOMS, CLIENTS, KEYS = 50, 200, 500
 CROWD_PROCESSES = 2
@@ -45,7 +46,7 @@ class Stage:
         self.vendor: Counting
         self.store: Store
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         self.vendor = self._stack.enter_context(counting_vendor())
         self.store = self._stack.enter_context(store())
         return self
@@ -76,8 +77,8 @@ async def upstream_reads(stage: Stage) -> Rows:
     one, many = figures[1], figures[stage.scale.replicas]
     ratio = many.reads / one.reads
     yield Row(
-        f"upstream reads, {stage.scale.replicas} × {CLIENTS} clients × {ROOMS} rooms, TTL 2 s",
-        "≤ 1.02 × one process's",
+        f"upstream reads, {stage.scale.replicas} by {CLIENTS} clients, {ROOMS} rooms, TTL 2 s",
+        "≤ 1.02 times one process's",
         f"{many.reads} / {one.reads} = {ratio:.3f}",
         ratio <= 1.02,
     )
@@ -224,7 +225,7 @@ async def local_hits(stage: Stage) -> Rows:
     cost, least = (statistics.median(pair[side].microseconds for pair in pairs) for side in (0, 1))
     yield Row(
         "local hits with the store on",
-        "≥ 0.97 × without",
+        "≥ 0.97 times without",
         f"{ratio:.3f} ({cost:.1f} µs of processor each, {least:.1f} without)",
         ratio >= 0.97,
     )
@@ -285,8 +286,7 @@ CHECKS: dict[str, Callable[[Stage], Rows]] = {
 
 def _kill_amid(vendor: Counting, replica: Replica, creates_seen: int) -> Callable[[], Any]:
     async def kill() -> None:
-        while vendor.counts().creates < creates_seen:
-            await asyncio.sleep(0.01)
+        await until(lambda: vendor.counts().creates >= creates_seen)
         replica.kill()
 
     return kill
@@ -309,8 +309,8 @@ def _waits(seen: Seen) -> str:
 def _limited(name: str, asked: limits.Asked, times: float, most: float) -> Row:
     return Row(
         f"limit of {name}",
-        f"≤ {most:.2f} × burst and refill",
-        f"{asked.passed} of {asked.sent} in {asked.seconds:.1f} s = {times:.3f} ×",
+        f"≤ {most:.2f} times burst and refill",
+        f"{asked.passed} of {asked.sent} in {asked.seconds:.1f} s = {times:.3f} times",
         times <= most,
     )
 

@@ -10,6 +10,7 @@ from tests.bench.client import Connection, request
 from tests.live.many import reads
 from tests.live.replicas import Replica
 from tests.live.stores import Store
+from tests.waiting import LIMIT, until
 
 
 async def state_of(port: int) -> str:
@@ -20,17 +21,18 @@ async def state_of(port: int) -> str:
     return str(msgspec.json.decode(answer.body)["checks"]["store"])
 
 
-async def until_told(replicas: Sequence[Replica], state: str, limit: float = 60.0) -> float:
+async def until_told(replicas: Sequence[Replica], state: str, limit: float = LIMIT) -> float:
     """Return after how many seconds all gateways say so of their store; `limit` if they do not."""
     began = time.monotonic()
 
     async def wait(port: int) -> None:
-        while await state_of(port) != state:
-            await asyncio.sleep(0.01)
+        async def told() -> bool:
+            return await state_of(port) == state
+
+        await until(told, limit)
 
     try:
-        async with asyncio.timeout(limit):
-            await asyncio.gather(*(wait(each.port) for each in replicas))
+        await asyncio.gather(*(wait(each.port) for each in replicas))
     except TimeoutError:
         return limit
     return time.monotonic() - began

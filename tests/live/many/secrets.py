@@ -13,6 +13,9 @@ from tests.live.counting_vendor import PUSH_TOKEN
 from tests.live.crowd import create
 from tests.live.replicas import ADMIN, ALICE, BOB, SECRETS, Replica
 from tests.live.stores import Store
+from tests.waiting import until
+
+_END = "the end of what is heard"
 
 
 @asynccontextmanager
@@ -30,9 +33,8 @@ async def overheard(store: Store) -> AsyncIterator[bytearray]:
     listening = asyncio.create_task(listen())
     try:
         yield heard
-        await asyncio.to_thread(store.ask, "ECHO", "the end of what is heard")
-        while b"the end of what is heard" not in heard:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(store.ask, "ECHO", _END)
+        await until(lambda: _END.encode() in heard)
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
