@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
-from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache
+from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -162,8 +162,7 @@ def build(  # noqa: PLR0913  # the composition root
     recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)
     upstream = LagTolerantUpstream(client, recent, patience)
     cache = LocalRoomCache(
-        upstream.glance,
-        encode_room,
+        UpstreamRooms(upstream.glance, encode_room, settings.cache_ttl),
         size=settings.cache_size,
         max_bytes=settings.cache_max_bytes,
         lifetimes=_lifetimes(settings),

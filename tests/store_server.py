@@ -56,7 +56,7 @@ def running_store(*options: str, port: int | None = None) -> Iterator[StoreServe
     port = port or free_port()
     listening = ("--bind", "127.0.0.1", "--port", str(port))
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  # fixed
             [str(get_binary_path()), *listening, "--save", "", "--dir", folder, *options],
             stdout=subprocess.DEVNULL,
         )

@@ -2,5 +2,14 @@
 
 from .known_anchors import KnownAnchors
 from .local_room_cache import Lifetimes, LocalRoomCache
+from .shared_rooms import SharedRooms
+from .source import Source, UpstreamRooms
 
-__all__ = ["KnownAnchors", "Lifetimes", "LocalRoomCache"]
+__all__ = [
+    "KnownAnchors",
+    "Lifetimes",
+    "LocalRoomCache",
+    "SharedRooms",
+    "Source",
+    "UpstreamRooms",
+]

@@ -1,13 +1,13 @@
 """Encoded rooms in memory, bounded in number and in bytes, the least recently used first out."""
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 from msgspec import Struct
 
 from gateway.rooms import EncodedRoom
 from gateway.telemetry import Counter
 
 
-class Entry(Struct, frozen=True, gc=False):
+class Entry(Struct, gc=False):
     """A room, fresh until a moment of the cache's clock."""
 
     room: EncodedRoom
@@ -30,6 +30,12 @@ class Entries(LRUCache[str, Entry]):
         if len(self) >= self._size:
             self.popitem()
         super().__setitem__(live_id, entry)
+
+    def expire(self, moment: float) -> None:
+        """Let no room be fresh after a moment; none counts as used."""
+        for live_id in self:
+            entry = Cache.__getitem__(self, live_id)
+            entry.fresh_until = min(entry.fresh_until, moment)
 
     def popitem(self) -> tuple[str, Entry]:
         """Evict a room."""

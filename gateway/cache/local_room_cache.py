@@ -1,16 +1,20 @@
-"""A `RoomCache` in this process's memory.
+"""A `RoomCache` in this process's memory, filled from a `Source`.
 
 - A room is fresh, then stale and refreshed in the background, then served only if the upstream
   fails, then expired. It stays in memory until it is evicted.
 - A read that `invalidate` overtakes still answers its callers, but its result is not kept.
 - A read takes a place of the user whose lookup begins it (`FairShare`), until it has ended. Lookups
   that join it need none, so they may be many. A stale room is refreshed only if a place is free.
+- An anchor needs a read by this process. It joins a load of viewers; if that brings a room without
+  a `push_url`, from another process, it loads again, as an anchor.
+- Other processes' evictions come by `forget`. While they cannot be heard, no room is served stale,
+  and once they are heard again, no room from before.
 - Missing rooms have a part of the space to themselves, so that lookups of made-up ids cannot evict
   real rooms.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from math import ceil
@@ -19,7 +23,6 @@ from cachetools import TTLCache
 from msgspec import Struct
 
 from gateway.rooms import (
-    AnchorRoom,
     CachedRoom,
     EncodedRoom,
     FairShare,
@@ -29,18 +32,12 @@ from gateway.rooms import (
     RoomNotFound,
     UpstreamFailure,
     UpstreamTimeout,
-    ViewerRoom,
 )
 from gateway.single_flight import SingleFlight
 from gateway.telemetry import Counter
 
 from .entries import Entries, Entry
-
-Read = Callable[[str, Callable[[], None]], Awaitable[AnchorRoom]]
-"""Reads a room upstream; takes its id and a callback for the moment of sending."""
-
-Encode = Callable[[ViewerRoom], EncodedRoom]
-"""Encodes a room as JSON, with its ETag."""
+from .source import Loaded, Sent, Source
 
 _HIT, _STALE = LookupResult.HIT, LookupResult.STALE  # looking up a member takes 40 ns
 
@@ -52,7 +49,7 @@ _MISSING_PART = 10
 
 
 class Lifetimes(Struct, frozen=True):
-    """Seconds; `revalidate` and `error` count from the end of `fresh`."""
+    """Seconds; `revalidate` and `error` count from the end of `fresh`, which a source grants."""
 
     fresh: float
     revalidate: float
@@ -68,10 +65,9 @@ class LocalRoomCache:
     result of each.
     """
 
-    def __init__(  # noqa: PLR0913  # the wiring of the read path
+    def __init__(  # the wiring of the read path
         self,
-        read: Read,
-        encode: Encode,
+        source: Source,
         *,
         size: int,
         max_bytes: int,
@@ -83,9 +79,9 @@ class LocalRoomCache:
         evictions: Counter,
     ) -> None:
         missing = size // _MISSING_PART
-        self._read = read
-        self._encode = encode
+        self._source = source
         self._lifetimes = lifetimes
+        self._revalidate = lifetimes.revalidate
         self._share = share
         self._seconds = seconds
         self._clock = clock
@@ -93,7 +89,7 @@ class LocalRoomCache:
         self._evictions = evictions
         self._entries = Entries(size - missing, max_bytes, evictions)
         self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
-        self._flights: SingleFlight[tuple[AnchorRoom, EncodedRoom]] = SingleFlight()
+        self._loads: SingleFlight[Loaded] = SingleFlight()
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -121,7 +117,7 @@ class LocalRoomCache:
         if left > 0:
             self._report(_HIT)
             return CachedRoom(entry.room, _HIT, ceil(left))
-        if -left < self._lifetimes.revalidate:
+        if -left < self._revalidate:
             self._report(_STALE)
             self._refresh(live_id, user_id)
             return CachedRoom(entry.room, _STALE, 1)
@@ -138,22 +134,19 @@ class LocalRoomCache:
         if seen is not None:
             return seen
         reader = None if viewer_shape else user_id
-        joins = live_id in self._flights
-        result = LookupResult.COALESCED if joins else LookupResult.MISS
+        result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
         try:
-            async with (
-                _within(self._seconds + _MOMENT),
-                self._share.place(None if joins else user_id) as place,
-            ):
-                read_meanwhile = self._fresh(live_id, reader)
-                if read_meanwhile is not None:
-                    result = read_meanwhile.result
-                    return read_meanwhile
-                load = partial(self._load, live_id)
-                room, encoded = await self._flights.join(live_id, load, place.hold())
-            if encoded.anchor_id == reader:
+            async with _within(self._seconds + _MOMENT):
+                loaded = await self._find(live_id, user_id, reader)
+            if isinstance(loaded, CachedRoom):
+                result = loaded.result
+                return loaded
+            if loaded.read is None:
+                result = LookupResult.SHARED_HIT
+            elif loaded.room.anchor_id == reader:
                 result = LookupResult.BYPASS
-            return FreshRoom(room, CachedRoom(encoded, result, max(1, ceil(self._lifetimes.fresh))))
+            cached = CachedRoom(loaded.room, result, max(1, ceil(loaded.fresh)))
+            return cached if loaded.read is None else FreshRoom(loaded.read, cached)
         except (UpstreamFailure, Overloaded):
             expired = self._usable_if_error(live_id, reader)
             if expired is None:
@@ -164,47 +157,82 @@ class LocalRoomCache:
             self._report(result)
 
     async def invalidate(self, live_id: str) -> None:
-        """Forget a room; the result of a read in flight is not kept."""
-        self._flights.forget(live_id)
-        self._missing.pop(live_id, None)
-        if self._entries.pop(live_id, None) is not None:
-            self._evictions.inc("write")
+        """Forget a room here and everywhere; the result of a read in flight is not kept."""
+        self.forget(live_id)
+        await self._source.evict(live_id)
 
     async def invalidate_all(self) -> None:
-        """Forget all rooms; the result of a read in flight is not kept."""
-        self._flights.forget_all()
+        """Invalidate all rooms."""
+        self._loads.forget_all()
         self._missing.clear()
         for live_id in tuple(self._entries):
             await self.invalidate(live_id)
 
     async def mark_missing(self, live_id: str) -> None:
         """Invalidate a room and remember that it does not exist."""
-        await self.invalidate(live_id)
-        if self._missing.maxsize:
-            self._missing[live_id] = None
+        self._remember_missing(live_id)
+        await self._source.evict_as_missing(live_id)
+
+    def forget(self, live_id: str) -> None:
+        """Forget a room here; the result of a read in flight is not kept."""
+        self._loads.forget(live_id)
+        self._missing.pop(live_id, None)
+        if self._entries.pop(live_id, None) is not None:
+            self._evictions.inc("write")
+
+    def lose_touch(self) -> None:
+        """Serve nothing stale from now on: evictions by other processes are not heard."""
+        self._revalidate = 0
+
+    def regain_touch(self) -> None:
+        """Serve stale rooms again, but no room from before: its eviction may have been missed."""
+        self._revalidate = self._lifetimes.revalidate
+        self._loads.forget_all()
+        self._missing.clear()
+        self._entries.expire(self._clock() - self._revalidate)
 
     async def aclose(self) -> None:
         """Wait for the reads in flight, which the upstream's deadline bounds."""
-        await self._flights.aclose()
+        await self._loads.aclose()
 
-    async def _load(
-        self, live_id: str, on_sent: Callable[[], None]
-    ) -> tuple[AnchorRoom, EncodedRoom]:
+    async def _find(
+        self, live_id: str, user_id: str | None, reader: str | None
+    ) -> CachedRoom | Loaded:
+        """Return a room that has come into memory meanwhile, or a loaded one."""
+        entry = self._entry(live_id)
+        for_anchor = entry is not None and entry.room.anchor_id == reader
+        while True:
+            joins = live_id in self._loads
+            async with self._share.place(None if joins else user_id) as place:
+                come = self._fresh(live_id, reader)
+                if come is not None:
+                    return come
+                load = partial(self._load, live_id, for_anchor=for_anchor)
+                loaded = await self._loads.join(live_id, load, place.hold())
+            if loaded.read is not None or loaded.room.anchor_id != reader:
+                return loaded
+            for_anchor = True
+
+    async def _load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded:
         try:
-            room = await self._read(live_id, on_sent)
+            loaded = await self._source.load(live_id, on_sent, for_anchor=for_anchor)
         except RoomNotFound:
-            if self._flights.is_current(live_id):
-                await self.mark_missing(live_id)
+            if self._loads.is_current(live_id):
+                self._remember_missing(live_id)
             raise
-        encoded = self._encode(room.for_viewers())
-        if self._flights.is_current(live_id):
-            self._entries[live_id] = Entry(encoded, self._clock() + self._lifetimes.fresh)
-        return room, encoded
+        if loaded.keep and self._loads.is_current(live_id):
+            self._entries[live_id] = Entry(loaded.room, self._clock() + loaded.fresh)
+        return loaded
+
+    def _remember_missing(self, live_id: str) -> None:
+        self.forget(live_id)
+        if self._missing.maxsize:
+            self._missing[live_id] = None
 
     def _refresh(self, live_id: str, user_id: str | None) -> None:
         """Read a room in the background, unless it is being read or the user has no free place."""
-        if live_id not in self._flights and (place := self._share.try_take(user_id)):
-            self._flights.start(live_id, partial(self._load, live_id), place.let_go)
+        if live_id not in self._loads and (place := self._share.try_take(user_id)):
+            self._loads.start(live_id, partial(self._load, live_id), place.let_go)
 
     def _fresh(self, live_id: str, reader: str | None) -> CachedRoom | None:
         """Return a fresh room; raise RoomNotFound for one known to be missing. Reports nothing."""

@@ -44,6 +44,7 @@ _VARY = (b"vary", b"Authorization")
 _CACHE_STATUS = MappingProxyType(
     {
         LookupResult.HIT: (b"cache-status", b"gateway; hit"),
+        LookupResult.SHARED_HIT: (b"cache-status", b"gateway; hit"),
         LookupResult.STALE: (b"cache-status", b"gateway; hit; detail=stale"),
         LookupResult.STALE_IF_ERROR: (b"cache-status", b"gateway; hit; detail=stale"),
         LookupResult.MISS: (b"cache-status", b"gateway; fwd=miss"),

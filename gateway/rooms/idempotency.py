@@ -54,7 +54,8 @@ class Failed(Struct, frozen=True, tag="failed"):
 
     def error(self) -> GatewayError:
         """Return a new error with this code, marked as a replay."""
-        error = _FAILURES[self.code]("the first create with this key failed so")
+        kind = _FAILURES.get(self.code, OutcomeUnknown)  # another release may have others
+        error = kind("the first create with this key failed so")
         error.replayed = True
         return error
 

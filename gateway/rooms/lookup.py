@@ -16,13 +16,15 @@ class LookupResult(StrEnum):
     """The outcome of one lookup, in metrics, traces, access logs and `Cache-Status`.
 
     From the cache: HIT (fresh), STALE (being refreshed), MISSING (known not to exist),
-    STALE_IF_ERROR (expired, and the upstream failed). Read upstream: MISS (also a failed read),
-    COALESCED (shared the read of another lookup), BYPASS (for the room's own anchor).
+    SHARED_HIT (read by another process), STALE_IF_ERROR (expired, and the upstream failed). Read
+    upstream: MISS (also a failed read), COALESCED (shared the read of another lookup), BYPASS (for
+    the room's own anchor).
     """
 
     HIT = "hit"
     STALE = "stale"
     MISSING = "missing"
+    SHARED_HIT = "shared_hit"
     MISS = "miss"
     COALESCED = "coalesced"
     STALE_IF_ERROR = "stale_if_error"

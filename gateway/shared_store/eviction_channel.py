@@ -9,7 +9,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -24,11 +24,21 @@ _PAUSE = 0.2
 """Seconds."""
 
 
-class EvictionChannel:
-    """The channel `name` of a store; `clock` is monotonic, in seconds.
+class Listener(Protocol):
+    """Hears of the evictions by other processes, and of the gaps."""
 
-    `evicted` is called with each message of another process, `lost` and `back` with the connection.
-    """
+    def forget(self, live_id: str) -> None:
+        """Hear that a room was evicted."""
+
+    def lose_touch(self) -> None:
+        """Hear that evictions are not heard from now on."""
+
+    def regain_touch(self) -> None:
+        """Hear that evictions are heard again; some may have been missed."""
+
+
+class EvictionChannel:
+    """The channel `name` of a store; `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -37,16 +47,10 @@ class EvictionChannel:
         *,
         clock: Callable[[], float],
         log: FilteringBoundLogger,
-        evicted: Callable[[str], None],
-        lost: Callable[[], None],
-        back: Callable[[], None],
     ) -> None:
         self._connected = connected
         self._clock = clock
         self._log = log
-        self._evicted = evicted
-        self._lost = lost
-        self._back = back
         self._sender = secrets.token_hex(8).encode()
         self._listens = False
         self.name = name.encode()
@@ -55,19 +59,19 @@ class EvictionChannel:
         """Return the message that a room was evicted by this process."""
         return b"%s %s" % (self._sender, live_id.encode())
 
-    async def follow(self) -> NoReturn:
-        """Listen until cancelled."""
+    async def follow(self, listener: Listener) -> NoReturn:
+        """Tell `listener` all there is to hear, until cancelled."""
         while True:
             try:
                 async with self._connected.subscription() as subscription:
                     async with asyncio.timeout(DEADLINE):
                         await subscription.subscribe(self.name)
-                    await self._listen(subscription)
+                    await self._listen(subscription, listener)
             except (RedisError, OSError, TimeoutError) as error:
-                self._note_loss(error)
+                self._note_loss(error, listener)
             await asyncio.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # no secret
 
-    async def _listen(self, subscription: PubSub) -> NoReturn:
+    async def _listen(self, subscription: PubSub, listener: Listener) -> NoReturn:
         heard = self._clock()
         while True:
             message = await subscription.get_message(timeout=_PING_EVERY)
@@ -80,18 +84,15 @@ class EvictionChannel:
             heard = self._clock()
             if message["type"] == "subscribe":
                 self._listens = True
-                self._back()
+                listener.regain_touch()
                 self._log.info("store_subscription_back")
             elif message["type"] == "message":
-                self._hear(message["data"])
+                sender, _, live_id = message["data"].partition(b" ")
+                if sender != self._sender:
+                    listener.forget(live_id.decode("ascii", "replace"))
 
-    def _hear(self, data: bytes) -> None:
-        sender, _, live_id = data.partition(b" ")
-        if sender != self._sender:
-            self._evicted(live_id.decode("ascii", "replace"))
-
-    def _note_loss(self, error: Exception) -> None:
+    def _note_loss(self, error: Exception, listener: Listener) -> None:
         if self._listens:
             self._listens = False
-            self._lost()
+            listener.lose_touch()
             self._log.warning("store_subscription_lost", reason=str(error))

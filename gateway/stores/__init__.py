@@ -2,3 +2,4 @@
 
 from .local_idempotency_store import LocalIdempotencyStore
 from .local_rate_limiter import LocalRateLimiter
+from .shared_idempotency_store import SharedIdempotencyStore

@@ -6,7 +6,7 @@ import sys
 import time
 import tracemalloc
 
-from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.edge import encode_room
 from gateway.metrics import Metrics
 from gateway.rooms import Anchor, AnchorRoom, FreshRoom
@@ -24,8 +24,7 @@ async def _fill(rooms: int) -> float:
 
     tracemalloc.start()
     cache = LocalRoomCache(
-        read,
-        encode_room,
+        UpstreamRooms(read, encode_room, lifetimes.fresh),
         size=rooms * 2,
         max_bytes=1 << 30,
         lifetimes=lifetimes,

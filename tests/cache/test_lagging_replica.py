@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.rooms import (
     AnchorRoom,
@@ -50,8 +50,7 @@ class World:
         tolerant = LagTolerantUpstream(self.upstream, self.recent, patience)
         self.create = tolerant.create
         self.local = LocalRoomCache(
-            tolerant.glance,
-            encode,
+            UpstreamRooms(tolerant.glance, encode, fresh),
             size=100,
             max_bytes=1 << 20,
             lifetimes=Lifetimes(fresh=fresh, revalidate=fresh, error=error, missing=1),

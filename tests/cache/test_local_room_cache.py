@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.rooms import FreshRoom, LookupResult, RoomNotFound
 from gateway.telemetry import SharedMetrics, families
@@ -28,8 +28,7 @@ class Cached:
         self.block = SharedMetrics(families(Metrics))
         metrics = Metrics(self.block)
         self.rooms = LocalRoomCache(
-            self.upstream.read,
-            encode,
+            UpstreamRooms(self.upstream.read, encode, lifetimes.fresh),
             size=size,
             max_bytes=max_bytes,
             lifetimes=lifetimes,

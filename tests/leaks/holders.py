@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from gateway import keyring
-from gateway.cache import Lifetimes, LocalRoomCache
+from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.edge import InFlight, answers, encode_room
 from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
@@ -155,8 +155,7 @@ async def _cache() -> LocalRoomCache:
 
     metrics = Metrics()
     cache = LocalRoomCache(
-        read,
-        encode_room,
+        UpstreamRooms(read, encode_room, 2),
         size=10,
         max_bytes=1 << 20,
         lifetimes=Lifetimes(fresh=2, revalidate=2, error=2, missing=2),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from msgspec import structs
 
+from gateway.redis_url import RedisUrl
 from gateway.rooms import (
     Created,
     Failed,
@@ -21,8 +22,12 @@ from gateway.rooms import (
     IdempotencyStore,
     Outcome,
 )
-from gateway.stores import LocalIdempotencyStore
+from gateway.shared_store import connect
+from gateway.stores import LocalIdempotencyStore, SharedIdempotencyStore
 from tests.fakes.clock import Clock
+from tests.fakes.clocked_store import ClockedStore
+from tests.fakes.shared_cache import new_prefix
+from tests.store_server import StoreServer
 
 T = TypeVar("T")
 
@@ -31,16 +36,24 @@ ROOM = Created("1")
 FAILED = Failed("upstream_error")
 CLAIM = IdempotencyClaim("alice", "key", "print")
 
-Make = Callable[[Clock], AbstractAsyncContextManager[IdempotencyStore]]
+Make = Callable[[Clock, RedisUrl], AbstractAsyncContextManager[IdempotencyStore]]
 
 
 @asynccontextmanager
-async def local(clock: Clock) -> AsyncGenerator[IdempotencyStore]:
+async def local(clock: Clock, _: RedisUrl) -> AsyncGenerator[IdempotencyStore]:
     """Give a store in this process's memory."""
     yield LocalIdempotencyStore(clock, lambda: None)
 
 
-IMPLEMENTATIONS: MappingProxyType[str, Make] = MappingProxyType({"local": local})
+@asynccontextmanager
+async def shared(clock: Clock, url: RedisUrl) -> AsyncGenerator[IdempotencyStore]:
+    """Give a store that processes share, of which there is one."""
+    store = ClockedStore(connect(url), new_prefix(), clock)
+    yield SharedIdempotencyStore(store, LocalIdempotencyStore(clock, lambda: None), seconds=60)
+    await store.aclose()
+
+
+IMPLEMENTATIONS: MappingProxyType[str, Make] = MappingProxyType({"local": local, "shared": shared})
 
 
 @pytest.fixture
@@ -50,9 +63,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
-async def store(request: pytest.FixtureRequest, clock: Clock) -> AsyncGenerator[IdempotencyStore]:
+async def store(
+    request: pytest.FixtureRequest, clock: Clock, store_server: StoreServer
+) -> AsyncGenerator[IdempotencyStore]:
     """Give each implementation in turn."""
-    async with IMPLEMENTATIONS[request.param](clock) as made:
+    async with IMPLEMENTATIONS[request.param](clock, store_server.url) as made:
         yield made
 
 
@@ -156,12 +171,13 @@ class History(RuleBasedStateMachine):
     outcomes = st.sampled_from([ROOM, FAILED])
 
     make: Make
+    url: RedisUrl
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.runner = asyncio.Runner()
-        self.made = self.make(self.clock)
+        self.made = self.make(self.clock, self.url)
         self.store = self.run(self.made.__aenter__())
         self.running: dict[tuple[str, str], IdempotencyClaim] = {}
         self.ended: dict[tuple[str, str], tuple[IdempotencyClaim, Outcome, float]] = {}
@@ -219,7 +235,8 @@ HISTORIES = settings(
 
 
 @pytest.mark.parametrize("make", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
-def test_any_history(make: Make) -> None:
+def test_any_history(make: Make, store_server: StoreServer) -> None:
     """In any order of uses, ends and pauses a store gives what its model gives."""
-    machine = type("HistoryOfOne", (History,), {"make": staticmethod(make)})
+    made = {"make": staticmethod(make), "url": store_server.url}
+    machine = type("HistoryOfOne", (History,), made)
     run_state_machine_as_test(machine, settings=HISTORIES)
