@@ -44,11 +44,13 @@ _FOUND = reply(enveloped())
 class Behaviour(Struct):
     """Seconds that reads and creates take; `held` reads, of rooms by id, wait until they are not.
 
-    A held read that is let go shows the room as it was when the read came.
+    A held read that is let go shows the room as it was when the read came. Reads show what was
+    before the writes of the last `lag` seconds.
     """
 
     read: float = 0.0
     create: float = 0.0
+    lag: float = 0.0
     held: list[str] = field(default_factory=list)
 
 
@@ -80,8 +82,8 @@ class Vendor:
     def __init__(self) -> None:
         self._behaviour = Behaviour()
         self._changed = asyncio.Event()
-        self._rooms: dict[str, dict[str, Any]] = {}
-        self._gone: set[str] = set()
+        self._rooms: dict[str, dict[str, Any] | None] = {}
+        self._before: dict[str, tuple[float, dict[str, Any] | None]] = {}
         self._came = Counter[str]()
         self._answered = Counter[str]()
         self._made: list[Made] = []
@@ -113,9 +115,9 @@ class Vendor:
             case "GET", _:
                 return await self._read(live_id)
             case "DELETE", _:
-                self._gone.add(live_id)
+                self._change(live_id, None)
                 return _FOUND
-        self._rooms[live_id] = {**(self._room(live_id) or {}), "live_status": 2}
+        self._change(live_id, {**(self._room(live_id) or {}), "live_status": 2})
         return _FOUND
 
     def _control(self, method: str, body: bytes) -> bytes:
@@ -128,7 +130,7 @@ class Vendor:
 
     async def _read(self, live_id: str) -> bytes:
         self._came[live_id] += 1
-        found = self._room(live_id)
+        found = self._shown(live_id)
         if self._behaviour.read:
             await asyncio.sleep(self._behaviour.read)
         while live_id in self._behaviour.held:
@@ -147,18 +149,24 @@ class Vendor:
             "anchor_info": {**ANCHOR, "user_id": anchor},
             "push_url": push_url(live_id),
         }
-        self._rooms[live_id] = made
+        self._change(live_id, made)
         self._made.append(Made(wanted["title"], live_id, anchor))
         if self._behaviour.create:
             await asyncio.sleep(self._behaviour.create)
         return reply(enveloped(made))
 
     def _room(self, live_id: str) -> dict[str, Any] | None:
-        if live_id in self._gone:
-            return None
-        if live_id.startswith(STANDING):
-            self._rooms.setdefault(live_id, {**room(live_id), "push_url": push_url(live_id)})
+        if live_id not in self._rooms and live_id.startswith(STANDING):
+            self._rooms[live_id] = {**room(live_id), "push_url": push_url(live_id)}
         return self._rooms.get(live_id)
+
+    def _shown(self, live_id: str) -> dict[str, Any] | None:
+        changed, before = self._before.get(live_id, (0.0, None))
+        return before if changed + self._behaviour.lag > time.monotonic() else self._room(live_id)
+
+    def _change(self, live_id: str, changed: dict[str, Any] | None) -> None:
+        self._before[live_id] = time.monotonic(), self._room(live_id)
+        self._rooms[live_id] = changed
 
 
 class Counting:
@@ -172,9 +180,9 @@ class Counting:
         told = clients.get(f"{self.url}/control/").content
         return msgspec.json.decode(told, type=Counts)
 
-    def behave(self, *held: str, read: float = 0.0, create: float = 0.0) -> None:
+    def behave(self, *held: str, read: float = 0.0, create: float = 0.0, lag: float = 0.0) -> None:
         """Have it behave so from now on."""
-        behaviour = msgspec.json.encode(Behaviour(read, create, list(held)))
+        behaviour = msgspec.json.encode(Behaviour(read, create, lag, list(held)))
         with clients.client(self.url) as client:
             client.put("/control/", content=behaviour).raise_for_status()
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests import clients
 from tests.commands import CRASH, GATEWAY, environment, free_port
 from tests.leaks.canaries import CANARIES, KEYS, token
 from tests.leaks.scan import scan
@@ -92,25 +91,18 @@ class Replica:
         self._gateway = None
 
     def pause(self) -> None:
-        """Stop its worker, which keeps its connections and answers nothing."""
-        for worker in self.gateway.workers():
-            os.kill(worker, signal.SIGSTOP)
+        """Stop all of it; it keeps its connections and answers nothing."""
+        self.gateway.signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let its worker go on."""
-        for worker in self.gateway.workers():
-            os.kill(worker, signal.SIGCONT)
+        """Let it go on."""
+        self.gateway.signal_group(signal.SIGCONT)
 
     def seconds_used(self) -> float:
         """Return the processor time that its worker has used."""
         (worker,) = self.gateway.workers()
         used = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[11:13]
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
-
-    def store_state(self) -> str:
-        """Return what it says of its store."""
-        told = clients.get(f"{self.gateway.url}/readyz")
-        return str(told.json()["checks"]["store"])
 
     def log(self) -> str:
         """Return all that it has written."""
@@ -128,7 +120,7 @@ def replicas(
     settings = {
         **_SETTINGS,
         "GATEWAY_UPSTREAM_URL": vendor.url,
-        **({"GATEWAY_REDIS_URL": store_url} if store_url != "none" else {}),
+        "GATEWAY_REDIS_URL": store_url,
     }
     settings |= {f"GATEWAY_{name}": text for name, text in environ.items()}
     with tempfile.TemporaryDirectory() as folder:
