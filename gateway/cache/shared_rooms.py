@@ -17,24 +17,20 @@ Neither a `push_url` nor anything else that is secret is in the store: it gets w
 """
 
 import asyncio
-import hashlib
 import itertools
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
-
-import msgspec
 
 from gateway.rooms import (
+    SHAPE,
     EncodedRoom,
     Lagging,
     RoomNotFound,
     UpstreamError,
     UpstreamFailure,
     UpstreamTimeout,
-    ViewerRoom,
 )
 from gateway.shared_store import NOW, EvictionChannel, Script, SharedStore, StoreUnavailable
 
@@ -50,11 +46,6 @@ _SPARE = 5.0
 
 _FOUND, _WAIT, _LEAD = 1, 2, 3
 _ROOM, _MISSING = b"room", b"missing"
-
-SHAPE: Final = hashlib.blake2b(
-    repr(msgspec.inspect.type_info(ViewerRoom)).encode(), digest_size=4
-).hexdigest()
-"""The name of the shape: another one for each change of a field."""
 
 _FIELDS = f"""
 local by, kind, untill = '{SHAPE}:by', '{SHAPE}:kind', '{SHAPE}:until'

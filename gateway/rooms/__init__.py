@@ -52,10 +52,11 @@ from .ports import (
     RateLimiter,
     RoomCache,
     Upstream,
+    WriteMemory,
 )
 from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
 from .recent_writes import Lagging, RecentWrites
-from .room import UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room import SHAPE, UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .room_write import Report, RoomWrite
 from .service import RoomService
 from .stored_size import stored_size
@@ -63,6 +64,7 @@ from .stored_size import stored_size
 __all__ = [
     "IDEMPOTENCY_KEY",
     "LIVE_ID",
+    "SHAPE",
     "UNREADABLE_PUSH_URL",
     "USER_ID",
     "Anchor",
@@ -124,6 +126,7 @@ __all__ = [
     "UpstreamTimeout",
     "UpstreamUnavailable",
     "ViewerRoom",
+    "WriteMemory",
     "expiry_problems",
     "is_idempotency_key",
     "is_live_id",

@@ -14,7 +14,7 @@ from .caller import Caller
 from .idempotency import IdempotencyClaim, Outcome
 from .lookup import CachedRoom, FreshRoom
 from .operator_refusals import RefusalKind, Refusals
-from .room import AnchorRoom, NewRoom
+from .room import AnchorRoom, NewRoom, ViewerRoom
 
 
 class Upstream(Protocol):
@@ -105,6 +105,25 @@ class RoomCache(Protocol):
 
     async def mark_missing(self, live_id: str) -> None:
         """Invalidate a room and remember for a short time that it does not exist."""
+
+
+class WriteMemory(Protocol):
+    """The writes of the last seconds, for reads from a replica of the upstream that lags."""
+
+    async def created(self, room: ViewerRoom) -> None:
+        """Remember that `room` was created."""
+
+    async def stopped(self, live_id: str) -> None:
+        """Remember that a room has ended; a repeat renews nothing."""
+
+    async def deleted(self, live_id: str) -> None:
+        """Remember that a room is gone."""
+
+    async def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+        """Return the room that was just read, None for not found, if no write contradicts it.
+
+        Raises RoomNotFound, or Lagging with a better answer.
+        """
 
 
 class IdempotencyStore(Protocol):

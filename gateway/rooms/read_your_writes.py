@@ -25,15 +25,15 @@ from .errors import RoomNotFound
 from .fair_share import FairShare
 from .lookup import CachedRoom, EncodedRoom, FreshRoom, LookupResult
 from .patience import Deadline, Patience
-from .ports import RoomCache, Upstream
-from .recent_writes import Lagging, RecentWrites
+from .ports import RoomCache, Upstream, WriteMemory
+from .recent_writes import Lagging
 from .room import AnchorRoom, NewRoom, ViewerRoom
 
 
 class LagTolerantUpstream:
     """`upstream`, whose reads agree with the `recent` writes. Its creates are remembered there."""
 
-    def __init__(self, upstream: Upstream, recent: RecentWrites, patience: Patience) -> None:
+    def __init__(self, upstream: Upstream, recent: WriteMemory, patience: Patience) -> None:
         self._upstream = upstream
         self._recent = recent
         self._patience = patience
@@ -43,7 +43,7 @@ class LagTolerantUpstream:
     async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
         """Create a room."""
         made = await self._upstream.create(room, on_sent)
-        self._recent.created(made.for_viewers())
+        await self._recent.created(made.for_viewers())
         return made
 
     async def read(
@@ -82,8 +82,8 @@ class LagTolerantUpstream:
         try:
             room = await self._upstream.read(live_id, on_sent, for_write=for_write)
         except RoomNotFound:
-            return self._recent.judge(live_id, None)
-        return self._recent.judge(live_id, room)
+            return await self._recent.judge(live_id, None)
+        return await self._recent.judge(live_id, room)
 
     async def resolve(
         self, room: ViewerRoom | AnchorRoom, deadline: Deadline, *, for_write: bool = False
@@ -100,7 +100,7 @@ class LagTolerantUpstream:
         try:
             await write(live_id)
         except RoomNotFound:
-            self._recent.judge(live_id, None)
+            await self._recent.judge(live_id, None)
 
     async def _look(self, live_id: str, *, for_write: bool) -> AnchorRoom | None:
         try:

@@ -1,4 +1,4 @@
-"""The rooms that this process has just created, stopped and deleted.
+"""The rooms that have just been created, stopped and deleted.
 
 The upstream's reads may go to a replica that lags, for seconds. For `lag` seconds after each write
 a read that contradicts it is not believed. A read that agrees ends nothing: the next one may go to
@@ -30,14 +30,16 @@ class Lagging(UpstreamTimeout):
         self.room = room
 
 
-class _Write(Struct, frozen=True, gc=False):
+class Write(Struct, frozen=True, gc=False):
+    """The writes to one room, of effect until a moment of the clock."""
+
     until: float
     created: ViewerRoom | None = None
     ended: bool = False
     deleted: bool = False
 
 
-_NONE = _Write(0)
+_NONE = Write(0)
 
 
 class RecentWrites:
@@ -47,33 +49,33 @@ class RecentWrites:
         self._lag = lag
         self._clock = clock
         self._size = size
-        self._writes: dict[str, _Write] = {}  # the oldest first
+        self._writes: dict[str, Write] = {}  # the oldest first
 
     @property
     def count(self) -> int:
         """The number of writes in memory."""
         return len(self._writes)
 
-    def created(self, room: ViewerRoom) -> None:
+    async def created(self, room: ViewerRoom) -> None:
         """Remember that `room` was created."""
-        self._remember(room.live_id, created=room)
+        self.learn(room.live_id, self._lag, created=room)
 
-    def stopped(self, live_id: str) -> None:
+    async def stopped(self, live_id: str) -> None:
         """Remember that a room has ended; a repeat, which may know it from here, renews nothing."""
-        write = self._find(live_id) or _NONE
+        write = self.find(live_id) or _NONE
         if not write.ended:
-            self._remember(live_id, created=write.created, ended=True)
+            self.learn(live_id, self._lag, created=write.created, ended=True)
 
-    def deleted(self, live_id: str) -> None:
+    async def deleted(self, live_id: str) -> None:
         """Remember that a room is gone."""
-        self._remember(live_id, deleted=True)
+        self.learn(live_id, self._lag, deleted=True)
 
-    def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+    async def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
         """Return the room that was just read, None for not found, if no write contradicts it.
 
         Raises RoomNotFound, or Lagging with a better answer.
         """
-        write = self._find(live_id) or _NONE
+        write = self.find(live_id) or _NONE
         if write.deleted:
             raise RoomNotFound
         if read is None:
@@ -84,21 +86,24 @@ class RecentWrites:
             raise Lagging(_ended(read))
         return read
 
-    def _find(self, live_id: str) -> _Write | None:
+    def find(self, live_id: str) -> Write | None:
+        """Return the writes to a room that are still of effect."""
         write = self._writes.get(live_id)
         return write if write is not None and self._clock() < write.until else None
 
-    def _remember(
+    def learn(
         self,
         live_id: str,
+        seconds: float,
         *,
         created: ViewerRoom | None = None,
         ended: bool = False,
         deleted: bool = False,
     ) -> None:
+        """Remember the writes to a room for so many seconds, in place of earlier ones."""
         now = self._clock()
         self._writes.pop(live_id, None)
-        self._writes[live_id] = _Write(now + self._lag, created, ended, deleted)
+        self._writes[live_id] = Write(now + seconds, created, ended, deleted)
         while (oldest := next(iter(self._writes), None)) is not None:
             if len(self._writes) <= self._size and now < self._writes[oldest].until:
                 break

@@ -7,10 +7,12 @@
 - Both are allow-lists: a field that the upstream adds is dropped until it is added here.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
+import msgspec
 from msgspec import Meta, Struct
 
 from gateway.secret import Secret
@@ -71,6 +73,12 @@ class ViewerRoom(_Room, frozen=True, kw_only=True):
         """Return this room with its `push_url`."""
         shared = {name: getattr(self, name) for name in self.__struct_fields__}
         return AnchorRoom(**shared, push_url=push_url)
+
+
+SHAPE: Final = hashlib.blake2b(
+    repr(msgspec.inspect.type_info(ViewerRoom)).encode(), digest_size=4
+).hexdigest()
+"""The name of the viewer shape: another one after each change of a field."""
 
 
 class AnchorRoom(_Room, frozen=True, kw_only=True):

@@ -23,8 +23,7 @@ from .errors import GatewayError, RoomNotFound
 from .fair_share import FairShare
 from .lookup import Batch, CachedRoom, FreshRoom
 from .patience import Patience
-from .ports import RoomCache, Upstream
-from .recent_writes import RecentWrites
+from .ports import RoomCache, Upstream, WriteMemory
 from .room import AnchorRoom, NewRoom
 from .room_write import Report, recorded
 
@@ -46,7 +45,7 @@ class RoomService:
         creator: Creator,
         scopes: policy.Scopes,
         *,
-        recent: RecentWrites,
+        recent: WriteMemory,
         patience: Patience,
         share: FairShare,
         report: Report,
@@ -142,14 +141,14 @@ class RoomService:
         async with self._changing("stop", caller, live_id) as room:
             if not room.has_ended:
                 await confirmation.stop(self._upstream, live_id, deadline)
-            self._recent.stopped(live_id)
+            await self._recent.stopped(live_id)
 
     async def delete(self, caller: Caller, live_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure or Overloaded."""
         deadline = self._patience.start()
         async with self._changing("delete", caller, live_id):
             await confirmation.delete(self._upstream, live_id, deadline)
-            self._recent.deleted(live_id)
+            await self._recent.deleted(live_id)
         await self._cache.mark_missing(live_id)
 
     @asynccontextmanager

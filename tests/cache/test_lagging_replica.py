@@ -91,7 +91,7 @@ async def test_a_viewer_finds_a_created_room_at_once() -> None:
 async def test_the_anchor_waits_for_push_url() -> None:
     """The anchor is answered once a replica shows the room, for only the upstream has its key."""
     world = World(GONE, GONE, NEW)
-    world.recent.created(NEW.for_viewers())
+    await world.recent.created(NEW.for_viewers())
     found = await world.cache.get("1", "alice")
     assert isinstance(found, FreshRoom)
     assert found.room.push_url.reveal() == PUSH_URL
@@ -102,7 +102,7 @@ async def test_the_anchor_waits_for_push_url() -> None:
 async def test_the_anchor_waits_until_the_deadline_only() -> None:
     """A room that never shows is a timeout for its anchor, and nothing is kept as missing."""
     world = World(GONE)
-    world.recent.created(NEW.for_viewers())
+    await world.recent.created(NEW.for_viewers())
     with pytest.raises(UpstreamTimeout):
         await world.cache.get("1", "alice")
     assert world.clock.now < 1003
@@ -113,7 +113,7 @@ async def test_the_anchor_waits_until_the_deadline_only() -> None:
 async def test_anchor_and_viewers_at_once() -> None:
     """Readers who share the first read each get their own answer."""
     world = World(GONE, NEW)
-    world.recent.created(NEW.for_viewers())
+    await world.recent.created(NEW.for_viewers())
     readers = ["alice", "bob", None, "carol"]
     found = await asyncio.gather(*(world.cache.get("1", reader) for reader in readers))
     assert [type(each) for each in found] == [FreshRoom, *[CachedRoom] * 3]
@@ -123,7 +123,7 @@ async def test_a_stopped_room_is_shown_ended_and_not_kept() -> None:
     """Viewers see a stopped room ended from the first read on, and the old state is not cached."""
     world = World(room_of(), room_of(), OVER)
     await world.cache.get("1", "bob")
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     await world.cache.invalidate("1")
     assert await world.status() == ENDED
     assert world.local.sizes == (0, 0)
@@ -135,7 +135,7 @@ async def test_a_stopped_room_is_shown_ended_and_not_kept() -> None:
 async def test_the_anchor_sees_a_stopped_room_ended() -> None:
     """The anchor's own read of a stopped room agrees with the stop, without a wait."""
     world = World(room_of())
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     found = await world.cache.get("1", "alice")
     assert isinstance(found, FreshRoom)
     assert found.room == OVER
@@ -145,7 +145,7 @@ async def test_the_anchor_sees_a_stopped_room_ended() -> None:
 async def test_a_deleted_room_stays_gone() -> None:
     """A read that still shows a deleted room makes it missing, and that is kept."""
     world = World(room_of())
-    world.recent.deleted("1")
+    await world.recent.deleted("1")
     for _ in range(2):
         with pytest.raises(RoomNotFound):
             await world.cache.get("1", "bob")
@@ -159,14 +159,14 @@ async def test_a_deleted_room_stays_gone() -> None:
 async def test_a_read_that_agrees_ends_nothing() -> None:
     """Another replica may lag still: after a read that agreed, one that does not is not kept."""
     world = World(OVER, room_of(), fresh=0, error=0)
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     assert [await world.status() for _ in range(2)] == [ENDED, ENDED]
 
 
 async def test_a_room_that_is_kept_is_served_while_a_replica_lags() -> None:
     """A stale room that agreed stays, and is served, though its refresh contradicts the write."""
     world = World(OVER, room_of(), fresh=1)
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     await world.cache.get("1", "bob")
     world.clock.now += 1.5
     assert world.cache.peek("1", "bob") is not None
@@ -179,7 +179,7 @@ async def test_a_room_that_is_kept_is_served_while_a_replica_lags() -> None:
 async def test_after_the_lag_the_upstream_is_believed() -> None:
     """A room that shows the old state after the lag is that, and is kept."""
     world = World(room_of())
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     world.clock.now += 5
     assert await world.status() != ENDED
     assert world.local.sizes == (1, 0)
@@ -189,7 +189,7 @@ async def test_after_the_lag_the_upstream_is_believed() -> None:
 async def test_other_failures_are_told(error: Exception) -> None:
     """A read that fails tells nothing of a lag, and its error is raised as it is."""
     world = World(error)
-    world.recent.created(NEW.for_viewers())
+    await world.recent.created(NEW.for_viewers())
     with pytest.raises(type(error)) as caught:
         await world.cache.get("1", "bob")
     assert caught.value is error
@@ -198,6 +198,6 @@ async def test_other_failures_are_told(error: Exception) -> None:
 async def test_a_lookup_is_reported_once() -> None:
     """However often the upstream is read for it, a lookup has one result."""
     world = World(GONE, GONE, NEW)
-    world.recent.created(NEW.for_viewers())
+    await world.recent.created(NEW.for_viewers())
     await world.cache.get("1", "alice")
     assert world.results == [LookupResult.MISS]

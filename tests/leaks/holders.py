@@ -169,11 +169,11 @@ async def _cache() -> LocalRoomCache:
     return cache
 
 
-def recent_writes() -> RecentWrites:
+async def recent_writes(made: AnchorRoom) -> RecentWrites:
     """Return a memory of a created and a stopped room."""
     recent = RecentWrites(60, clock=time.monotonic)
-    recent.created(room().for_viewers())
-    recent.stopped("1")
+    await recent.created(made.for_viewers())
+    await recent.stopped("1")
     return recent
 
 
@@ -221,6 +221,10 @@ def exchange() -> Exchange:
     return made
 
 
+async def _lagging(made: AnchorRoom) -> AnchorRoom:
+    return await (await recent_writes(made)).judge("1", made)
+
+
 HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
     {
         "settings": settings,
@@ -240,7 +244,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a room in both shapes": fetched,
         "a create": lambda: Creation(room()),
         "rooms remembered": lambda: run(_cache()),
-        "writes remembered": recent_writes,
+        "writes remembered": lambda: run(recent_writes(room())),
         "creates remembered": lambda: run(_outcomes()),
         "an anchor's answer": lambda: answers.found(room(), None),
         "an exchange": exchange,
@@ -291,7 +295,7 @@ ERRORS: MappingProxyType[str, Callable[[], Exception]] = MappingProxyType(
         "data that is no UTF-8": lambda: _caught(
             Broken, by=lambda: decode_room(msgspec.Raw(b'{"push_url":"\xff' + EVERY.encode()))
         ),
-        "a read that lags": lambda: _caught(Lagging, by=lambda: recent_writes().judge("1", room())),
+        "a read that lags": lambda: _caught(Lagging, by=lambda: run(_lagging(room()))),
         "settings": lambda: _caught(
             SettingsError,
             by=lambda: load({name: f"{text}\n" for name, text in KEYS.items()}),

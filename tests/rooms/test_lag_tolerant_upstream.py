@@ -98,7 +98,7 @@ async def test_a_failed_create_is_not_remembered() -> None:
 async def test_a_stopped_room_needs_no_wait() -> None:
     """A read that shows a stopped room living has all but the state, `push_url` included."""
     world = World(room_of())
-    world.recent.stopped("1")
+    await world.recent.stopped("1")
     assert await world.tolerant.read("1") == room_of(live_status=ENDED)
     assert world.reads == 1
 
@@ -106,8 +106,8 @@ async def test_a_stopped_room_needs_no_wait() -> None:
 async def test_a_room_created_and_stopped_is_waited_for() -> None:
     """Until a replica has the room at all, then it counts as ended."""
     world = World(GONE, room_of())
-    world.recent.created(room_of().for_viewers())
-    world.recent.stopped("1")
+    await world.recent.created(room_of().for_viewers())
+    await world.recent.stopped("1")
     assert await world.tolerant.read("1") == room_of(live_status=ENDED)
 
 
@@ -125,7 +125,7 @@ async def test_a_created_room_is_stopped_and_deleted(operation: str) -> None:
 async def test_a_write_that_a_replica_does_not_know_the_room_for(operation: str) -> None:
     """The upstream reads before it writes: its "not found" is no news of a room just created."""
     world = World(room_of(), error=GONE)
-    world.recent.created(room_of().for_viewers())
+    await world.recent.created(room_of().for_viewers())
     cache = RoomCache()
     rooms = service(world.tolerant, cache, recent=world.recent, clock=world.clock)
     with pytest.raises(Lagging):
@@ -164,7 +164,7 @@ async def test_repeated_stops_do_not_keep_up_the_memory_of_the_first() -> None:
 async def test_not_found_is_no_proof_of_a_delete_just_after_a_create() -> None:
     """A read that may not show the create yet cannot show the delete either."""
     world = World(room_of(), GONE, error=OutcomeUnknown("cut"), lag=60)
-    world.recent.created(room_of().for_viewers())
+    await world.recent.created(room_of().for_viewers())
     rooms = service(world.tolerant, recent=world.recent, clock=world.clock)
     with pytest.raises(OutcomeUnknown):
         await rooms.delete(ALICE, "1")

@@ -287,7 +287,7 @@ async def test_what_is_done_is_remembered(act: Act, error: GatewayError | None) 
     upstream = Upstream(room_of(), DONE[act], error=error)
     await act(service(upstream, recent=recent, clock=clock), ALICE)
     with pytest.raises(Lagging if act is stop else RoomNotFound):
-        recent.judge("1", room_of())
+        await recent.judge("1", room_of())
 
 
 @ACTS
@@ -304,4 +304,4 @@ async def test_an_ended_room_that_was_stopped_again_is_remembered() -> None:
     recent = RecentWrites(5, clock=Clock())
     await stop(service(Upstream(room_of(live_status=ENDED)), recent=recent), ALICE)
     with pytest.raises(Lagging):
-        recent.judge("1", room_of())
+        await recent.judge("1", room_of())
