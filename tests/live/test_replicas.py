@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import msgspec
 import pytest
@@ -134,7 +135,7 @@ async def test_a_reader_that_wakes_up_puts_nothing_old_back(world: World) -> Non
         sleeper.resume()
     await asked
     for port in world.ports:
-        await until(lambda port=port: _is_gone(port, "room-old"))
+        await until(partial(_is_gone, port, "room-old"))
     await asyncio.sleep(0.1)
     assert {(await reads.get(port, "room-old")).status for port in world.ports} == {404}
 
@@ -297,7 +298,7 @@ async def test_a_refusal_reaches_all() -> None:
                 assert (await connection.ask(asked)).status == 204
                 connection.drop()
         for each in running:
-            await until(lambda each=each: _is_refused(each.port))
+            await until(partial(_is_refused, each.port))
             assert (await reads.get(each.port, "room-1", ALICE)).status == 200
 
 

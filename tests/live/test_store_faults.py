@@ -136,7 +136,7 @@ async def taken(world: World) -> None:
     """All its keys hold something else than they did."""
     for _ in range(3):
         for key, _, _ in list(world.store):
-            world.store.ask("SET", key, "taken", "PX", "100")
+            world.store.ask("SET", key.decode(), "taken", "PX", "100")
         await asyncio.sleep(0.2)
 
 
