@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
-from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache, UpstreamRooms
+from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
     Cors,
@@ -47,8 +47,6 @@ from gateway.rooms import (
     LagTolerantRoomCache,
     LagTolerantUpstream,
     Patience,
-    RateLimiter,
-    RecentWrites,
     RoomService,
     Scopes,
     share_of,
@@ -57,10 +55,9 @@ from gateway.rotation import Rotation, Stamp
 from gateway.settings import (
     LogCaller,
     LogFormat,
-    RateLimit,
     Settings,
 )
-from gateway.stores import LocalIdempotencyStore, LocalRateLimiter
+from gateway.sharing import Stores, stores_of
 from gateway.telemetry import (
     AccessLog,
     Counter,
@@ -159,10 +156,10 @@ def build(  # noqa: PLR0913  # the composition root
         settings.upstream_timeout / 2,
         partial(metrics.share_refusals.inc, "upstream"),
     )
-    recent = RecentWrites(settings.upstream_lag, clock=time.monotonic)
-    upstream = LagTolerantUpstream(client, recent, patience)
+    stores = stores_of(settings, metrics, log)
+    upstream = LagTolerantUpstream(client, stores.recent, patience)
     cache = LocalRoomCache(
-        UpstreamRooms(upstream.glance, encode_room, settings.cache_ttl),
+        stores.rooms(upstream.glance, encode_room),
         size=settings.cache_size,
         max_bytes=settings.cache_max_bytes,
         lifetimes=_lifetimes(settings),
@@ -178,7 +175,7 @@ def build(  # noqa: PLR0913  # the composition root
     )
     creator = Creator(
         upstream,
-        LocalIdempotencyStore(time.monotonic, metrics.idempotency_evictions.inc),
+        stores.idempotency,
         anchors,
         share=share,
         skew=skew,
@@ -189,7 +186,7 @@ def build(  # noqa: PLR0913  # the composition root
         tracing.room_cache(tolerant),
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
-        recent=recent,
+        recent=stores.recent,
         patience=patience,
         share=share,
         report=write_recorder(log, telemetry.caller_id),
@@ -210,6 +207,7 @@ def build(  # noqa: PLR0913  # the composition root
         metrics.upstream_waiting.set(limiter.waiting)
         for state in BREAKER_STATES:
             metrics.breaker.set(state == breaker.state, state)
+        stores.sample()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
@@ -217,6 +215,7 @@ def build(  # noqa: PLR0913  # the composition root
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.request_reload)
         async with (
             credentials.kept_current(),
+            stores.kept(cache),
             background_task(rotation.watch, log),
             _followed(orders, credentials, cache, log),
             background_task(partial(sampling, metrics.loop_lag, sample), log),
@@ -226,6 +225,7 @@ def build(  # noqa: PLR0913  # the composition root
         await anchors.aclose()
         await tolerant.aclose()
         await cache.aclose()
+        await stores.aclose()
         await transport.aclose()
         await drain_native_threads()
         telemetry.close()
@@ -234,7 +234,7 @@ def build(  # noqa: PLR0913  # the composition root
         rooms,
         credentials.tokens.verify,
         credentials.tokens.peek,
-        _rate_limits(settings, address, metrics.rate_limited),
+        _rate_limits(settings, stores, address, metrics.rate_limited),
         cors=cors,
         cookie=cookie,
         refusals=TokenRefusals(
@@ -248,6 +248,7 @@ def build(  # noqa: PLR0913  # the composition root
             "keys": lambda: credentials.state,
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
+            **stores.checks,
         },
         draining=draining or asyncio.Event(),
         lifespan=lifespan,
@@ -333,14 +334,15 @@ def _shown_address(settings: Settings, address: ClientAddress) -> Callable[[Scop
     return address.of if settings.log_caller == LogCaller.HASH else lambda _: None
 
 
-def _rate_limits(settings: Settings, address: ClientAddress, refusals: Counter) -> RateLimits:
-    def limiter(limit: RateLimit | None) -> RateLimiter | None:
-        return LocalRateLimiter(limit.count, limit.seconds, time.monotonic) if limit else None
-
+def _rate_limits(
+    settings: Settings, stores: Stores, address: ClientAddress, refusals: Counter
+) -> RateLimits:
+    reads, writes = settings.rate_limit_reads, settings.rate_limit_writes
+    failed_auth = settings.rate_limit_failed_auth
     return RateLimits(
-        limiter(settings.rate_limit_reads),
-        limiter(settings.rate_limit_writes),
-        limiter(settings.rate_limit_failed_auth),
+        stores.settled("reads", reads) if reads else None,
+        stores.exact("writes", writes) if writes else None,
+        stores.exact("failed_auth", failed_auth) if failed_auth else None,
         address,
         refusals,
     )

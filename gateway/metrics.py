@@ -93,14 +93,14 @@ class Metrics(DeclaredMetrics):
     )
     lookups = counter(
         "gateway_cache_lookups_total",
-        "Room lookups: from memory (hit, stale, missing), by a read (miss), by waiting for "
-        "another's read (coalesced), by the room's anchor (bypass), or an old room after a failed "
-        "read (stale_if_error).",
+        "Room lookups: from memory (hit, stale, missing) or the shared store (shared_hit), by a "
+        "read (miss), by waiting for another's read (coalesced), by the room's anchor (bypass), or "
+        "an old room after a failed read (stale_if_error).",
         result=LookupResult,
     )
     evictions = counter(
         "gateway_cache_evictions_total",
-        "Rooms evicted for want of capacity, or after a stop or delete.",
+        "Rooms evicted for want of capacity, or after a stop or delete by any process.",
         reason=("capacity", "write"),
     )
     cached = gauge(

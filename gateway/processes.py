@@ -19,6 +19,7 @@ from gateway.edge import AdminHandlers
 from gateway.handover import Handover, LastText, handovers
 from gateway.metrics import Metrics
 from gateway.orders import OrderBook, shared_orders
+from gateway.refusal_exchange import exchanging
 from gateway.rotation import stamp_of_keys
 from gateway.settings import Settings, SettingsError, load_admin_token
 from gateway.telemetry import (
@@ -27,6 +28,7 @@ from gateway.telemetry import (
     SharedMetrics,
     Sink,
     SinkHandler,
+    Telemetry,
     families,
     metrics_at,
 )
@@ -50,15 +52,22 @@ def serve(
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))
     last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
-    orders = shared_orders() if settings.admin_token is not None else None
+    ordered = settings.admin_token is not None or settings.store is not None
+    orders = shared_orders() if ordered else None
     with ExitStack() as stack:
         sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
         stack.callback(sink.close)
         sink.write(beginning)
         log = SinkHandler(sink, settings.log_format)
+        telemetry = app.telemetry_to(sink, settings)
+        book = None if orders is None else OrderBook(orders, time.time)
+        if book is not None:
+            exchange = exchanging(settings, book, Metrics(supervisor), telemetry.log)
+            stack.enter_context(exchange)
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            admin = _admin(settings, orders, sink) if orders is not None else None
+            asked = None if settings.admin_token is None else book
+            admin = None if asked is None else _admin(asked, telemetry)
             stack.enter_context(metrics_at(private.listener(), exposition, admin))
         serving.serve(
             partial(worker, settings, shared, last, log, orders=orders),
@@ -73,10 +82,9 @@ def serve(
         )
 
 
-def _admin(settings: Settings, orders: LastText, sink: Sink) -> AdminHandlers:
-    telemetry = app.telemetry_to(sink, settings)
+def _admin(book: OrderBook, telemetry: Telemetry) -> AdminHandlers:
     return AdminHandlers(
-        OrderBook(orders, time.time),
+        book,
         partial(load_admin_token, os.environ),
         telemetry.log,
         telemetry.caller_id,

@@ -37,7 +37,8 @@ def environment(**changes: str) -> dict[str, str]:
     """Return an environment of this process's, with no gateway variable but `changes`.
 
     Tests may run beside another gateway: the port is a free one, and nothing listens for scrapes
-    unless that is asked for. No test waits long for the end of a gateway.
+    unless that is asked for. No test waits long for the end of a gateway. Workers share no store
+    unless `changes` have one.
     """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
     ours = {
@@ -45,6 +46,8 @@ def environment(**changes: str) -> dict[str, str]:
         "GATEWAY_METRICS_PORT": "0",
         "GATEWAY_SHUTDOWN_DELAY": str(SHUTDOWN_DELAY),
     }
+    if changes.get("GATEWAY_WORKERS", "1") != "1":
+        ours["GATEWAY_REDIS_URL"] = "none"
     return {**inherited, "PYTHONPATH": str(ROOT), **ours, **changes}
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from gateway import __version__, checks, keyring
 from gateway.commands import banner
 from gateway.commands.facts import Facts, facts
-from gateway.settings import load, not_in_effect, pending
+from gateway.settings import load
 from tests.clients import is_ready
 from tests.commands import (
     GATEWAY,
@@ -30,6 +30,7 @@ from tests.waiting import eventually
 WITHOUT_KEY = {name: text for name, text in VALID.items() if "JWT" not in name}
 JWKS = {"GATEWAY_JWT_JWKS_URL": "https://id.example:8443/keys?token=canary"}
 REDIS = {"GATEWAY_REDIS_URL": "redis://canary:canary@store.example/0"}
+ALONE = {"GATEWAY_REDIS_URL": "none", "GATEWAY_WORKERS": "2"}
 PREVIOUS = {"GATEWAY_JWT_SECRET_PREVIOUS": "canary-" * 5}
 
 
@@ -47,7 +48,6 @@ def facts_of(environ: dict[str, str]) -> Facts:
         settings,
         keyring.verification_keys(settings),
         checks.audit(settings, (), {}),
-        not_in_effect=pending(environ),
         traces="off",
     )
 
@@ -107,26 +107,25 @@ def test_the_listeners(changes: dict[str, str], public: str, metrics: str) -> No
 
 def test_what_else_it_tells() -> None:
     """The banner shows upstream, cache, workers, traces, logs and the findings of the audit."""
-    lines = told(VALID | {"GATEWAY_CACHE_TTL": "0.5", "GATEWAY_WORKERS": "2"})
+    lines = told(VALID | {"GATEWAY_CACHE_TTL": "0.5"} | ALONE)
     assert lines["upstream"] == "https://live-api.qiniu.com"
     assert lines["cache"].startswith("10000 rooms, fresh for 0.5 s, then stale for 2 s")
     assert lines["cache"].endswith("for 30 s if the upstream fails")
     assert (lines["workers"], lines["traces"]) == ("2", "off")
     assert lines["logs"] == "json, level info, access log with hashed user ids"
     assert lines["audit"] == "4 warnings: run `gateway check`"
-    assert "no effect" not in lines
     lines = told(VALID | {"GATEWAY_LOG_CALLER": "off", "GATEWAY_LOG_LEVEL": "error"})
     assert lines["logs"] == "json, level error, access log with no user ids"
     lines = told(VALID | {"GATEWAY_ACCESS_LOG": "off", "GATEWAY_LOG_FORMAT": "console"})
     assert lines["logs"] == "console, level info, no access log"
 
 
-def test_the_shared_store_is_not_claimed() -> None:
-    """The banner has no shared store, and reports the variable of one as not used yet."""
-    assert "GATEWAY_REDIS_URL" in {each.name for each in not_in_effect()}
-    lines = told(VALID | REDIS | {"GATEWAY_WORKERS": "2"})
-    assert lines["shared"] == "none: each worker has its own cache and limits"
-    assert lines["no effect"] == "GATEWAY_REDIS_URL: read and checked, but not used yet"
+def test_the_shared_store() -> None:
+    """The banner shows the store that processes share, or that they share none."""
+    assert told(VALID | REDIS)["shared"] == "redis://store.example:6379"
+    own = "has rooms, limits and idempotency keys of its own"
+    assert told(VALID | ALONE)["shared"] == f"none: each worker {own}"
+    assert told(VALID)["shared"] == f"none: this process {own}"
 
 
 def serving(**changes: str) -> dict[str, str]:

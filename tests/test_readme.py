@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from gateway.checks import RULES
 from gateway.edge import PROBLEMS
 from gateway.metrics import Metrics
@@ -11,6 +13,7 @@ from gateway.telemetry import Exposition, families
 
 ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+RESULTS = ROOT.joinpath("tests/bench/RESULTS.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.joinpath(".github").glob("*.md"))]
 
 
@@ -20,8 +23,8 @@ def test_settings_table() -> None:
     for each in variables(Settings):
         unset = "required" if each.required else "–"
         default = unset if each.default is None else f"`{each.default}`"
-        star, note = (" *" if each.file else ""), ("" if each.in_effect else " ¹")
-        expected.append(f"| `{each.name}`{star} | {default} | {each.about}{note} |")
+        star = " *" if each.file else ""
+        expected.append(f"| `{each.name}`{star} | {default} | {each.about} |")
     assert re.findall(r"^\| `GATEWAY_.*$", README, re.MULTILINE) == expected
 
 
@@ -35,6 +38,34 @@ def test_audit_table() -> None:
     """README lists every audit rule with its severity, and no other."""
     expected = [f"| {rule.number} | {rule.severity} | {rule.about} |" for rule in RULES]
     assert re.findall(r"^\| A\d\d \| .*$", README, re.MULTILINE) == expected
+
+
+def figures(row: str) -> tuple[list[float], list[float]]:
+    """Return a row's ratios, and requests a second, in RESULTS.md."""
+    found = re.findall(
+        rf"^\| {row} \| ([\d.]+)\D.* \| ([\d,]+) / [\d,]+ req/s", RESULTS, re.MULTILINE
+    )
+    return [float(ratio) for ratio, _ in found], [_number(rate) for _, rate in found]
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def test_speed() -> None:
+    """README's figures of one core are those of the benchmark's last run, rounded."""
+    told = re.search(
+        r"answers ([\d,]+) to ([\d,]+) cached reads a second, some ([\d.]+) of what a bare\s+"
+        r"ASGI application does there, or some ([\d,]+) if each goes upstream",
+        README,
+    )
+    assert told
+    least, most, ratio, misses = map(_number, told.groups())
+    ratios, rates = figures(r"(?:cached read, .*|the same, access log on) \| floor")
+    assert least <= min(rates) <= max(rates) <= most
+    assert ratios == pytest.approx([ratio] * 2, abs=0.1)
+    assert figures(r"every read a miss \| Fastify.*")[1] == [pytest.approx(misses, rel=0.1)]
+    assert "AMD EPYC" in RESULTS.partition("<!-- end of benchmark")[0]
 
 
 def metric_rows() -> list[str]:

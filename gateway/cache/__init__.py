@@ -3,12 +3,14 @@
 from .known_anchors import KnownAnchors
 from .local_room_cache import Lifetimes, LocalRoomCache
 from .shared_rooms import SharedRooms
-from .source import Source, UpstreamRooms
+from .source import Encode, Read, Source, UpstreamRooms
 
 __all__ = [
+    "Encode",
     "KnownAnchors",
     "Lifetimes",
     "LocalRoomCache",
+    "Read",
     "SharedRooms",
     "Source",
     "UpstreamRooms",

@@ -40,7 +40,7 @@ RULES = (
     Rule("A11", _ERROR, "a secret file that others can read", file_rules.others_read),
     Rule("A12", _INFO, "a secret file that a group can read", file_rules.group_reads),
     Rule("A13", _ERROR, "a key file that others can change", file_rules.others_change),
-    Rule("A14", _WARNING, "several processes and no shared store", settings_rules.no_shared_store),
+    Rule("A14", _WARNING, "processes that share nothing", settings_rules.no_shared_store),
     Rule("A15", _WARNING, "a secret in quotes", spelling_rules.quoted_secret),
     Rule("A16", _WARNING, "white space or `Bearer` in a secret", spelling_rules.padded_secret),
     Rule("A17", _WARNING, "a secret encoded twice", spelling_rules.twice_encoded_secret),
@@ -48,6 +48,7 @@ RULES = (
     Rule("A19", _INFO, "an issuer with a slash at its end", spelling_rules.issuer_with_slash),
     Rule("A20", _ERROR, "an operator's routes on a public address", settings_rules.public_admin),
     Rule("A21", _WARNING, "cookies for all subdomains", settings_rules.cookies_of_subdomains),
+    Rule("A22", _WARNING, "a password in clear", settings_rules.store_password_in_clear),
 )
 
 

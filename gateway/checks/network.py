@@ -1,11 +1,13 @@
-"""Network checks: one signed read upstream, one fetch of the issuer's JWK set."""
+"""Network checks: a read upstream, a fetch of each JWK set, a write to the shared store."""
 
 from collections.abc import Iterator
 
 from gateway import USER_AGENT
 from gateway.identity import KeySet, parse_key_set
 from gateway.keyring import configured_set, fetch_jwks, issuer_transport, qiniu_signer
+from gateway.redis_url import RedisUrl
 from gateway.settings import JwtSettings, Settings
+from gateway.shared_store import StoreUnavailable, try_store
 from gateway.threads import drain_native_threads
 from gateway.upstream import build_transport, transmit
 
@@ -13,14 +15,17 @@ from .finding import Finding, Severity
 from .probe import Probe, probe
 
 _JWK_SET = "JWK set"
+_STORE = "store"
 
 
 async def network_findings(settings: Settings) -> list[Finding]:
-    """Call upstream, then each issuer that is configured, and close the connections."""
+    """Call upstream, each issuer, and the shared store, and close the connections."""
     try:
         found = [*upstream_findings(settings, await _probe(settings))]
         for url in settings.jwt_jwks_url or ():
             found += await _issuer_findings(settings, url)
+        if settings.store is not None:
+            found += await store_findings(settings.store, settings.redis_prefix)
     finally:
         await drain_native_threads()
     return found
@@ -49,6 +54,25 @@ def key_set_findings(published: KeySet) -> Iterator[Finding]:
         yield Finding(Severity.OK, _JWK_SET, f"{len(published.keys)} usable key(s)")
     else:
         yield Finding(Severity.FAILED, _JWK_SET, "it has no usable key")
+
+
+async def store_findings(url: RedisUrl, prefix: str) -> list[Finding]:
+    """Write to the shared store once, and judge what it does when it is full."""
+    try:
+        answer = await try_store(url, prefix)
+    except StoreUnavailable as error:
+        return [Finding(Severity.FAILED, _STORE, f"{url.shown}: {error}")]
+    found = [
+        Finding(
+            Severity.OK, _STORE, f"{url.shown} accepted a write in {answer.latency * 1000:.0f} ms"
+        )
+    ]
+    if answer.policy not in {None, "noeviction"}:
+        message = (
+            f"maxmemory-policy {answer.policy}: it may forget outcomes of creates and refusals"
+        )
+        found.append(Finding(Severity.WARNING, _STORE, message, "set noeviction"))
+    return found
 
 
 def configured_set_findings(settings: JwtSettings) -> list[Finding]:

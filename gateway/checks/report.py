@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from gateway.settings import Problem, Settings, pending
+from gateway.settings import Problem, Settings
 
 from .audit import audit
 from .finding import Finding, Severity
@@ -32,7 +32,6 @@ def report(
     """
     findings = (
         Finding(Severity.OK, "configuration", "valid"),
-        *(Finding(Severity.WARNING, each, "not in effect yet") for each in pending(environ)),
         *found,
     )
     audited = tuple(audit(settings, files, environ))

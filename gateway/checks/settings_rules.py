@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from gateway.settings import Network, Settings, not_in_effect
+from gateway.settings import NO_STORE, Network, Settings
 
 from .finding import Note
 
@@ -127,12 +127,21 @@ def everyone_a_proxy(settings: Settings, *_: object) -> Iterator[Note]:
 
 
 def no_shared_store(settings: Settings, *_: object) -> Iterator[Note]:
-    """Report several processes without a shared store."""
-    redis = settings.redis_url is not None and _is_in_effect("GATEWAY_REDIS_URL")
-    if settings.workers > 1 and not redis:
-        message = "each process keeps its own limits, idempotency keys and rooms"
-        advice = "use one process, or multiply the limits by their number"
-        yield "GATEWAY_WORKERS", message, advice
+    """Report processes that share nothing, on purpose."""
+    if settings.redis_url == NO_STORE:
+        message = "none: each process keeps its own rooms, limits and idempotency keys"
+        yield "GATEWAY_REDIS_URL", message, "share a Redis or Valkey, or run one process only"
+
+
+def store_password_in_clear(settings: Settings, *_: object) -> Iterator[Note]:
+    """Report that the password of the store crosses a network unencrypted."""
+    store = settings.store
+    if store is None or store.password is None or store.tls or store.path is not None:
+        return
+    addresses = [_address(host) for host, _ in store.nodes]
+    if not all(each is not None and each.is_loopback for each in addresses):
+        message = "anyone on the network path can read the password of the store"
+        yield "GATEWAY_REDIS_URL", message, "use rediss://, or a network of your own"
 
 
 def _is_public(host: str) -> bool:
@@ -149,7 +158,3 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 def _is_wide(network: Network) -> bool:
     return network.prefixlen < _WIDEST[network.version]
-
-
-def _is_in_effect(name: str) -> bool:
-    return name not in {each.name for each in not_in_effect()}

@@ -9,8 +9,8 @@ from .facts import Facts
 
 _EVERYWHERE = ("http://0.0.0.0:", "http://[::]:")
 _SEVERITIES = MappingProxyType({rule.number: rule.severity for rule in RULES})
-_URLS = frozenset({"public", "metrics", "upstream"})
-_WARNINGS = frozenset({"no effect", "audit"})
+_URLS = frozenset({"public", "metrics", "upstream", "shared"})
+_WARNINGS = frozenset({"audit"})
 
 
 def rows(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -20,12 +20,10 @@ def rows(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "upstream", facts.upstream
     yield "keys", _keys(facts)
     yield "cache", _cache(facts)
-    yield "shared", "none: each worker has its own cache and limits"
+    yield "shared", facts.store or _alone(facts)
     yield "workers", f"{facts.workers}"
     yield "traces", facts.traces
     yield "logs", f"{facts.log_format}, level {facts.log_level}, {_access(facts)}"
-    if facts.not_in_effect:
-        yield "no effect", f"{', '.join(facts.not_in_effect)}: read and checked, but not used yet"
     if facts.audit:
         found = counted(_SEVERITIES[rule] for rule in facts.audit)
         yield "audit", f"{found}: run `gateway check`"
@@ -58,6 +56,11 @@ def coloured(facts: Facts) -> str:
 
 def _listener(url: str) -> str:
     return f"{url}  on every address of this machine" if url.startswith(_EVERYWHERE) else url
+
+
+def _alone(facts: Facts) -> str:
+    each = "this process" if facts.workers == 1 else "each worker"
+    return f"none: {each} has rooms, limits and idempotency keys of its own"
 
 
 def _access(facts: Facts) -> str:

@@ -1,7 +1,6 @@
 """The configuration of `gateway serve` as it starts, without any secret.
 
-Only scheme, host and port of a URL are included: its path or query may carry a token. There is no
-fact about a shared store yet: its variable is listed as not in effect.
+Only scheme, host and port of a URL are included: its path or query may carry a token.
 """
 
 from collections.abc import Iterable
@@ -18,8 +17,8 @@ class Facts(Struct, frozen=True):
     """The fields of the log event `starting`: URLs, seconds, numbers.
 
     `keys` is `secret`, `public_key`, `jwk_set` or `jwks`; `issuer` has the hosts of the JWK sets'
-    URLs. `algorithms` is empty if the published keys decide. `not_in_effect` lists variables,
-    `audit` the rules broken.
+    URLs. `algorithms` is empty if the published keys decide. `store` is the shared store's
+    URL, None without one. `audit` lists the rules broken.
     """
 
     version: str
@@ -34,13 +33,13 @@ class Facts(Struct, frozen=True):
     cache_stale_while_revalidate: float
     cache_stale_if_error: float
     cache_size: int
+    store: str | None
     workers: int
     traces: str
     log_level: str
     log_format: str
     access_log: bool
     log_caller: str
-    not_in_effect: tuple[str, ...]
     audit: tuple[str, ...]
 
 
@@ -49,7 +48,6 @@ def facts(
     keys: Iterable[Key],
     findings: Iterable[checks.Finding],
     *,
-    not_in_effect: Iterable[str],
     traces: str,
 ) -> Facts:
     """Return the facts; `keys` are made from the settings, `traces` is `on` or `off`."""
@@ -68,13 +66,13 @@ def facts(
         cache_stale_while_revalidate=settings.cache_stale_while_revalidate,
         cache_stale_if_error=settings.cache_stale_if_error,
         cache_size=settings.cache_size,
+        store=None if settings.store is None else settings.store.shown,
         workers=settings.workers,
         traces=traces,
         log_level=settings.log_level,
         log_format=settings.log_format,
         access_log=settings.access_log,
         log_caller=settings.log_caller,
-        not_in_effect=tuple(not_in_effect),
         audit=tuple(each.rule for each in findings),
     )
 

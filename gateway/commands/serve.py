@@ -16,7 +16,7 @@ from io import BytesIO
 from msgspec.structs import asdict
 
 from gateway import checks, keyring, processes, serving
-from gateway.settings import LogFormat, Settings, pending
+from gateway.settings import LogFormat, Settings
 from gateway.telemetry import build_logger
 from gateway.traces import traces_requested
 
@@ -50,7 +50,6 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Facts:
         settings,
         keyring.verification_keys(settings),
         checks.audit(settings, checks.key_files(environ, os.geteuid()), environ),
-        not_in_effect=pending(environ),
         traces="on" if traces_requested(environ) else "off",
     )
 

@@ -7,6 +7,6 @@ environment is passed in.
 
 from .environment import load, load_admin_token, load_jwt
 from .invalid import Problem, SettingsError
-from .table import JwtSettings, Settings, UpstreamSettings, key_files, not_in_effect, pending
-from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
+from .table import JwtSettings, Settings, UpstreamSettings, key_files
+from .values import NO_STORE, LogCaller, LogFormat, LogLevel, Network, RateLimit
 from .variable import Variable, variables

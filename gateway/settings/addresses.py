@@ -8,15 +8,16 @@ rewrite before sending (`0x7f.1`, other scripts) are refused for the same reason
 import re
 from ipaddress import IPv4Address, ip_address, ip_network
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 from gateway.proxy import Proxy
+from gateway.redis_url import Kind, RedisUrl
 from gateway.secret import Secret
 
 from .invalid import InvalidValue
 from .parse import listed
-from .values import Network
+from .values import NO_STORE, Network, NoStore
 
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
@@ -28,6 +29,18 @@ _PROXY = re.compile(
     r"(?P<scheme>https?)://(?:(?P<user>[!-9;-?A-~]+):(?P<password>[!-?A-~]*)@)?(?P<host>[^@]+)",
     re.IGNORECASE,
 )
+_REDIS_LOGIN = r"(?:(?P<user>[!-9;-?A-~]*):(?P<password>[!-?A-~]+)@)?"
+_REDIS = re.compile(
+    r"(?P<scheme>rediss?)(?:\+(?P<kind>sentinel|cluster))?://"
+    + _REDIS_LOGIN
+    + r"(?P<nodes>[^/?#@]+)"
+    r"(?:/(?P<master>[A-Za-z][A-Za-z0-9._-]{0,63}))?(?:/(?P<db>[0-9]{0,5}))?"
+)
+_REDIS_SOCKET = re.compile(
+    r"unix://" + _REDIS_LOGIN + r"(?P<path>/[!-\"$->@-~]+)(?:\?db=(?P<db>[0-9]{1,5}))?"
+)
+_REDIS_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_REDIS_PORTS = MappingProxyType({"single": 6379, "sentinel": 26379, "cluster": 6379})
 _WILDCARD = "://*."
 _APP_ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://[A-Za-z0-9._-]{1,253}")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -160,11 +173,70 @@ def _is_of_many(host: str) -> bool:
     return address.is_multicast or host == "255.255.255.255"
 
 
-def redis_url(text: str) -> Secret:
-    """Parse the shared store's URL, a secret because it may hold a password."""
-    if not re.fullmatch(r"(rediss?|unix)://[\x21-\x7e]+", text):
-        raise InvalidValue("must be a redis://, rediss:// or unix:// URL")
-    return Secret(text)
+def redis_url(text: str) -> RedisUrl | NoStore:
+    """Parse the shared store's URL; `none` is no store, on purpose."""
+    if text == NO_STORE:
+        return NO_STORE
+    given = _REDIS.fullmatch(text)
+    socket = _REDIS_SOCKET.fullmatch(text)
+    try:
+        if given is not None:
+            return _redis_nodes(given)
+        if socket is not None:
+            return RedisUrl(path=socket["path"], db=int(socket["db"] or 0), **_login(socket))
+    except ValueError:
+        pass
+    raise InvalidValue(
+        "must be `none`, or redis://host:6379, rediss://user:password@host/0, "
+        "unix:///path/to/socket, redis+sentinel://host:26379,host:26379/master, or "
+        "redis+cluster://host:6379,host:6379"
+    )
+
+
+def redis_prefix(text: str) -> str:
+    """Parse the first part of keys and channels."""
+    if not _REDIS_PREFIX.fullmatch(text):
+        raise InvalidValue("must be 1 to 64 characters of A-Z a-z 0-9 . _ : -")
+    return text
+
+
+def _redis_nodes(given: re.Match[str]) -> RedisUrl:
+    """Return the URL of one server, of Sentinels or of a cluster. Raises ValueError."""
+    kind: Kind = cast("Kind", given["kind"] or "single")
+    nodes = tuple(_redis_node(each, _REDIS_PORTS[kind]) for each in given["nodes"].split(","))
+    master, db = given["master"], given["db"]
+    fits = {
+        "single": len(nodes) == 1 and master is None,
+        "sentinel": master is not None,
+        "cluster": master is None and db is None,
+    }
+    if not fits[kind]:
+        raise ValueError
+    return RedisUrl(
+        kind=kind,
+        tls=given["scheme"] == "rediss",
+        nodes=nodes,
+        db=int(db or 0),
+        master=master or "",
+        **_login(given),
+    )
+
+
+def _redis_node(text: str, default: int) -> tuple[str, int]:
+    url = _url(f"redis://{text}")
+    if url is None or url.rest:
+        raise ValueError
+    port = url.base.removeprefix(f"redis://{url.host}").removeprefix(":")
+    return url.host.strip("[]"), int(port or default)
+
+
+def _login(given: re.Match[str]) -> dict[str, Any]:
+    if given["password"] is None:
+        return {}
+    return {
+        "user": unquote(given["user"]) or None,
+        "password": Secret(unquote(given["password"])),
+    }
 
 
 def _url(text: str) -> _Url | None:

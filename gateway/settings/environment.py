@@ -21,6 +21,7 @@ from .rules import (
     key_source,
     listeners_apart,
     origins_listed,
+    store_said,
     unknown_names,
 )
 from .table import JwtSettings, Settings
@@ -73,6 +74,7 @@ def _load(settings: type[T], environ: Mapping[str, str], read_file: ReadFile) ->
     problems += origins_listed(given, values.get("cors_origins", ()))
     problems += listeners_apart(given, values)
     problems += admin_reachable(given, values)
+    problems += store_said(given, values)
     problems += unknown_names(environ, variables(Settings))
     if problems:
         raise SettingsError(*_in_order(problems))

@@ -86,6 +86,16 @@ def admin_reachable(given: Mapping[str, str], values: Mapping[str, Any]) -> Iter
         yield Problem(given["admin_token"], f"needs a {PREFIX}METRICS_PORT other than 0 beside it")
 
 
+def store_said(given: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that several workers share a store, or are told not to."""
+    if values.get("workers", 1) > 1 and "redis_url" not in given:
+        several = given["workers"]
+        remedy = "set it to the URL of a Redis or Valkey, or to `none` if each is to be alone"
+        yield Problem(
+            f"{PREFIX}REDIS_URL", f"is required with more than one of {several}: {remedy}"
+        )
+
+
 def unknown_names(names: Collection[str], known: Collection[Variable]) -> Iterator[Problem]:
     """Check that every `GATEWAY_…` name is a known variable, in alphabetical order."""
     ours = [name for each in known for name in each.names]

@@ -10,11 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.proxy import Proxy
+from gateway.redis_url import RedisUrl
 from gateway.secret import Secret
 
 from . import addresses, credentials, parse
-from .values import LogCaller, LogFormat, LogLevel, Network, RateLimit
-from .variable import Variable, from_environment, variable, variables
+from .values import NO_STORE, LogCaller, LogFormat, LogLevel, Network, NoStore, RateLimit
+from .variable import from_environment, variable, variables
 
 _wait = parse.seconds(least=0.001, most=300)
 _window = parse.seconds(least=0, most=86_400)
@@ -154,12 +155,16 @@ class Settings(JwtSettings, UpstreamSettings):
         "bytes of encoded rooms in memory, whichever bound is reached first",
         default="67108864",
     )
-    redis_url: Secret | None = variable(
+    redis_url: RedisUrl | NoStore | None = variable(
         addresses.redis_url,
-        "store shared by replicas; unset: in-process",
+        "Redis or Valkey that all processes share: redis://, rediss://, unix://, "
+        "redis+sentinel:// or redis+cluster://; none: each process keeps to itself, on purpose. "
+        "With several workers one of the two must be said",
         default=None,
         file=True,
-        in_effect=False,
+    )
+    redis_prefix: str = variable(
+        addresses.redis_prefix, "first part of every key and channel", default="gateway"
     )
     rate_limit_reads: RateLimit | None = variable(
         parse.rate_limit,
@@ -237,15 +242,10 @@ class Settings(JwtSettings, UpstreamSettings):
         parse.seconds(0.001, 1800), "seconds in-flight requests get after that", default="10"
     )
 
-
-def not_in_effect() -> tuple[Variable, ...]:
-    """Return the variables that are read and checked, but have no effect yet."""
-    return tuple(each for each in variables(Settings) if not each.in_effect)
-
-
-def pending(environ: Mapping[str, str]) -> list[str]:
-    """Return the names set in `environ` that have no effect yet."""
-    return [given for each in not_in_effect() for given in each.given_as(environ)]
+    @property
+    def store(self) -> RedisUrl | None:
+        """The shared store, if there is one."""
+        return None if self.redis_url == NO_STORE else self.redis_url
 
 
 def key_files(environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -2,11 +2,17 @@
 
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Literal
 
 from msgspec import Struct
 
 Network = IPv4Network | IPv6Network
 """Addresses with a common prefix; a single address is a network of one."""
+
+
+NoStore = Literal["none"]
+NO_STORE: Final = "none"
+"""Stands for a shared store that is not wanted."""
 
 
 class RateLimit(Struct, frozen=True):

@@ -23,7 +23,7 @@ class Variable:
     """One environment variable.
 
     `default` is a text, None for an optional or `required` variable without one. With `file`,
-    `file_name` may name a file with the value. `in_effect` is False if the gateway ignores it yet.
+    `file_name` may name a file with the value.
     """
 
     field: str
@@ -32,7 +32,6 @@ class Variable:
     default: str | None
     required: bool
     file: bool
-    in_effect: bool
 
     @property
     def name(self) -> str:
@@ -55,26 +54,21 @@ class Variable:
 
 
 @overload
-def variable(
-    parse: Parser[T], about: str, *, default: str = ..., file: bool = ..., in_effect: bool = ...
-) -> T: ...
+def variable(parse: Parser[T], about: str, *, default: str = ..., file: bool = ...) -> T: ...
 @overload
-def variable(
-    parse: Parser[T], about: str, *, default: None, file: bool = ..., in_effect: bool = ...
-) -> T | None: ...
+def variable(parse: Parser[T], about: str, *, default: None, file: bool = ...) -> T | None: ...
 def variable(
     parse: Parser[Any],
     about: str,
     *,
     default: Any = MISSING,
     file: bool = False,
-    in_effect: bool = True,
 ) -> Any:
     """Declare a field of a settings class; `about` is its meaning in one line.
 
     Without `default` it is required. With None it is optional, and the field may be None.
     """
-    facts = {"parse": parse, "about": about, "file": file, "in_effect": in_effect}
+    facts = {"parse": parse, "about": about, "file": file}
     if default is MISSING:
         return field(metadata={**facts, "default": None, "required": True})
     return field(

@@ -5,6 +5,7 @@ from .connection import Connected, connect
 from .eviction_channel import EvictionChannel
 from .script import NOW, Script
 from .store import CALL_OUTCOMES, STORE_STATES, SharedStore
+from .trial import Trial, try_store
 
 __all__ = [
     "CALL_OUTCOMES",
@@ -15,5 +16,7 @@ __all__ = [
     "Script",
     "SharedStore",
     "StoreUnavailable",
+    "Trial",
     "connect",
+    "try_store",
 ]

@@ -5,6 +5,7 @@ nothing is repeated: the circuit and its probe do that, where it is seen.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -29,7 +30,7 @@ _CONNECTIONS = 8
 
 
 class Connected(Struct, frozen=True):
-    """A client, a function that begins a subscription, and one that drops all connections.
+    """A client, a function that begins a subscription, and one that drops idle connections.
 
     Connections made after `renew` find a server whose address has moved.
     """
@@ -44,7 +45,8 @@ def connect(url: RedisUrl) -> Connected:
     if url.kind == "cluster":
         return _cluster(url)
     client = _sentinel(url) if url.kind == "sentinel" else _single(url)
-    return Connected(client, client.pubsub, client.connection_pool.disconnect)
+    idle = partial(client.connection_pool.disconnect, inuse_connections=False)
+    return Connected(client, client.pubsub, idle)
 
 
 def _options(url: RedisUrl) -> dict[str, Any]:

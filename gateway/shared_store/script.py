@@ -4,7 +4,7 @@ import hashlib
 
 NOW = """
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + time[2] / 1000
 """
 """Begins a script that needs the time: `now` is epoch milliseconds of the store's clock.
 

@@ -2,5 +2,7 @@
 
 from .local_idempotency_store import LocalIdempotencyStore
 from .local_rate_limiter import LocalRateLimiter
+from .settled_rate_limiter import SettledRateLimiter
 from .shared_idempotency_store import SharedIdempotencyStore
+from .shared_rate_limiter import SharedRateLimiter
 from .shared_recent_writes import SharedRecentWrites

@@ -33,6 +33,10 @@ class LocalRateLimiter:
 
     async def take(self, key: str, cost: int = 1) -> Quota:
         """Count a request for `key`, worth `cost`; a refused request is not counted."""
+        return self.spend(key, cost)
+
+    def spend(self, key: str, cost: int = 1) -> Quota:
+        """Do what `take` does, without a coroutine."""
         full_at = self._full_at
         before = full_at.pop(key, 0.0)
         decision = decide(before, self._clock(), self._interval, self._seconds, cost)
@@ -47,3 +51,8 @@ class LocalRateLimiter:
         decision = decide(full_at, now, self._interval, self._seconds)
         remaining = 0 if decision.retry_after else decision.remaining + 1
         return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)
+
+    def adopt(self, key: str, until_full: float) -> None:
+        """Take the word of a shared limiter for the bucket of `key`: seconds until it is full."""
+        self._full_at.pop(key, None)
+        self._full_at[key] = self._clock() + until_full

@@ -207,6 +207,7 @@ def _run(plan: Plan, folder: Path) -> list[Row]:
         "BENCH_WATCH": str(folder),
         "BENCH_PLANT": plan.plant,
         "GATEWAY_WORKERS": str(_WORKERS) if plan.kill else "1",
+        "GATEWAY_REDIS_URL": "none",
     }
     with servers.running(servers.faulty(), bearer, servers.LOAD_CORE) as upstream:
         watched = servers.watched(upstream.url, extra)

@@ -68,7 +68,9 @@ def test_a_sound_configuration_breaks_no_rule() -> None:
         ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "A10", "TRUSTED_PROXIES"),
         ({"TRUSTED_PROXIES": "10.0.0.1,::/0"}, "A10", "TRUSTED_PROXIES"),
         ({"TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "A10", "TRUSTED_PROXIES"),
-        ({"WORKERS": "2"}, "A14", "WORKERS"),
+        ({"REDIS_URL": "none"}, "A14", "REDIS_URL"),
+        ({"REDIS_URL": "redis://u:p@store"}, "A22", "REDIS_URL"),
+        ({"REDIS_URL": "redis+cluster://u:p@127.0.0.1,10.0.0.1"}, "A22", "REDIS_URL"),
         ({"SECRET_KEY": '"sk"'}, "A15", "SECRET_KEY"),
         ({"ACCESS_KEY": "'ak'"}, "A15", "ACCESS_KEY"),
         ({"SECRET_KEY": TWICE}, "A17", "SECRET_KEY"),
@@ -157,19 +159,20 @@ def test_the_operators_routes_need_a_private_address() -> None:
 
 def test_every_finding_is_reported_together() -> None:
     """Every finding is reported at once, in the order of the rules."""
-    rules = [rule for rule, _ in found(**SECRET, JWT_ISSUER="", CORS_ORIGINS="*", WORKERS="4")]
+    rules = [rule for rule, _ in found(**SECRET, JWT_ISSUER="", CORS_ORIGINS="*", REDIS_URL="none")]
     assert rules == ["A01", "A03", "A04", "A14"]
 
 
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 22)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 23)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 
 def test_every_finding_says_what_to_do() -> None:
     """A finding has a message and an advice, one line each, without secrets."""
-    changes = {**SECRET, "JWT_ISSUER": "", "JWT_AUDIENCE": "", "WORKERS": "2", "JWT_LEEWAY": "99"}
+    unset = {"JWT_ISSUER": "", "JWT_AUDIENCE": ""}
+    changes = {**SECRET, **unset, "REDIS_URL": "none", "JWT_LEEWAY": "99"}
     environ = {f"GATEWAY_{name}": text for name, text in (SOUND | changes).items()}
     for each in audit(load(environ), files=(), environ=environ):
         assert each.message.isprintable()

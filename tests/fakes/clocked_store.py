@@ -29,7 +29,7 @@ class ClockedStore(SharedStore):
         self, script: Script, keys: Sequence[str], *args: bytes | int
     ) -> Any:
         """Run a script now: the time is one more argument."""
-        now = round(self._now() * 1000)
+        now = repr(self._now() * 1000).encode()
         return await super().run(_clocked(script), keys, *args, now)
 
 

@@ -90,6 +90,8 @@ OF_ITS_OWN = {
     "background_task_failed",  # an exception, shown as that of request_failed is
     *("admin_room_evicted", "admin_user_refused", "admin_user_allowed"),  # of the operator alone;
     *("admin_token_refused", "admin_token_allowed"),  # live/test_admin looks at their lines
+    *("store_back", "store_subscription_back"),  # have no values
+    *("store_lost", "store_subscription_lost"),  # live/test_shared_secrets looks at their lines
     "traces_not_exported",  # what the SDK says, with exceptions by their type alone
 }
 _LOGGED = re.compile(r"log(?:ger)?(?:\([^()]*\))?\.\w+\(\s*(?:\w+\(\w+\),\s*)?\"([a-z_]+)\"")

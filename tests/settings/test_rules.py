@@ -194,6 +194,16 @@ def test_an_operator_needs_the_private_listener() -> None:
     assert "GATEWAY_METRICS_PORT" in message
 
 
+def test_several_workers_share_a_store_or_say_not() -> None:
+    """With more than one worker the store must be named, or refused on purpose."""
+    keys = _keys() | {"GATEWAY_JWT_SECRET": LONG}
+    for workers, store in (("1", ""), ("1", "redis://a"), ("2", "none"), ("2", "redis://a")):
+        load(keys | {"GATEWAY_WORKERS": workers, "GATEWAY_REDIS_URL": store})
+    [(variable, message)] = _problems({"GATEWAY_JWT_SECRET": LONG, "GATEWAY_WORKERS": "2"})
+    assert variable == "GATEWAY_REDIS_URL"
+    assert message.startswith("is required with more than one of GATEWAY_WORKERS")
+
+
 def test_an_unknown_name_can_be_printed() -> None:
     """A name of bytes other than UTF-8 is printable in its problem."""
     name = b"GATEWAY_PORT\xff".decode(errors="surrogateescape")

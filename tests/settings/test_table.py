@@ -14,8 +14,6 @@ from gateway.settings import (
     Settings,
     SettingsError,
     load,
-    not_in_effect,
-    pending,
     variables,
 )
 
@@ -54,6 +52,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_CACHE_SIZE": ("10000", 10_000),
     "GATEWAY_CACHE_MAX_BYTES": ("67108864", 67_108_864),
     "GATEWAY_REDIS_URL": (None, None),
+    "GATEWAY_REDIS_PREFIX": ("gateway", "gateway"),
     "GATEWAY_RATE_LIMIT_READS": ("1200/minute", RateLimit(1200, 60)),
     "GATEWAY_RATE_LIMIT_WRITES": ("60/minute", RateLimit(60, 60)),
     "GATEWAY_RATE_LIMIT_FAILED_AUTH": ("60/minute", RateLimit(60, 60)),
@@ -87,8 +86,6 @@ FILES = {
     "GATEWAY_REDIS_URL",
     "GATEWAY_ADMIN_TOKEN",
 }
-
-LATER = ["GATEWAY_REDIS_URL"]
 
 LONG = "x" * 32
 PEM = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----"
@@ -143,18 +140,6 @@ def test_required(minimal: dict[str, str], name: str, absent: bool) -> None:  # 
     [problem] = refused.value.problems
     assert problem.variable == name
     assert problem.message.startswith("is required")
-
-
-def test_not_in_effect() -> None:
-    """The variables without an effect yet are exactly these."""
-    assert [each.name for each in not_in_effect()] == LATER
-
-
-def test_pending_lists_what_was_given_and_does_nothing(minimal: dict[str, str]) -> None:
-    """Only variables that are set are reported as not in effect, by the name they are set by."""
-    minimal |= {"GATEWAY_REDIS_URL_FILE": "redis", "GATEWAY_PORT": "1"}
-    assert pending(minimal) == ["GATEWAY_REDIS_URL_FILE"]
-    assert pending(minimal | {"GATEWAY_REDIS_URL_FILE": ""}) == []
 
 
 def _field(settings: Settings, name: str) -> Any:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.proxy import Proxy
+from gateway.redis_url import RedisUrl
 from gateway.secret import Secret
 from gateway.settings import (
     LogCaller,
@@ -57,7 +58,30 @@ GOOD: list[tuple[str, str, Any]] = [
     ("CACHE_NEGATIVE_TTL", "5", 5.0),
     ("CACHE_SIZE", "1", 1),
     ("CACHE_MAX_BYTES", "1048576", 1_048_576),
-    ("REDIS_URL", "rediss://:pass@redis:6379/0", Secret("rediss://:pass@redis:6379/0")),
+    ("REDIS_URL", "none", "none"),
+    ("REDIS_URL", "redis://redis", RedisUrl(nodes=(("redis", 6379),))),
+    ("REDIS_URL", "redis://[::1]:1/3", RedisUrl(nodes=(("::1", 1),), db=3)),
+    (
+        "REDIS_URL",
+        "rediss://:p%40ss@redis:6379/0",
+        RedisUrl(tls=True, nodes=(("redis", 6379),), password=Secret("p@ss")),
+    ),
+    (
+        "REDIS_URL",
+        "unix://me:pass@/run/valkey.sock?db=2",
+        RedisUrl(path="/run/valkey.sock", db=2, user="me", password=Secret("pass")),
+    ),
+    (
+        "REDIS_URL",
+        "redis+sentinel://a,b:26380/main/1",
+        RedisUrl(kind="sentinel", nodes=(("a", 26379), ("b", 26380)), master="main", db=1),
+    ),
+    (
+        "REDIS_URL",
+        "rediss+cluster://a:7000,b",
+        RedisUrl(kind="cluster", tls=True, nodes=(("a", 7000), ("b", 6379))),
+    ),
+    ("REDIS_PREFIX", "live:v1", "live:v1"),
     ("RATE_LIMIT_READS", "off", None),
     ("RATE_LIMIT_WRITES", "5/second", RateLimit(5, 1)),
     ("RATE_LIMIT_WRITES", "5/hour", RateLimit(5, 3600)),
@@ -99,7 +123,6 @@ GOOD: list[tuple[str, str, Any]] = [
     ("HOST", "::", "::"),
     ("HOST", "LOCALHOST", "localhost"),
     ("PORT", "65535", 65_535),
-    ("WORKERS", "4", 4),
     ("METRICS_HOST", "::1", "::1"),
     ("METRICS_PORT", "0", 0),
     ("ADMIN_TOKEN", LONG, Secret(LONG)),
@@ -180,7 +203,26 @@ BAD: dict[str, list[str]] = {
     "CACHE_NEGATIVE_TTL": NOT_SECONDS,
     "CACHE_SIZE": NOT_AN_AMOUNT,
     "CACHE_MAX_BYTES": [*NOT_AN_AMOUNT, "64MB", str(2**40 + 1)],
-    "REDIS_URL": ["redis:6379", "http://redis", "redis://", "redis://a b"],
+    "REDIS_URL": [
+        *("redis:6379", "http://redis", "redis://", "redis://a b", "redis://a,b", "redis://a/main"),
+        *(
+            "redis://a:0",
+            "redis://a:70000",
+            "redis://a?db=1",
+            "redis://me@a",
+            "redis://:@a",
+            "None",
+        ),
+        *("redis+sentinel://a", "redis+sentinel://a/0", "redis+cluster://a/0", "redis+ring://a"),
+        *(
+            "redis+cluster://",
+            "redis+cluster://a,",
+            "unix://run/x",
+            "unix:///run/x?db=x",
+            "unix://",
+        ),
+    ],
+    "REDIS_PREFIX": ["a b", "ä", "x" * 65, "{a}"],
     "RATE_LIMIT_READS": ["0/minute", "60", "60/", "60/week", "/minute", "-1/day", "1.5/day", "on"],
     "RATE_LIMIT_WRITES": ["60/Minute ", "60 / minute", "9999999999/day", "١/day"],  # noqa: RUF001  # a digit of another script
     "RATE_LIMIT_FAILED_AUTH": ["60/minutes"],

@@ -43,6 +43,7 @@ class Case(Struct, frozen=True):
 
 
 _BUILD = series("gateway_build_info", version="1", python="3")
+_DEGRADED = series("gateway_store_workers", state="degraded")
 _GONE = gauge((30, 1), (0, None))
 
 CASES = (
@@ -118,6 +119,19 @@ CASES = (
         before=33,
         at=45,
         description="50 requests to gateway were refused in 10 minutes.",
+    ),
+    Case(
+        "a store that is lost, and found for moments",
+        "GatewayStoreDegraded",
+        {
+            **busy(),
+            series("gateway_store_workers", state="degraded"): gauge(
+                (30, 0), *[(2, 2), (1, 0)] * 50
+            ),
+        },
+        before=31,
+        at=34,
+        description="2 workers of gateway work without the store that they share with others.",
     ),
     Case(
         "down, open and half-open by turns",
