@@ -151,31 +151,27 @@ async def test_a_key_makes_one_room(world: World) -> None:
     assert all(len(each.rooms) >= MANY for each in told)
 
 
-async def test_a_claimer_that_dies_leaves_no_second_room(world: World) -> None:
-    """A key whose create died with its gateway makes no second room, and nobody is told of none."""
-    first = world.replicas[0]
-    made = world.vendor.counts().creates
-    world.vendor.behave(create=HOUR)
+async def test_a_claimer_that_dies_leaves_no_second_room() -> None:
+    """A key whose create died with its gateway makes no second room, and nobody is told of none.
 
-    async def kill() -> None:
-        await until(lambda: world.vendor.counts().creates >= made + 10)
-        first.kill()
-        world.vendor.behave()
-
+    Each client hears that the outcome is unknown as soon as the claim has ended.
+    """
     titles = [f"killed-{each}" for each in range(10)]
-    try:
-        claimed = [
-            asyncio.create_task(creates.race([first.port], [each], creates.nothing))
-            for each in titles
-        ]
-        await kill()
-        await asyncio.gather(*claimed)
-        told = await creates.race(world.ports[1:], titles, creates.nothing)
-    finally:
-        first.restart()
-    assert not creates.falsehoods(told, world.vendor)
+    with (
+        counting_vendor() as vendor,
+        store() as shared,
+        replicas(2, vendor, shared.url, UPSTREAM_TIMEOUT="0.5") as (first, other),
+    ):
+        vendor.behave(create=0.4)
+        claimed = asyncio.create_task(creates.race([first.port], titles, creates.nothing))
+        await until(lambda: vendor.counts().creates == len(titles))
+        first.kill()
+        told = await creates.race([other.port], titles, creates.nothing)
+        assert all(each.answers["lost"] for each in await claimed)
+        assert not creates.falsehoods(told, vendor)
+        assert vendor.counts().creates == len(titles)
     assert all(set(each.answers) <= {_IN_PROGRESS, _UNKNOWN} for each in told)
-    assert all(each.answers[_UNKNOWN] >= MANY - 1 for each in told)
+    assert all(each.answers[_IN_PROGRESS] and each.answers[_UNKNOWN] for each in told)
 
 
 _IN_PROGRESS, _UNKNOWN = "409 idempotency_in_progress", "504 outcome_unknown"
@@ -223,11 +219,8 @@ async def test_failed_sign_ins_have_one_limit(world: World) -> None:
     assert told == [401] * 10 + [429] * 10
 
 
-async def test_a_new_room_is_known_everywhere() -> None:
-    """A room that one gateway has just made is shown by another, although the vendor's reads lag.
-
-    So are its end and its deletion.
-    """
+async def test_a_write_is_known_everywhere() -> None:
+    """What one gateway has just written is true for another, although the vendor's reads lag."""
     with (
         counting_vendor() as vendor,
         store() as shared,
@@ -237,12 +230,12 @@ async def test_a_new_room_is_known_everywhere() -> None:
         connection = Connection(one.port)
         made = await connection.ask(create("lagging", ALICE))
         connection.drop()
+        assert (await reads.write(one.port, "POST", "/v1/rooms/room-ended/stop")).status == 204
+        assert (await reads.write(one.port, "DELETE", "/v1/rooms/room-gone")).status == 204
         live_id = msgspec.json.decode(made.body)["live_id"]
         assert (await reads.get(other.port, live_id)).status == 200
-        assert (await reads.write(one.port, "POST", f"/v1/rooms/{live_id}/stop")).status == 204
-        await until(lambda: _has_ended(other.port, live_id))
-        assert (await reads.write(one.port, "DELETE", f"/v1/rooms/{live_id}")).status == 204
-        await until(lambda: _is_gone(other.port, live_id))
+        await until(lambda: _has_ended(other.port, "room-ended"))
+        await until(lambda: _is_gone(other.port, "room-gone"))
 
 
 async def _has_ended(port: int, live_id: str) -> bool:
@@ -315,8 +308,8 @@ async def test_a_store_behind_tls(tmp_path: object, monkeypatch: pytest.MonkeyPa
     authority = trustme.CA()
     with counting_vendor() as vendor, store(tls=authority) as shared:
         with replicas(1, vendor, shared.url) as (stranger,):
+            assert await outages.until_told([stranger], "degraded") < LIMIT
             assert (await reads.get(stranger.port, "room-untrusted")).status == 200
-            assert await outages.state_of(stranger.port) == "degraded"
         file = f"{tmp_path}/ca.pem"
         authority.cert_pem.write_to_path(file)
         monkeypatch.setenv("SSL_CERT_FILE", file)
@@ -344,7 +337,6 @@ async def test_a_cluster() -> None:
     ):
         live_ids = reads.fresh("cluster", 8)
         await reads.eviction_delays(running, "delete", live_ids)
-        assert {vendor.counts().came[each] for each in live_ids} <= {1, 2, 3}
         for live_id in reads.fresh("clustered", 8):
             await read_together(vendor, running, live_id, 1)
         told = await creates.race([each.port for each in running], ["a", "b", "c"], creates.nothing)

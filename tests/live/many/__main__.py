@@ -24,7 +24,7 @@ from tests.live.replicas import Replica, replicas
 from tests.live.stores import Store, store
 from tests.waiting import until
 
-ROOMS, CLIENTS, KEYS = 50, 200, 500
+ROOMS, CLIENTS, KEYS, BATCH = 50, 200, 500, 100
 CROWD_PROCESSES = 2
 UPSTREAM = 0.02
 """Seconds that the vendor takes."""
@@ -101,7 +101,7 @@ async def evictions(stage: Stage) -> Rows:
 
 async def killed_reader(stage: Stage) -> Rows:
     """Measure what others wait for when the one that reads for all is killed."""
-    running = stage.gateways()
+    running = stage.gateways(UPSTREAM_TIMEOUT="30")
     waits: list[float] = []
     for number in range(3):
         waits += await reads.waits_after_a_kill(
@@ -177,35 +177,30 @@ async def writes_limit(stage: Stage) -> Rows:
 
 async def keyed_creates(stage: Stage) -> Rows:
     """Send keyed creates to all gateways at once, and kill one of them in the middle."""
-    running = stage.gateways()
+    running = stage.gateways(UPSTREAM_TIMEOUT="1")  # a claim holds for longer than three calls
     ports = [each.port for each in running]
     stage.vendor.behave(create=UPSTREAM)
-    for number in range(0, KEYS, 50):
-        told = await creates.race(
-            ports, [f"key-{number + each}" for each in range(50)], creates.nothing
-        )
-        if false := creates.falsehoods(told, stage.vendor):
-            break
+    found: list[str] = []
+    for keys in _batches("key"):
+        told = await creates.race(ports, keys, creates.nothing)
+        found += creates.falsehoods(told, stage.vendor)
     made = len(stage.vendor.counts().made)
     yield Row(
         f"{KEYS} keyed creates, each to {len(ports)} at once",
         f"{KEYS} rooms at most, nothing false told",
-        f"{made} rooms, {len(false)} false {false[:2]}",
-        made <= KEYS and not false,
+        f"{made} rooms, {len(found)} false {found[:2]}",
+        made <= KEYS and not found,
     )
     stage.vendor.behave(create=0.5)
-    before, found, unknown = made, [], 0
-    for number in range(0, KEYS, 50):
-        told = await creates.race(
-            ports,
-            [f"killed-{number + each}" for each in range(50)],
-            _kill_amid(stage.vendor, running[0], before + number + 40),
-        )
+    found, unknown = [], 0
+    for keys in _batches("killed"):
+        amid = stage.vendor.counts().creates + BATCH * 4 // 5
+        told = await creates.race(ports, keys, _kill_amid(stage.vendor, running[0], amid))
         found += creates.falsehoods(told, stage.vendor)
         unknown += sum(each.answers["504 outcome_unknown"] > 0 for each in told)
         running[0].launch()
         running[0].wait()
-    made = len(stage.vendor.counts().made) - before
+    made = len(stage.vendor.counts().made) - made
     yield Row(
         f"the same, the first claimer killed in the middle ({unknown} outcomes unknown)",
         f"{KEYS} rooms at most, nothing false told",
@@ -282,6 +277,12 @@ CHECKS: dict[str, Callable[[Stage], Rows]] = {
         told_to_the_store,
     )
 }
+
+
+def _batches(name: str) -> list[list[str]]:
+    return [
+        [f"{name}-{number + each}" for each in range(BATCH)] for number in range(0, KEYS, BATCH)
+    ]
 
 
 def _kill_amid(vendor: Counting, replica: Replica, creates_seen: int) -> Callable[[], Any]:

@@ -11,12 +11,10 @@ from tests.bench.client import Answer, Connection, NoAnswer
 from tests.leaks.canaries import token
 from tests.live.counting_vendor import Counting, Made
 from tests.live.crowd import create, named
+from tests.waiting import until
 
 _NOT_FINAL = {"409 idempotency_in_progress", "504 outcome_unknown"}
 """Neither says that the room was made, nor that it was not."""
-
-_ROUNDS = 200
-"""How often one key is sent before it must have an outcome."""
 
 
 class Told(Struct):
@@ -48,11 +46,10 @@ async def nothing() -> None:
 
 
 async def _until_settled(port: int, told: Told) -> None:
-    for _ in range(_ROUNDS):
-        if await _once(port, told) != "409 idempotency_in_progress":
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{told.title} has no outcome: {told.answers}")
+    async def settled() -> bool:
+        return await _once(port, told) != "409 idempotency_in_progress"
+
+    await until(settled)
 
 
 async def _once(port: int, told: Told) -> str:

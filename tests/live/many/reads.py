@@ -8,9 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from tests.bench.client import Answer, Connection, NoAnswer, request
+from tests.leaks.canaries import token
 from tests.live.counting_vendor import STANDING, Counting
 from tests.live.crowd import Crowd, Seen, send
 from tests.live.replicas import ALICE, BOB, Replica
+from tests.waiting import LIMIT
 
 _LOOKS = 0.001
 """Seconds between two looks of one who waits for an eviction."""
@@ -78,14 +80,15 @@ async def moment(port: int, live_id: str, shows: Callable[[Answer], bool]) -> fl
     asked = request("GET", f"/v1/rooms/{live_id}", BOB)
     since: float | None = None
     confirmed = 0
-    while confirmed < 20:
-        answer = await connection.ask(asked)
-        if not shows(answer):
-            since, confirmed = None, 0
-        else:
-            since = since or time.monotonic()
-            confirmed += 1
-        await asyncio.sleep(_LOOKS)
+    async with asyncio.timeout(LIMIT):
+        while confirmed < 20:
+            answer = await connection.ask(asked)
+            if not shows(answer):
+                since, confirmed = None, 0
+            else:
+                since = since or time.monotonic()
+                confirmed += 1
+            await asyncio.sleep(_LOOKS)
     connection.drop()
     assert since is not None
     return since
@@ -133,8 +136,9 @@ async def waits_after_a_kill(
 
 
 async def _lost(port: int, live_id: str) -> None:
+    """Read a room as a user of one's own: users have shares of the connections upstream."""
     try:
-        await get(port, live_id)
+        await get(port, live_id, token(live_id))
     except NoAnswer:
         return
     raise AssertionError("the killed gateway answered")
