@@ -38,7 +38,10 @@ class _Orders(Struct, frozen=True, array_like=True):
 
 
 class OrderBook:
-    """The orders, written to `text` by one process. `clock` gives epoch seconds."""
+    """The orders, written to `text` by one process. `clock` gives epoch seconds.
+
+    Threads take turns: none calls a method while another one is in a method.
+    """
 
     def __init__(self, text: LastText, clock: Callable[[], float]) -> None:
         self._text = text
@@ -69,6 +72,13 @@ class OrderBook:
     def allow(self, kind: RefusalKind, name: str) -> None:
         """Refuse a user or token no longer."""
         if self._refused[kind].pop(name, None) is not None:
+            self._publish()
+
+    def replace(self, refusals: Refusals) -> None:
+        """Refuse these, at most `MOST` of a kind, and no others."""
+        self._drop_past()
+        if refusals != Refusals(**self._refused):
+            self._refused = {"users": dict(refusals.users), "tokens": dict(refusals.tokens)}
             self._publish()
 
     def in_force(self) -> Refusals:

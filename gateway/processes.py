@@ -9,28 +9,37 @@ import gc
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import urlsplit
 
 from gateway import __version__, app, keyring, serving
 from gateway.edge import AdminHandlers
 from gateway.handover import Handover, LastText, handovers
 from gateway.metrics import Metrics
 from gateway.orders import OrderBook, shared_orders
+from gateway.redis_url import RedisUrl
+from gateway.refusal_replica import RefusalReplica
+from gateway.rooms import OperatorOrders
 from gateway.rotation import stamp_of_keys
 from gateway.settings import Settings, SettingsError, load_admin_token
+from gateway.shared_store import SharedStore, connect
+from gateway.side_thread import beside
 from gateway.telemetry import (
     STDOUT,
     Exposition,
     SharedMetrics,
     Sink,
     SinkHandler,
+    Telemetry,
     families,
     metrics_at,
 )
 from gateway.traces import tracing_for
+
+_PREFIX = "gateway"
 
 _GC_THRESHOLD = 50_000
 """New objects between two collections of the youngest generation."""
@@ -49,16 +58,20 @@ def serve(
     slots = settings.workers * serving.SLOTS_PER_WORKER
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))
+    metrics = Metrics(supervisor)
     last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
-    orders = shared_orders() if settings.admin_token is not None else None
+    has_orders = settings.admin_token is not None or _store_url(settings) is not None
+    orders = shared_orders() if has_orders else None
     with ExitStack() as stack:
-        sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
+        sink = Sink(STDOUT, metrics.log_dropped.inc)
         stack.callback(sink.close)
         sink.write(beginning)
         log = SinkHandler(sink, settings.log_format)
+        telemetry = app.telemetry_to(sink, settings)
+        book = stack.enter_context(_book(settings, orders, metrics, telemetry)) if orders else None
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            admin = _admin(settings, orders, sink) if orders is not None else None
+            admin = _admin(book, telemetry) if book and settings.admin_token else None
             stack.enter_context(metrics_at(private.listener(), exposition, admin))
         serving.serve(
             partial(worker, settings, shared, last, log, orders=orders),
@@ -73,10 +86,39 @@ def serve(
         )
 
 
-def _admin(settings: Settings, orders: LastText, sink: Sink) -> AdminHandlers:
-    telemetry = app.telemetry_to(sink, settings)
+@contextmanager
+def _book(
+    settings: Settings, orders: LastText, metrics: Metrics, telemetry: Telemetry
+) -> Iterator[OperatorOrders]:
+    """Return the book of an operator's orders; it follows the shared store where there is one."""
+    book, url = OrderBook(orders, time.time), _store_url(settings)
+    if url is None:
+        yield book
+        return
+    store = SharedStore(
+        connect(url),
+        _PREFIX,
+        clock=time.monotonic,
+        log=telemetry.log,
+        calls=metrics.store_calls,
+        duration=metrics.store_duration,
+    )
+    replica = RefusalReplica(book, store, clock=time.time, timer=time.monotonic, log=telemetry.log)
+    with beside(replica.run, name="refusals"):
+        replica.wait_for_first_look()
+        yield replica
+
+
+def _store_url(settings: Settings) -> RedisUrl | None:
+    if settings.redis_url is None:
+        return None
+    parts = urlsplit(settings.redis_url.reveal())
+    return RedisUrl(nodes=((parts.hostname or "", parts.port or 6379),))
+
+
+def _admin(orders: OperatorOrders, telemetry: Telemetry) -> AdminHandlers:
     return AdminHandlers(
-        OrderBook(orders, time.time),
+        orders,
         partial(load_admin_token, os.environ),
         telemetry.log,
         telemetry.caller_id,

@@ -134,28 +134,44 @@ class AdminHandlers(Struct, frozen=True):
 
     def _refuse_user(self, part: str, request: PrivateRequest, request_id: str) -> Answer:
         user_id, until = _user_id(part), self._until(request)
-        self.orders.refuse("users", user_id, until)
+        shared = self.orders.refuse("users", user_id, until)
         caller, end = self.hashed(user_id), _time(until).isoformat()
-        self.log.info("admin_user_refused", request_id=request_id, caller=caller, until=end)
+        self.log.info(
+            "admin_user_refused",
+            request_id=request_id,
+            caller=caller,
+            until=end,
+            **_told(shared=shared),
+        )
         return answers.done()
 
     def _allow_user(self, part: str, _: PrivateRequest, request_id: str) -> Answer:
         user_id = _user_id(part)
-        self.orders.allow("users", user_id)
-        self.log.info("admin_user_allowed", request_id=request_id, caller=self.hashed(user_id))
+        shared, caller = self.orders.allow("users", user_id), self.hashed(user_id)
+        self.log.info(
+            "admin_user_allowed", request_id=request_id, caller=caller, **_told(shared=shared)
+        )
         return answers.done()
 
     def _refuse_token(self, part: str, request: PrivateRequest, request_id: str) -> Answer:
         token_id, until = _token_id(part), self._until(request)
-        self.orders.refuse("tokens", token_id, until)
+        shared = self.orders.refuse("tokens", token_id, until)
         token, end = self.hashed(token_id), _time(until).isoformat()
-        self.log.info("admin_token_refused", request_id=request_id, token=token, until=end)
+        self.log.info(
+            "admin_token_refused",
+            request_id=request_id,
+            token=token,
+            until=end,
+            **_told(shared=shared),
+        )
         return answers.done()
 
     def _allow_token(self, part: str, _: PrivateRequest, request_id: str) -> Answer:
         token_id = _token_id(part)
-        self.orders.allow("tokens", token_id)
-        self.log.info("admin_token_allowed", request_id=request_id, token=self.hashed(token_id))
+        shared, token = self.orders.allow("tokens", token_id), self.hashed(token_id)
+        self.log.info(
+            "admin_token_allowed", request_id=request_id, token=token, **_told(shared=shared)
+        )
         return answers.done()
 
     def _until(self, request: PrivateRequest) -> float:
@@ -186,6 +202,11 @@ def _decoded(part: str, is_valid: Callable[[str], bool], problem: FieldProblem) 
     if not is_valid(text):
         raise InvalidRequest(problem)
     return text
+
+
+def _told(*, shared: bool | None) -> dict[str, bool]:
+    """Return the field of a log line that says whether the shared store has an order."""
+    return {} if shared is None else {"shared": shared}
 
 
 def _time(seconds: float) -> datetime:
