@@ -125,7 +125,7 @@ class RefusalReplica:
         try:
             version = await self._version()
             await self._send()
-            if version != self._seen:
+            if version != self._seen or (self._words and not version):
                 await self._read()
                 self._seen = version
         except StoreUnavailable:
@@ -162,33 +162,30 @@ class RefusalReplica:
     async def _read(self) -> None:
         theirs, now = await self._shared.read(), self._clock()
         with self._lock:
-            lost = self._merge(theirs, now)
+            lost, useless = self._merge(theirs, now)
         await self._shared.write(lost)
-        past = {name: word for name, word in theirs.items() if word.kept + _GRACE <= now}
-        await self._shared.remove(past)
+        await self._shared.remove(useless)
 
-    def _merge(self, theirs: Words, now: float) -> Words:
-        """Take over the words of others; return those of ours that they lack or that are later."""
-        lost = {
-            name: ours
-            for name, ours in self._words.items()
-            if name not in self._unsent
-            and ours.kept > now
-            and (name not in theirs or theirs[name].stamp < ours.stamp)
-        }
+    def _merge(self, theirs: Words, now: float) -> tuple[Words, Words]:
+        """Take over later words; return ours that the store lacks, and useless ones in it."""
+        mine = self._words
         for name, word in theirs.items():
-            if name not in lost and name not in self._unsent:
-                self._words[name] = word
+            if name not in mine or (name not in self._unsent and mine[name].stamp <= word.stamp):
+                mine[name] = word
         self._drop(now)
-        self._book.replace(
-            Refusals(
-                **{
-                    kind: {name[1]: word.until for name, word in self._of(kind) if word.until > now}
-                    for kind in KINDS
-                }
-            )
-        )
-        return lost
+        mine = self._words
+        self._book.replace(_refusals(mine, now))
+        lost = {
+            name: word
+            for name, word in mine.items()
+            if name not in self._unsent and (name not in theirs or theirs[name].stamp < word.stamp)
+        }
+        useless = {
+            name: word
+            for name, word in theirs.items()
+            if word.kept + _GRACE <= now or (word.until <= now < word.kept and name not in mine)
+        }
+        return lost, useless
 
     def _note(self, name: Name, until: float) -> None:
         now = self._clock()
@@ -199,24 +196,28 @@ class RefusalReplica:
         self._drop(now)
 
     def _drop(self, now: float) -> None:
-        """Forget words that no longer matter, and those beyond the bounds: the latest refusals.
+        """Forget words that no longer matter, and those beyond the bounds.
 
-        Of lifted ones these are the oldest. What the store has yet to get comes last.
+        These are the latest refusals, and the oldest of the lifted ones; last, in both, come words
+        that the store has yet to get.
         """
-        words: dict[Name, Word] = {}
+        refused: dict[RefusalKind, list[Name]] = {kind: [] for kind in KINDS}
+        lifted: dict[RefusalKind, list[Name]] = {kind: [] for kind in KINDS}
+        for name, word in self._words.items():
+            if word.kept > now:
+                (refused if word.until > now else lifted)[name[0]].append(name)
+        kept: list[Name] = []
         for kind in KINDS:
-            refused = [(name, word) for name, word in self._of(kind) if word.until > now]
-            lifted = [
-                (name, word) for name, word in self._of(kind) if word.until <= now < word.kept
-            ]
-            refused.sort(key=lambda each: (each[0] not in self._unsent, each[1].stamp))
-            lifted.sort(key=lambda each: (each[0] not in self._unsent, -each[1].stamp))
-            words.update((*refused[:MOST], *lifted[:MOST]))
-        self._words = words
-        self._unsent = {name: at for name, at in self._unsent.items() if name in words}
+            kept += self._first(refused[kind], lambda word: word.stamp)
+            kept += self._first(lifted[kind], lambda word: -word.stamp)
+        self._words = {name: self._words[name] for name in kept}
+        self._unsent = {name: at for name, at in self._unsent.items() if name in self._words}
 
-    def _of(self, kind: RefusalKind) -> list[tuple[Name, Word]]:
-        return [(name, word) for name, word in self._words.items() if name[0] == kind]
+    def _first(self, names: list[Name], order: Callable[[Word], int]) -> list[Name]:
+        """Return the first of these, as many as there may be."""
+        if len(names) > MOST:
+            names.sort(key=lambda name: (name not in self._unsent, order(self._words[name]), name))
+        return names[:MOST]
 
     def _sent(self, name: Name) -> bool:
         """Send what is unsent; return whether the store has the word on this name."""
@@ -226,3 +227,12 @@ class RefusalReplica:
                 sending.result(_PATIENCE)
         with self._lock:
             return name not in self._unsent
+
+
+def _refusals(words: Words, now: float) -> Refusals:
+    """Return those of these words that refuse somebody."""
+    refused: dict[RefusalKind, dict[str, float]] = {kind: {} for kind in KINDS}
+    for (kind, name), word in words.items():
+        if word.until > now:
+            refused[kind][name] = word.until
+    return Refusals(**refused)

@@ -65,7 +65,10 @@ for i = 1, #ARGV, 4 do
     local theirs = redis.call('HGET', KEYS[1], field) or ''
     local their_stamp, their_kept = string.match(theirs, '^(%d+) %d+%.%d+ (%d+%.%d+)$')
     if not their_stamp or #their_stamp > 15 or tonumber(their_stamp) < tonumber(stamp) then
-        if their_kept and tonumber(their_kept) > tonumber(kept) then kept = their_kept end
+        local longer = tonumber(their_kept or '') or 0
+        if tonumber(kept) < longer and longer < 253402300800 then
+            kept = string.format('%.6f', longer)
+        end
         redis.call('HSET', KEYS[1], field, stamp .. ' ' .. until_ .. ' ' .. kept)
         latest = math.max(latest, tonumber(kept))
     end
