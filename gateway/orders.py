@@ -2,7 +2,8 @@
 
 They stand in memory that the processes share, as one text: who is refused, and the last rooms to be
 forgotten. A worker looks several times a second whether there is another text. A new one begins
-with the present text. All is forgotten when the gateway ends.
+with the present text. All is forgotten when the gateway ends, but for refusals that gateways share,
+see `refusal_replica`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The processes of `gateway serve`: workers that serve, and a supervisor that answers scrapes.
 
 The supervisor creates the memory of each worker's metrics, and that of the last keys and of an
-operator's orders, before it starts them.
+operator's orders, before it starts them. With a shared store it follows the refusals there.
 """
 
 import asyncio
@@ -60,8 +60,8 @@ def serve(
     supervisor = SharedMetrics(families(Metrics))
     metrics = Metrics(supervisor)
     last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
-    has_orders = settings.admin_token is not None or _store_url(settings) is not None
-    orders = shared_orders() if has_orders else None
+    ordered = settings.admin_token is not None or _store_url(settings) is not None
+    orders = shared_orders() if ordered else None
     with ExitStack() as stack:
         sink = Sink(STDOUT, metrics.log_dropped.inc)
         stack.callback(sink.close)
@@ -71,7 +71,7 @@ def serve(
         book = stack.enter_context(_book(settings, orders, metrics, telemetry)) if orders else None
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            admin = _admin(book, telemetry) if book and settings.admin_token else None
+            admin = _admin(book, telemetry) if book and settings.admin_token is not None else None
             stack.enter_context(metrics_at(private.listener(), exposition, admin))
         serving.serve(
             partial(worker, settings, shared, last, log, orders=orders),

@@ -111,7 +111,10 @@ class RefusalReplica:
             await self._store.aclose()
 
     def wait_for_first_look(self) -> None:
-        """Wait until a look has ended, for at most a quarter of a second."""
+        """Wait until the first look has ended, for at most a quarter of a second.
+
+        Nobody who is refused gets in because a gateway has just started.
+        """
         self._looked.wait(_FIRST)
 
     async def _follow(self) -> NoReturn:
