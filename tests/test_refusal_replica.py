@@ -17,7 +17,7 @@ from gateway.orders import OrderBook, OrderFollower, shared_orders
 from gateway.redis_url import RedisUrl
 from gateway.refusal_replica import RefusalReplica
 from gateway.rooms import InvalidRequest, RefusalKind, Refusals
-from gateway.shared_store import Connected, SharedStore, connect
+from gateway.shared_store import SharedStore, connect
 from gateway.side_thread import beside
 from gateway.telemetry import build_logger
 from tests.commands import free_port
@@ -33,11 +33,12 @@ NOBODY = Refusals({}, {})
 
 
 class World:
-    """Gateways that share the store at `url`, and the clock of all."""
+    """Gateways that share the store at `url`, whose clock is `skew` before theirs."""
 
     def __init__(self, url: RedisUrl) -> None:
         self.prefix = secrets.token_hex(8)
         self.clock = Clock(NOW)
+        self.skew = 0.0
         self.url = url
         self.stores: list[SharedStore] = []
         self.raw = connect(url).client
@@ -48,9 +49,9 @@ class World:
         """The key of the hash."""
         return f"{self.prefix}:refusals"
 
-    def replica(self, connected: Connected | None = None) -> RefusalReplica:
+    def replica(self) -> RefusalReplica:
         """Return one more, which knows nothing yet."""
-        store = ClockedStore(connected or connect(self.url), self.prefix, self.clock)
+        store = ClockedStore(connect(self.url), self.prefix, lambda: self.clock() + self.skew)
         self.stores.append(store)
         book = OrderBook(shared_orders(), self.clock)
         return RefusalReplica(book, store, clock=self.clock, timer=self.clock, log=LOG)
@@ -147,6 +148,18 @@ async def test_a_store_that_lost_its_data_gets_it_again(world: World) -> None:
         assert each.in_force() == Refusals({"bob": NOW + 60}, {})
 
 
+async def test_a_store_that_loses_its_data_at_once_gets_it_again(world: World) -> None:
+    """It may be empty at each look, and have had data in between."""
+    await world.look(world.a)
+    for _ in range(2):
+        world.a.refuse("users", "bob", NOW + 60)
+        await world.look(world.a)
+        await world.raw.delete(world.key)
+        await world.look(world.a)
+        assert set(await world.words()) == {"users:bob"}
+        await world.raw.delete(world.key)
+
+
 async def test_a_store_that_lost_the_last_words_gets_them_again(world: World) -> None:
     """After a failover to older data, later words hold: refusals and their ends."""
     world.a.refuse("users", "bob", NOW + 60)
@@ -179,13 +192,29 @@ async def test_a_gateway_that_was_away_brings_nothing_back(world: World, *, know
     assert world.a.in_force() == world.b.in_force() == NOBODY
 
 
-async def test_a_shortened_refusal_stays_short(world: World) -> None:
-    """A gateway that knows only of the longer time does not bring it back after the shorter one."""
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_shortened_refusal_stays_short(world: World, *, known: bool) -> None:
+    """A gateway that knows only of the longer time does not bring it back after the shorter one.
+
+    It makes no difference whether the one that shortened it knew of the longer time.
+    """
     world.a.refuse("users", "bob", NOW + 1000)
-    await world.look(world.a, world.b)
+    await world.look(world.a)
+    if known:
+        await world.look(world.b)
     world.b.refuse("users", "bob", NOW + 100)
     world.clock.now += 500
     await world.look(world.b, world.b, world.a, world.b)
+    assert world.a.in_force() == world.b.in_force() == NOBODY
+
+
+async def test_an_order_holds_though_the_clock_of_the_store_goes_back(world: World) -> None:
+    """An order that was given after one is known holds, whatever time the store has."""
+    world.a.refuse("users", "bob", NOW + 600)
+    await world.look(world.a, world.b)
+    world.skew = -3600
+    world.b.allow("users", "bob")
+    await world.look(world.b, world.a)
     assert world.a.in_force() == world.b.in_force() == NOBODY
 
 
