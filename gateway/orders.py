@@ -2,14 +2,13 @@
 
 They stand in memory that the processes share, as one text: who is refused, and the last rooms to be
 forgotten. A worker looks several times a second whether there is another text. A new one begins
-with the present text. All is forgotten when the gateway ends.
+with the present text. All is forgotten when the gateway ends, but for refusals that gateways share,
+see `refusal_replica`.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from itertools import islice
-from threading import Lock
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 import msgspec
@@ -31,10 +30,6 @@ _EVERY = 0.2
 """Seconds between two looks of a worker."""
 
 
-Change = tuple[RefusalKind, str, float]
-"""A kind, a name, and the end of its refusal; the end is negative if the refusal was lifted."""
-
-
 class _Orders(Struct, frozen=True, array_like=True):
     """Refusals, the number of evictions ever, and the ids of the last ones, the oldest first."""
 
@@ -44,7 +39,10 @@ class _Orders(Struct, frozen=True, array_like=True):
 
 
 class OrderBook:
-    """The orders, written to `text` by one process. `clock` gives epoch seconds."""
+    """The orders, written to `text` by one process. `clock` gives epoch seconds.
+
+    Threads take turns: none calls a method while another one is in a method.
+    """
 
     def __init__(self, text: LastText, clock: Callable[[], float]) -> None:
         self._text = text
@@ -53,65 +51,41 @@ class OrderBook:
         self._evicted: deque[str] = deque(maxlen=_EVICTIONS)
         self._evictions = 0
         self._changes = 0
-        self._lock = Lock()  # an operator and the exchange have a thread each
-        self._told: Callable[[Change], None] = lambda _: None
-
-    def tell(self, told: Callable[[Change], None]) -> None:
-        """Call `told` with each change of refusals."""
-        self._told = told
 
     def evict(self, live_id: str) -> None:
         """Have a room forgotten."""
-        with self._lock:
-            self._evicted.append(live_id)
-            self._evictions += 1
-            self._publish()
+        self._evicted.append(live_id)
+        self._evictions += 1
+        self._publish()
 
     def refuse(self, kind: RefusalKind, name: str, until: float) -> None:
         """Refuse a user, or a token by its `jti`, until a time in epoch seconds.
 
         Raises InvalidRequest if too many are refused.
         """
-        with self._lock:
-            self._drop_past()
-            refused = self._refused[kind]
-            if name not in refused and len(refused) >= MOST:
-                raise InvalidRequest(FieldProblem(kind, f"{MOST} are refused already"))
-            refused[name] = until
-            self._publish()
-            self._told((kind, name, until))
+        self._drop_past()
+        refused = self._refused[kind]
+        if name not in refused and len(refused) >= MOST:
+            raise InvalidRequest(FieldProblem(kind, f"{MOST} are refused already"))
+        refused[name] = until
+        self._publish()
 
     def allow(self, kind: RefusalKind, name: str) -> None:
         """Refuse a user or token no longer."""
-        with self._lock:
-            until = self._refused[kind].pop(name, None)
-            if until is not None:
-                self._publish()
-                self._told((kind, name, -until))
+        if self._refused[kind].pop(name, None) is not None:
+            self._publish()
 
-    def adopt(self, refusals: Refusals, changes: Iterable[Change]) -> None:
-        """Take the refusals of all replicas in place of these, then make these `changes` again.
-
-        No more are taken than there may be.
-        """
-        adopted: dict[RefusalKind, dict[str, float]] = {
-            "users": dict(islice(refusals.users.items(), MOST)),
-            "tokens": dict(islice(refusals.tokens.items(), MOST)),
-        }
-        with self._lock:
-            for kind, name, end in changes:
-                adopted[kind].pop(name, None)
-                if end > 0:
-                    adopted[kind][name] = end
-            if adopted != self._refused:
-                self._refused = adopted
-                self._publish()
+    def replace(self, refusals: Refusals) -> None:
+        """Refuse these, at most `MOST` of a kind, and no others."""
+        self._drop_past()
+        if refusals != Refusals(**self._refused):
+            self._refused = {"users": dict(refusals.users), "tokens": dict(refusals.tokens)}
+            self._publish()
 
     def in_force(self) -> Refusals:
         """Return who is refused now."""
-        with self._lock:
-            self._drop_past()
-            return Refusals(**self._refused)
+        self._drop_past()
+        return Refusals(**self._refused)
 
     def _drop_past(self) -> None:
         now = self._clock()

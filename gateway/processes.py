@@ -1,7 +1,7 @@
 """The processes of `gateway serve`: workers that serve, and a supervisor that answers scrapes.
 
 The supervisor creates the memory of each worker's metrics, and that of the last keys and of an
-operator's orders, before it starts them.
+operator's orders, before it starts them. With a shared store it follows the refusals there.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import gc
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,9 +19,12 @@ from gateway.edge import AdminHandlers
 from gateway.handover import Handover, LastText, handovers
 from gateway.metrics import Metrics
 from gateway.orders import OrderBook, shared_orders
-from gateway.refusal_exchange import exchanging
+from gateway.refusal_replica import RefusalReplica
+from gateway.rooms import OperatorOrders
 from gateway.rotation import stamp_of_keys
 from gateway.settings import Settings, SettingsError, load_admin_token
+from gateway.shared_store import SharedStore, connect
+from gateway.side_thread import beside
 from gateway.telemetry import (
     STDOUT,
     Exposition,
@@ -51,23 +54,20 @@ def serve(
     slots = settings.workers * serving.SLOTS_PER_WORKER
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))
+    metrics = Metrics(supervisor)
     last = handovers(slots, issuers=len(settings.jwt_jwks_url or ()))
     ordered = settings.admin_token is not None or settings.store is not None
     orders = shared_orders() if ordered else None
     with ExitStack() as stack:
-        sink = Sink(STDOUT, Metrics(supervisor).log_dropped.inc)
+        sink = Sink(STDOUT, metrics.log_dropped.inc)
         stack.callback(sink.close)
         sink.write(beginning)
         log = SinkHandler(sink, settings.log_format)
         telemetry = app.telemetry_to(sink, settings)
-        book = None if orders is None else OrderBook(orders, time.time)
-        if book is not None:
-            exchange = exchanging(settings, book, Metrics(supervisor), telemetry.log)
-            stack.enter_context(exchange)
+        book = stack.enter_context(_book(settings, orders, metrics, telemetry)) if orders else None
         if private is not None:
             exposition = Exposition([*shared, supervisor], __version__)
-            asked = None if settings.admin_token is None else book
-            admin = None if asked is None else _admin(asked, telemetry)
+            admin = _admin(book, telemetry) if book and settings.admin_token is not None else None
             stack.enter_context(metrics_at(private.listener(), exposition, admin))
         serving.serve(
             partial(worker, settings, shared, last, log, orders=orders),
@@ -82,9 +82,32 @@ def serve(
         )
 
 
-def _admin(book: OrderBook, telemetry: Telemetry) -> AdminHandlers:
+@contextmanager
+def _book(
+    settings: Settings, orders: LastText, metrics: Metrics, telemetry: Telemetry
+) -> Iterator[OperatorOrders]:
+    """Return the book of an operator's orders; it follows the shared store where there is one."""
+    book, url = OrderBook(orders, time.time), settings.store
+    if url is None:
+        yield book
+        return
+    store = SharedStore(
+        connect(url),
+        settings.redis_prefix,
+        clock=time.monotonic,
+        log=telemetry.log,
+        calls=metrics.store_calls,
+        duration=metrics.store_duration,
+    )
+    replica = RefusalReplica(book, store, clock=time.time, timer=time.monotonic, log=telemetry.log)
+    with beside(replica.run, name="refusals"):
+        replica.wait_for_first_look()
+        yield replica
+
+
+def _admin(orders: OperatorOrders, telemetry: Telemetry) -> AdminHandlers:
     return AdminHandlers(
-        book,
+        orders,
         partial(load_admin_token, os.environ),
         telemetry.log,
         telemetry.caller_id,

@@ -134,28 +134,40 @@ class AdminHandlers(Struct, frozen=True):
 
     def _refuse_user(self, part: str, request: PrivateRequest, request_id: str) -> Answer:
         user_id, until = _user_id(part), self._until(request)
-        self.orders.refuse("users", user_id, until)
+        shared = self.orders.refuse("users", user_id, until)
         caller, end = self.hashed(user_id), _time(until).isoformat()
-        self.log.info("admin_user_refused", request_id=request_id, caller=caller, until=end)
+        self.log.info(
+            "admin_user_refused",
+            request_id=request_id,
+            caller=caller,
+            until=end,
+            shared=shared,
+        )
         return answers.done()
 
     def _allow_user(self, part: str, _: PrivateRequest, request_id: str) -> Answer:
         user_id = _user_id(part)
-        self.orders.allow("users", user_id)
-        self.log.info("admin_user_allowed", request_id=request_id, caller=self.hashed(user_id))
+        shared, caller = self.orders.allow("users", user_id), self.hashed(user_id)
+        self.log.info("admin_user_allowed", request_id=request_id, caller=caller, shared=shared)
         return answers.done()
 
     def _refuse_token(self, part: str, request: PrivateRequest, request_id: str) -> Answer:
         token_id, until = _token_id(part), self._until(request)
-        self.orders.refuse("tokens", token_id, until)
+        shared = self.orders.refuse("tokens", token_id, until)
         token, end = self.hashed(token_id), _time(until).isoformat()
-        self.log.info("admin_token_refused", request_id=request_id, token=token, until=end)
+        self.log.info(
+            "admin_token_refused",
+            request_id=request_id,
+            token=token,
+            until=end,
+            shared=shared,
+        )
         return answers.done()
 
     def _allow_token(self, part: str, _: PrivateRequest, request_id: str) -> Answer:
         token_id = _token_id(part)
-        self.orders.allow("tokens", token_id)
-        self.log.info("admin_token_allowed", request_id=request_id, token=self.hashed(token_id))
+        shared, token = self.orders.allow("tokens", token_id), self.hashed(token_id)
+        self.log.info("admin_token_allowed", request_id=request_id, token=token, shared=shared)
         return answers.done()
 
     def _until(self, request: PrivateRequest) -> float:

@@ -175,19 +175,24 @@ class RateLimiter(Protocol):
 
 
 class OperatorOrders(Protocol):
-    """Orders of an operator. Every process follows them soon, and one that starts later too."""
+    """Orders of an operator. Every process follows them soon, and one that starts later too.
+
+    Refusals are those of all gateways that share a store. While it is down, this one's processes
+    follow at once, and others as soon as it is back.
+    """
 
     def evict(self, live_id: str) -> None:
         """Have a room forgotten."""
 
-    def refuse(self, kind: RefusalKind, name: str, until: float) -> None:
+    def refuse(self, kind: RefusalKind, name: str, until: float) -> bool | None:
         """Refuse a user, or a token by its `jti`, until a time in epoch seconds.
 
-        Raises InvalidRequest if too many are refused.
+        Return whether a shared store has it, None without one. Raises InvalidRequest if too many
+        are refused.
         """
 
-    def allow(self, kind: RefusalKind, name: str) -> None:
-        """Refuse a user or token no longer."""
+    def allow(self, kind: RefusalKind, name: str) -> bool | None:
+        """Refuse a user or token no longer; return whether a shared store has it."""
 
     def in_force(self) -> Refusals:
         """Return who is refused now."""

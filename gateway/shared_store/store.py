@@ -146,9 +146,7 @@ class SharedStore:
         except self._connected.failures as error:
             raise StoreUnavailable from error
 
-    def _command(
-        self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]
-    ) -> Command:
+    def _command(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
         named = (f"{self.prefix}:{key}".encode() for key in keys)
         return ("EVALSHA", script.sha, len(keys), *named, *args)
 

@@ -3,22 +3,25 @@
 No request waits for the store. What a process has let through is added to the store's number, and
 the process adopts what all have let through.
 
-- Only keys that have used a sixteenth of their limit are settled, until their bucket is full again.
-  Others cannot come near it in a fraction of a second.
-- They are settled every 250 ms. A key that has since used a sixteenth of what it had left is
-  settled at once: so those who ask as fast as they can get hardly more than the limit.
+- A key is settled when it has used a sixteenth of what it had left. So those who ask as fast as they
+  can get hardly more than the limit, and most users ask the store once in many requests.
+- Keys that all processes together have used much of are settled every 250 ms besides.
 - What was too much is a debt, and is not forgiven: the store's number may be more than a window
   away. Over a longer time the limit holds exactly.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+
+from msgspec import Struct
 
 from gateway.rooms import Quota
 from gateway.shared_store import NOW, Script, SharedStore, StoreUnavailable
 
-from .local_rate_limiter import LocalRateLimiter
+from .gcra import decide
+from .local_rate_limiter import KEYS
 from .shared_rate_limiter import name_of
 
 _PART = 16
@@ -28,58 +31,82 @@ _EVERY = 0.25
 _AT_ONCE = 500
 """Keys that are settled together."""
 
-_TRACKED = 10_000
-"""Keys that may have something to settle; with more the oldest is forgotten."""
-
-# ARGV: ms to add. Returns the ms until full.
+# ARGV: ms used, ms in which, ms to keep the number. Returns the ms until full.
 _SETTLE = Script(
     NOW
     + """
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]
-if full > now then
-  redis.call('SET', KEYS[1], string.format('%.17g', full), 'PX', math.ceil(full - now))
-end
-return string.format('%.17g', full - now)
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now - ARGV[2]) + ARGV[1]
+local kept = math.ceil(math.max(full - now, 0) + ARGV[3])
+redis.call('SET', KEYS[1], string.format('%.17g', full), 'PX', kept)
+return string.format('%.17g', math.max(full - now, 0))
 """
 )
+
+
+class _Bucket(Struct, gc=False):
+    """The bucket of a key, as `gcra` has it, and its use in seconds since it was settled."""
+
+    full_at: float
+    used: float
+    settled_at: float
 
 
 class SettledRateLimiter:
     """A `RateLimiter` over `store`, which knows it by `name`; run `settle` beside it.
 
-    `count` requests at once, refilled over `seconds`; `clock` is monotonic.
+    `count` requests at once, refilled over `seconds`; `clock` is monotonic. Beyond `keys` keys the
+    one with the oldest request is forgotten.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the terms of a limit, and where it is shared
         self,
         store: SharedStore,
         name: str,
         count: int,
         seconds: float,
         clock: Callable[[], float],
+        keys: int = KEYS,
     ) -> None:
         self._store = store
         self._name = name
+        self._count = count
         self._seconds = seconds
         self._interval = seconds / count
-        self._threshold = seconds / _PART
-        self._local = LocalRateLimiter(count, seconds, clock)
-        self._unsettled: dict[str, float] = {}  # seconds of use, of each key that is tracked
+        self._clock = clock
+        self._keys = keys
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._watched: dict[str, None] = {}  # keys of which much is used
         self._due: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self.look = self._local.look
 
     @property
-    def tracked(self) -> int:
-        """The number of keys that are settled."""
-        return len(self._unsettled)
+    def watched(self) -> int:
+        """The number of keys that are settled every 250 ms."""
+        return len(self._watched)
 
     async def take(self, key: str, cost: int = 1) -> Quota:
         """Count a request for `key`, worth `cost`; a refused request is not counted."""
-        quota = self._local.spend(key, cost)
-        if quota.reset > self._threshold and not quota.retry_after:
-            self._note(key, cost, quota.reset)
-        return quota
+        now, interval = self._clock(), self._interval
+        bucket = self._buckets.pop(key, None) or _Bucket(0.0, 0.0, now)
+        self._buckets[key] = bucket
+        if len(self._buckets) > self._keys:
+            self._buckets.popitem(last=False)
+        decision = decide(bucket.full_at, now, interval, self._seconds, cost)
+        bucket.full_at = decision.full_at
+        if not decision.retry_after:
+            bucket.used += interval if cost == 1 else min(cost * interval, self._seconds)
+            if bucket.used * _PART >= self._seconds - decision.until_full:
+                self._due[key] = None
+                self._wake.set()
+        return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)
+
+    async def look(self, key: str) -> Quota:
+        """Return the quota of `key` and count nothing."""
+        now, bucket = self._clock(), self._buckets.get(key)
+        full_at = 0.0 if bucket is None else bucket.full_at
+        decision = decide(full_at, now, self._interval, self._seconds)
+        remaining = 0 if decision.retry_after else decision.remaining + 1
+        return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)
 
     async def settle(self) -> None:
         """Settle with the store until cancelled."""
@@ -91,40 +118,43 @@ class SettledRateLimiter:
                     async with asyncio.timeout(left):
                         await self._wake.wait()
                 self._wake.clear()
-                await self._settle(list(self._due)[:_AT_ONCE])
-            await self._settle(list(self._unsettled)[:_AT_ONCE])
+                await self.settle_keys(list(self._due)[:_AT_ONCE])
+            await self.settle_keys(list(self._watched)[:_AT_ONCE])
 
-    def _note(self, key: str, cost: int, until_full: float) -> None:
-        """Note what is to be settled: all that is used of a key not tracked before."""
-        known = self._unsettled.get(key)
-        spent = until_full if known is None else known + min(cost * self._interval, self._seconds)
-        self._unsettled[key] = spent
-        if len(self._unsettled) > _TRACKED:
-            del self._unsettled[next(iter(self._unsettled))]
-        if spent * _PART >= self._seconds - until_full:
-            self._due[key] = None
-            self._wake.set()
-
-    async def _settle(self, keys: Sequence[str]) -> None:
-        spent = {key: self._unsettled.pop(key) for key in keys if key in self._unsettled}
+    async def settle_keys(self, keys: Sequence[str]) -> None:
+        """Settle these keys once."""
+        now = self._clock()
+        sent = {key: bucket for key in keys if (bucket := self._buckets.get(key)) is not None}
+        used = [self._begin(key, bucket) for key, bucket in sent.items()]
+        asked = (
+            self._store.run(_SETTLE, [name_of(self._name, key)], *self._terms(spent, since, now))
+            for key, (spent, since) in zip(sent, used, strict=True)
+        )
         for key in keys:
             self._due.pop(key, None)
-        self._unsettled |= dict.fromkeys(spent, 0.0)  # now the last in turn
-        asked = (
-            self._store.run(_SETTLE, [name_of(self._name, key)], repr(each * 1000).encode())
-            for key, each in spent.items()
-        )
         told = await asyncio.gather(*asked, return_exceptions=True)
-        for (key, each), until_full in zip(spent.items(), told, strict=True):
+        for (key, bucket), (spent, since), until_full in zip(sent.items(), used, told, strict=True):
             if isinstance(until_full, StoreUnavailable):
-                self._unsettled[key] = self._unsettled.get(key, 0.0) + each
+                bucket.used += spent
+                bucket.settled_at = since
             elif isinstance(until_full, BaseException):
                 raise until_full
             else:
-                self._adopt(key, float(until_full) / 1000)
+                self._adopt(key, bucket, float(until_full) / 1000)
 
-    def _adopt(self, key: str, until_full: float) -> None:
-        since = self._unsettled.get(key, 0.0)
-        self._local.adopt(key, until_full + since)
-        if not until_full and not since:
-            self._unsettled.pop(key, None)
+    def _begin(self, key: str, bucket: _Bucket) -> tuple[float, float]:
+        """Take what is to be settled, and since when; the key is now the last in turn."""
+        self._watched.pop(key, None)
+        self._watched[key] = None
+        spent, since = bucket.used, bucket.settled_at
+        bucket.used, bucket.settled_at = 0.0, self._clock()
+        return spent, since
+
+    def _terms(self, spent: float, since: float, now: float) -> tuple[bytes, ...]:
+        times = (spent, now - since, self._seconds)
+        return tuple(repr(each * 1000).encode() for each in times)
+
+    def _adopt(self, key: str, bucket: _Bucket, until_full: float) -> None:
+        bucket.full_at = self._clock() + until_full + bucket.used
+        if (until_full + bucket.used) * _PART <= self._seconds:
+            self._watched.pop(key, None)

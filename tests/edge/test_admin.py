@@ -29,13 +29,15 @@ PATHS = {
     "/admin/refusals/bob": ("DELETE", "PUT"),
     "/admin/refused-tokens/8c1f": ("DELETE", "PUT"),
 }
+END = "2026-12-02T03:11:11.500000+00:00"
 METHODS = ("GET", "HEAD", "PUT", "DELETE", "POST", "PATCH", "OPTIONS")
 
 
 class Orders:
-    """Notes what is ordered; `full` refuses no more, `broken` fails."""
+    """Notes what is ordered; `full` refuses no more, `broken` fails, `shared` is answered."""
 
     def __init__(self) -> None:
+        self.shared: bool | None = None
         self.given: list[tuple[str, ...]] = []
         self.full = self.broken = False
 
@@ -45,15 +47,17 @@ class Orders:
             raise RuntimeError(TOKEN)
         self.given.append(("evict", live_id))
 
-    def refuse(self, kind: RefusalKind, name: str, until: float) -> None:
+    def refuse(self, kind: RefusalKind, name: str, until: float) -> bool | None:
         """Note it."""
         if self.full:
             raise InvalidRequest(FieldProblem(kind, "full"))
         self.given.append((kind, name, str(until)))
+        return self.shared
 
-    def allow(self, kind: RefusalKind, name: str) -> None:
+    def allow(self, kind: RefusalKind, name: str) -> bool | None:
         """Note it."""
         self.given.append((kind, name))
+        return self.shared
 
     def in_force(self) -> Refusals:
         """Return some."""
@@ -120,15 +124,29 @@ def test_orders_are_passed_on_and_logged() -> None:
     ]
     assert [(call.args[0], call.kwargs) for call in world.log.calls] == [
         ("admin_room_evicted", {"request_id": "id-1", "live_id": "1882578996483325952"}),
-        ("admin_user_refused", _line(caller="hash of 5", until="2026-12-02T03:11:11.500000+00:00")),
-        ("admin_token_refused", _line(token="hash of 5", until="2026-12-02T03:11:11.500000+00:00")),
+        ("admin_user_refused", _line(caller="hash of 5", until=END)),
+        ("admin_token_refused", _line(token="hash of 5", until=END)),
         ("admin_user_allowed", _line(caller="hash of 5")),
         ("admin_token_allowed", _line(token="hash of 5")),
     ]
 
 
-def _line(**fields: str) -> dict[str, str]:
-    return {"request_id": "id-1", **fields}
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("path", ["/admin/refusals/bob", "/admin/refused-tokens/8c1f"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_the_log_says_whether_a_shared_store_has_an_order(
+    path: str, method: str, *, shared: bool
+) -> None:
+    """With a shared store the answer is the same, and the log line says if the store has it."""
+    world = World()
+    world.orders.shared = shared
+    assert world.ask(method, path, UNTIL).status == 204
+    [call] = world.log.calls
+    assert call.kwargs["shared"] is shared
+
+
+def _line(**fields: str) -> dict[str, str | None]:
+    return {"request_id": "id-1", "shared": None, **fields}
 
 
 def test_all_refusals_are_listed() -> None:

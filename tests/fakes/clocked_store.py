@@ -35,5 +35,5 @@ class ClockedStore(SharedStore):
 
 @cache
 def _clocked(script: Script) -> Script:
-    text = script.source.decode().replace(NOW, "local now = tonumber(ARGV[#ARGV])\n")
+    text = script.source.decode().replace(NOW, "local now = tonumber(table.remove(ARGV))\n")
     return Script(text)
