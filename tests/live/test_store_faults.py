@@ -28,13 +28,6 @@ vendor: so long the machine itself was busy.
 CROWD_SECONDS = 4.0
 
 
-_BUSY = """
-local function now() local told = redis.call('TIME') return told[1] * 1e6 + told[2] end
-local began = now()
-repeat until now() > began + 250000
-"""
-
-
 class World:
     """Two gateways, their store and another one."""
 
@@ -68,7 +61,7 @@ def world() -> Iterator[World]:
     """Run them; rooms are fresh for a second."""
     with (
         counting_vendor() as vendor,
-        store() as shared,
+        store("--enable-debug-command", "local") as shared,
         store() as other,
         replicas(2, vendor, shared.url, CACHE_TTL="1") as running,
     ):
@@ -126,9 +119,9 @@ async def read_only(world: World) -> None:
 
 
 async def busy(world: World) -> None:
-    """It hangs a quarter of a second at a time, in a script of somebody else."""
+    """It hangs for a quarter of a second at a time, as in a script of somebody else."""
     for _ in range(4):
-        await asyncio.to_thread(world.store.ask, "EVAL", _BUSY, "0")
+        await asyncio.to_thread(world.store.ask, "DEBUG", "SLEEP", "0.25")
         await asyncio.sleep(0.1)
 
 
@@ -230,7 +223,7 @@ async def test_a_gateway_starts_without_its_store(world: World) -> None:
         world.store.restart()
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.4], ids=["slow", "too slow"])
+@pytest.mark.parametrize("delay", [0.05, 0.4], ids=["slow", "too slow"])
 async def test_a_slow_store(delay: float) -> None:
     """A store whose replies take long holds nobody up longer than a dead one."""
     with counting_vendor() as vendor, store() as shared, ExitStack() as stack:
