@@ -308,7 +308,7 @@ async def test_a_store_behind_tls(tmp_path: object, monkeypatch: pytest.MonkeyPa
     authority = trustme.CA()
     with counting_vendor() as vendor, store(tls=authority) as shared:
         with replicas(1, vendor, shared.url) as (stranger,):
-            assert await outages.until_told([stranger], "degraded") < LIMIT
+            await outages.until_told([stranger], "degraded")
             assert (await reads.get(stranger.port, "room-untrusted")).status == 200
         file = f"{tmp_path}/ca.pem"
         authority.cert_pem.write_to_path(file)
@@ -355,5 +355,5 @@ async def test_a_failover() -> None:
         master.kill()
         assert (await reads.get(running[0].port, "room-amid")).status == 200
         await until(lambda: sentinel.master() == replica.port)
-        assert await outages.until_told(running, "ok") < LIMIT
+        await outages.until_told(running, "ok")
         await read_together(vendor, running, "room-after")

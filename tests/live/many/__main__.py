@@ -6,8 +6,10 @@ one seen; the exit code is 1 if one is missed. It needs a quiet machine, and wrk
 """
 
 import asyncio
+import itertools
 import statistics
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from typing import Any, Self
@@ -209,6 +211,67 @@ async def keyed_creates(stage: Stage) -> Rows:
     )
 
 
+async def turmoil(stage: Stage) -> Rows:
+    """Kill, pause, flush and restart gateways and the store in turn, under reads and creates."""
+    stage.vendor.behave(read=UPSTREAM, create=UPSTREAM)
+    running = stage.gateways(CACHE_TTL="2")
+    seconds = 4 * stage.scale.seconds
+    crowd = Crowd([each.port for each in running], 50, seconds, 1000, creators=4, pause=0.2)
+    sent = asyncio.create_task(send(crowd, CROWD_PROCESSES))
+    done: Counter[str] = Counter()
+    faults = [_killed, _paused, _flushed, _restarted, _replica_killed, _replica_paused]
+    for fault in itertools.cycle(faults):
+        if sent.done():
+            break
+        await fault(stage.store, running[done.total() % len(running)])
+        done[fault.__name__] += 1
+        await asyncio.sleep(1)
+    seen = await sent
+    lost = seen.answers.pop("lost", 0)
+    yield _true(f"turmoil for {seconds:g} s, {done.total()} faults, {lost} connections lost", seen)
+    titles = Counter(each.title for each in stage.vendor.counts().made)
+    told = [creates.Told(title, [live_id]) for title, live_id in seen.made.items()]
+    false = creates.falsehoods(told, stage.vendor)
+    yield Row(
+        f"… its {len(titles)} creates",
+        "each made once",
+        f"{titles.total() - len(titles)} made twice, {len(false)} false {false[:2]}",
+        titles.total() == len(titles) and not false,
+    )
+    well = await outages.until_told(running, "ok")
+    yield Row("… normal again", "≤ 1 s", f"{well:.2f} s", well <= 1)
+
+
+async def _killed(shared: Store, _: Replica) -> None:
+    shared.kill()
+    await asyncio.sleep(1)
+    shared.start()
+
+
+async def _paused(shared: Store, _: Replica) -> None:
+    shared.pause()
+    await asyncio.sleep(2)
+    shared.resume()
+
+
+async def _flushed(shared: Store, _: Replica) -> None:
+    shared.flush()
+
+
+async def _restarted(shared: Store, _: Replica) -> None:
+    shared.restart()
+
+
+async def _replica_killed(_: Store, replica: Replica) -> None:
+    await asyncio.to_thread(replica.restart)
+
+
+async def _replica_paused(_: Store, replica: Replica) -> None:
+    replica.pause()
+    await asyncio.sleep(1)
+    replica.resume()
+
+
 async def local_hits(stage: Stage) -> Rows:
     """Compare hits in memory with a store and without."""
     (shared,) = stage.gateways(1, CACHE_TTL="3600")
@@ -272,6 +335,7 @@ CHECKS: dict[str, Callable[[Stage], Rows]] = {
         reads_limit,
         writes_limit,
         keyed_creates,
+        turmoil,
         local_hits,
         shared_hits,
         told_to_the_store,

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from tests.bench.client import Connection, request
@@ -24,12 +25,21 @@ class Pace(Struct, frozen=True):
 
 
 async def local_hits(replica: Replica, seconds: int) -> Pace:
-    """Have wrk read one room that is in memory."""
+    """Have wrk read one room that is in memory, on another core than the gateway is kept on."""
     await get(replica.port, _ROOM)
     before = replica.seconds_used()
     process = await asyncio.create_subprocess_exec(
-        "wrk",
-        *("-t1", "-c32", f"-d{seconds}s", "-H", f"Authorization: Bearer {BOB}"),
+        *(
+            "taskset",
+            "-c",
+            "1",
+            "wrk",
+            "-t1",
+            "-c32",
+            f"-d{seconds}s",
+            "-H",
+            f"Authorization: Bearer {BOB}",
+        ),
         f"{replica.gateway.url}/v1/rooms/{_ROOM}",
         stdout=asyncio.subprocess.PIPE,
     )
@@ -57,7 +67,8 @@ async def shared_hit(replicas: Sequence[Replica], live_ids: Sequence[str]) -> fl
     """Return microseconds of our processor time that a hit in the store costs beyond a local one.
 
     With 50 in flight. The first gateway fills the store; the second finds the rooms there, and
-    then in its memory.
+    then in its memory. Rooms are asked for as batches of one, which take the same way through the
+    gateway in both cases; a single read of a room in memory takes a shorter one.
     """
     filler, finder = replicas
     await _read_all(filler, live_ids)
@@ -78,8 +89,8 @@ async def _read_all(replica: Replica, live_ids: Sequence[str]) -> None:
     async def read() -> None:
         connection = Connection(replica.port)
         for live_id in left:
-            answer = await connection.ask(request("GET", f"/v1/rooms/{live_id}", BOB))
-            assert answer.status == 200
+            answer = await connection.ask(request("GET", f"/v1/rooms?id={live_id}", BOB))
+            assert msgspec.json.decode(answer.body)["rooms"][0]["live_id"] == live_id
         connection.drop()
 
     await asyncio.gather(*(read() for _ in range(50)))

@@ -10,7 +10,7 @@ from tests.bench.client import Connection, request
 from tests.live.many import reads
 from tests.live.replicas import Replica
 from tests.live.stores import Store
-from tests.waiting import LIMIT, until
+from tests.waiting import until
 
 
 async def state_of(port: int) -> str:
@@ -21,20 +21,14 @@ async def state_of(port: int) -> str:
     return str(msgspec.json.decode(answer.body)["checks"]["store"])
 
 
-async def until_told(replicas: Sequence[Replica], state: str, limit: float = LIMIT) -> float:
-    """Return after how many seconds all gateways say so of their store; `limit` if they do not."""
+async def until_told(replicas: Sequence[Replica], state: str) -> float:
+    """Wait until all gateways say so of their store; return after how many seconds they did."""
     began = time.monotonic()
 
-    async def wait(port: int) -> None:
-        async def told() -> bool:
-            return await state_of(port) == state
+    async def told() -> bool:
+        return {await state_of(each.port) for each in replicas} == {state}
 
-        await until(told, limit)
-
-    try:
-        await asyncio.gather(*(wait(each.port) for each in replicas))
-    except TimeoutError:
-        return limit
+    await until(told)
     return time.monotonic() - began
 
 
@@ -42,9 +36,7 @@ async def paused(store: Store, replicas: Sequence[Replica], seconds: float) -> t
     """Pause the store for so long; return the seconds until all say so, and until all is well."""
     store.pause()
     try:
-        (degraded, _) = await asyncio.gather(
-            until_told(replicas, "degraded", seconds), asyncio.sleep(seconds)
-        )
+        degraded, _ = await asyncio.gather(until_told(replicas, "degraded"), asyncio.sleep(seconds))
     finally:
         store.resume()
     return degraded, await until_told(replicas, "ok")
