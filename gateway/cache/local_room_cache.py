@@ -123,6 +123,27 @@ class LocalRoomCache:
             return CachedRoom(entry.room, _STALE, 1)
         return None
 
+    async def find(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Return a room that another process has read; raise RoomNotFound for a missing one."""
+        if live_id in self._loads:
+            return None
+        try:
+            found = await self._source.find(live_id)
+        except RoomNotFound:
+            self._remember_missing(live_id)
+            self._report(LookupResult.MISSING)
+            raise
+        if found is None:
+            return None
+        if found.keep:
+            self._keep(live_id, found)
+        if found.room.anchor_id == user_id and not viewer_shape:
+            return None
+        self._report(LookupResult.SHARED_HIT)
+        return CachedRoom(found.room, LookupResult.SHARED_HIT, max(1, ceil(found.fresh)))
+
     async def get(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
     ) -> CachedRoom | FreshRoom:
@@ -164,6 +185,7 @@ class LocalRoomCache:
     async def invalidate_all(self) -> None:
         """Invalidate all rooms."""
         self._loads.forget_all()
+        self._source.forget_all()
         self._missing.clear()
         for live_id in tuple(self._entries):
             await self.invalidate(live_id)
@@ -176,6 +198,7 @@ class LocalRoomCache:
     def forget(self, live_id: str) -> None:
         """Forget a room here; the result of a read in flight is not kept."""
         self._loads.forget(live_id)
+        self._source.forget(live_id)
         self._missing.pop(live_id, None)
         if self._entries.pop(live_id, None) is not None:
             self._evictions.inc("write")
@@ -188,6 +211,7 @@ class LocalRoomCache:
         """Serve stale rooms again, but no room from before: its eviction may have been missed."""
         self._revalidate = self._lifetimes.revalidate
         self._loads.forget_all()
+        self._source.forget_all()
         self._missing.clear()
         self._entries.expire(self._clock() - self._revalidate)
 
@@ -221,8 +245,11 @@ class LocalRoomCache:
                 self._remember_missing(live_id)
             raise
         if loaded.keep and self._loads.is_current(live_id):
-            self._entries[live_id] = Entry(loaded.room, self._clock() + loaded.fresh)
+            self._keep(live_id, loaded)
         return loaded
+
+    def _keep(self, live_id: str, loaded: Loaded) -> None:
+        self._entries[live_id] = Entry(loaded.room, self._clock() + loaded.fresh)
 
     def _remember_missing(self, live_id: str) -> None:
         self.forget(live_id)

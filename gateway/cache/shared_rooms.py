@@ -53,6 +53,15 @@ local body, etag, anchor = '{SHAPE}:body', '{SHAPE}:etag', '{SHAPE}:anchor'
 local owner, lease = '{SHAPE}:owner', '{SHAPE}:lease'
 """
 
+_FIND = Script(
+    NOW
+    + _FIELDS
+    + """
+local fresh = tonumber(redis.call('HGET', KEYS[1], untill) or 0) - now
+return fresh > 0 and {fresh, redis.call('HMGET', KEYS[1], kind, body, etag, anchor)}
+"""
+)
+
 # ARGV: token, lease in ms, ms to keep, token of the leader that was waited for, 1 for an anchor.
 _LOOK_UP = Script(
     NOW
@@ -150,6 +159,39 @@ class SharedRooms:
         self._keep = _ms(max(fresh, missing) + _SPARE)
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count()
+        self._finding: dict[str, asyncio.Future[Loaded | None]] = {}
+
+    async def find(self, live_id: str) -> Loaded | None:
+        """Return a fresh room from the store; concurrent calls for one room share one call.
+
+        Raises RoomNotFound for one known to be missing.
+        """
+        under_way = self._finding.get(live_id)
+        if under_way is not None:
+            return await asyncio.shield(under_way)
+        finding: asyncio.Future[Loaded | None] = asyncio.Future()
+        self._finding[live_id] = finding
+        loaded = None
+        try:
+            found = await self._store.run(_FIND, [_key(live_id)])
+            if found and self._finding.get(live_id) is finding:
+                loaded = _loaded(*found)
+        except StoreUnavailable:
+            return None
+        else:
+            return loaded
+        finally:
+            if self._finding.get(live_id) is finding:
+                del self._finding[live_id]
+            finding.set_result(loaded)
+
+    def forget(self, live_id: str) -> None:
+        """Let what is being found of a room count as not found: it was evicted meanwhile."""
+        self._finding.pop(live_id, None)
+
+    def forget_all(self) -> None:
+        """Do the same for all rooms."""
+        self._finding.clear()
 
     async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded:
         """Return a room from the store, or read it, alone or for all who wait."""

@@ -33,6 +33,15 @@ class Loaded(Struct, frozen=True):
 class Source(Protocol):
     """Loads rooms for a cache."""
 
+    async def find(self, live_id: str) -> Loaded | None:
+        """Return a room that others have read, None without one. Raises RoomNotFound."""
+
+    def forget(self, live_id: str) -> None:
+        """Do not keep what is being found: the room was evicted meanwhile."""
+
+    def forget_all(self) -> None:
+        """Do the same for all rooms."""
+
     async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded:
         """Return a room, `for_anchor` one that this process has just read.
 
@@ -53,6 +62,15 @@ class UpstreamRooms:
         self._read = read
         self._encode = encode
         self._fresh = fresh
+
+    async def find(self, _: str) -> None:
+        """Find nothing: there are no others."""
+
+    def forget(self, live_id: str) -> None:
+        """Do nothing, likewise."""
+
+    def forget_all(self) -> None:
+        """Do nothing, likewise."""
 
     async def load(
         self,

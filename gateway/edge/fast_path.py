@@ -54,6 +54,8 @@ class FastPath(Struct, frozen=True):
         await self.limits.admit(caller.user_id, exchange)
         room: CachedRoom | AnchorRoom | None = self.rooms.peek(caller, live_id)
         if room is None:
+            room = await self.rooms.find(caller, live_id)
+        if room is None:
             with exchange.in_flight.of_user(caller.user_id, exchange):
                 read = self.rooms.get(caller, live_id)
                 room = await Incoming(receive, headers, exchange).while_connected(read)

@@ -87,6 +87,15 @@ class RoomCache(Protocol):
         Raises RoomNotFound for a room known to be missing.
         """
 
+    async def find(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Return a room that another process has read, None if only `get` can tell.
+
+        Call it after `peek`. It waits for nobody else's read, and takes no place. None is not
+        reported. Raises RoomNotFound for a room known to be missing.
+        """
+
     async def get(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
     ) -> CachedRoom | FreshRoom:

@@ -127,6 +127,7 @@ class LagTolerantRoomCache:
         self._share = share
         self._waits: SingleFlight[AnchorRoom | None] = SingleFlight()
         self.peek = cache.peek
+        self.find = cache.find
         self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 

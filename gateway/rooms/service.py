@@ -88,6 +88,13 @@ class RoomService:
         """
         return self._cache.peek(live_id, caller.user_id)
 
+    async def find(self, caller: Caller, live_id: str) -> CachedRoom | None:
+        """Return a room that another process has read, if the caller may be served from there.
+
+        Raises RoomNotFound for a room known to be missing.
+        """
+        return await self._cache.find(live_id, caller.user_id)
+
     async def get(self, caller: Caller, live_id: str) -> CachedRoom | AnchorRoom:
         """Return a room in the caller's shape.
 
@@ -114,6 +121,8 @@ class RoomService:
             nonlocal left
             found: CachedRoom | FreshRoom | None
             found = self._cache.peek(live_id, caller.user_id, viewer_shape=True)
+            if found is None:
+                found = await self._cache.find(live_id, caller.user_id, viewer_shape=True)
             if found is None:
                 async with permits:
                     found = await self._cache.get(live_id, caller.user_id, viewer_shape=True)

@@ -53,10 +53,11 @@ class Batches:
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._begins = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # to ask for it each time is slow
 
     def call(self, command: Command) -> asyncio.Future[Any]:
         """Return the coming reply: a result, StoreUnavailable, or the store's error."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         reply = loop.create_future()
         self._waiting.append((command, reply))
         if not self._begins and len(self._tasks) < _AT_ONCE:

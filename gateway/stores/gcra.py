@@ -9,7 +9,10 @@ request moves nothing. A request worth more than a whole bucket costs a whole bu
 from msgspec import Struct
 
 _ROUNDING = 1e-9
-"""Seconds, and requests, that are an error of floating point numbers."""
+"""Seconds that are an error of floating point numbers."""
+
+_PART = 1e-4
+"""Part of a request that may be missing to a whole one, for the same reason."""
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -33,5 +36,5 @@ def decide(full_at: float, now: float, interval: float, window: float, cost: int
     if over > _ROUNDING:
         left = int((window - before + now) / interval)
         return Decision(before, before - now, min(left, cost - 1), over)
-    remaining = int((window - until_full) / interval + _ROUNDING)
+    remaining = int((window - until_full) / interval + _PART)
     return Decision(now + until_full, until_full, remaining, 0.0)

@@ -3,8 +3,8 @@
 No request waits for the store. What a process has let through is added to the store's number, and
 the process adopts what all have let through.
 
-- A key is settled when it has used a sixteenth of what it had left. So those who ask as fast as they
-  can get hardly more than the limit, and most users ask the store once in many requests.
+- A key is settled when it has used a sixteenth of what it had left. So those who ask as fast as
+  they can get hardly more than the limit, and most users cost a call in many requests.
 - Keys that all processes together have used much of are settled every 250 ms besides.
 - What was too much is a debt, and is not forgiven: the store's number may be more than a window
   away. Over a longer time the limit holds exactly.
@@ -58,7 +58,7 @@ class SettledRateLimiter:
     one with the oldest request is forgotten.
     """
 
-    def __init__(  # noqa: PLR0913  # the terms of a limit, and where it is shared
+    def __init__(
         self,
         store: SharedStore,
         name: str,

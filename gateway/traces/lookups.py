@@ -36,6 +36,7 @@ class TracedRoomCache:
         self._cache = cache
         self._tracer = tracer
         self.peek = cache.peek
+        self.find = cache.find
         self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 

@@ -239,6 +239,11 @@ class RoomCache:
         own = seen is not None and seen.room.anchor_id == user_id and not viewer_shape
         return None if own else seen
 
+    async def find(
+        self, _live_id: str, _user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> None:
+        """Find nothing."""
+
     async def get(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
     ) -> CachedRoom | FreshRoom:

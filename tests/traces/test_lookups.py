@@ -39,6 +39,13 @@ class Cache:
         self._report(self.result)
         return cached_of(ROOM, self.result)
 
+    async def find(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Record the call."""
+        self.calls.append(f"find {live_id} {user_id} {viewer_shape}")
+        return None
+
     async def get(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
     ) -> CachedRoom | FreshRoom:
