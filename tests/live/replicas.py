@@ -138,5 +138,5 @@ def replicas(
         for each in running:
             text = each.log()
             crash = CRASH.search(text)
-            assert crash is None, text[crash.start() - 2000 :]
+            assert crash is None, text[max(0, crash.start() - 500) : crash.end() + 5000]
             assert not scan(text.encode(), SECRETS)

@@ -119,9 +119,9 @@ async def read_only(world: World) -> None:
 
 
 async def busy(world: World) -> None:
-    """It hangs for a quarter of a second at a time, as in a script of somebody else."""
+    """It hangs for half a second at a time, as in a script of somebody else."""
     for _ in range(4):
-        await asyncio.to_thread(world.store.ask, "DEBUG", "SLEEP", "0.25")
+        await asyncio.to_thread(world.store.ask, "DEBUG", "SLEEP", "0.5")
         await asyncio.sleep(0.1)
 
 
