@@ -9,6 +9,7 @@ A call that must not be lost is kept and sent when the store is back, before any
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
@@ -85,7 +86,8 @@ class SharedStore:
         if self._circuit.is_open:
             self._calls.inc("refused")
             return
-        self._batches.call(self._command(script, keys, args)).add_done_callback(_ignore)
+        reply = self._batches.call(self._command(script, keys, args))
+        reply.add_done_callback(partial(self._send_whole_if_new, script, keys, args))
 
     async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
         """Run a script, now or when the store is back."""
@@ -107,7 +109,9 @@ class SharedStore:
         except StoreUnavailable:
             await self._connected.renew()
             return
-        if self._circuit.is_open and self._circuit.may_close() and await self._send_kept():
+        if not self._circuit.is_open:
+            await self._send_kept()  # of single calls that failed
+        elif self._circuit.may_close() and await self._send_kept():
             self._circuit.close()
             self._log.info("store_back", unsent_lost=self._outbox.lost)
             self._outbox.lost = 0
@@ -138,7 +142,7 @@ class SharedStore:
         try:
             return await self._batches.call(self._command(script, keys, args))
         except self._connected.no_script:  # it is new, or has forgotten its scripts
-            whole = ("EVAL", script.source, *self._command(script, keys, args)[2:])
+            whole = self._whole(script, keys, args)
         except self._connected.failures as error:
             raise StoreUnavailable from error
         try:
@@ -149,6 +153,21 @@ class SharedStore:
     def _command(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
         named = (f"{self.prefix}:{key}".encode() for key in keys)
         return ("EVALSHA", script.sha, len(keys), *named, *args)
+
+    def _whole(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
+        return ("EVAL", script.source, *self._command(script, keys, args)[2:])
+
+    def _send_whole_if_new(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | int],
+        reply: asyncio.Future[Any],
+    ) -> None:
+        """Send a script again that the store does not know."""
+        error = None if reply.cancelled() else reply.exception()
+        if isinstance(error, self._connected.no_script):
+            self._batches.call(self._whole(script, keys, args)).add_done_callback(_ignore)
 
     async def _send_kept(self) -> bool:
         """Send the kept calls, the oldest first; return whether all of them were sent."""

@@ -14,7 +14,7 @@ class ClockedStore(SharedStore):
     """The store behind `connected`, where a script's `now` is `clock` in milliseconds."""
 
     def __init__(self, connected: Connected, prefix: str, clock: Callable[[], float]) -> None:
-        metrics = Metrics()
+        self.metrics = metrics = Metrics()
         super().__init__(
             connected,
             prefix,
@@ -25,12 +25,16 @@ class ClockedStore(SharedStore):
         )
         self._now = clock
 
-    async def run(  # a reply is whatever the script returns
-        self, script: Script, keys: Sequence[str], *args: bytes | int
-    ) -> Any:
-        """Run a script now: the time is one more argument."""
-        now = repr(self._now() * 1000).encode()
-        return await super().run(_clocked(script), keys, *args, now)
+    def send(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
+        """Run a script now, and wait for nothing."""
+        super().send(_clocked(script), keys, *args, self._moment())
+
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:
+        return await super()._run(_clocked(script), keys, (*args, self._moment()))
+
+    def _moment(self) -> bytes:
+        """Return the time, which is one more argument."""
+        return repr(self._now() * 1000).encode()
 
 
 @cache

@@ -33,7 +33,7 @@ class Process:
     def __init__(
         self, url: RedisUrl, prefix: str, clock: Clock, read: Read, lifetimes: Lifetimes
     ) -> None:
-        connected = connect(url)
+        self.connected = connected = connect(url)
         self.results: list[LookupResult] = []
         self.events = BytesIO()
         self.store = ClockedStore(connected, prefix, clock)
@@ -63,6 +63,11 @@ class Process:
             report=on_span(self.results.append),
             evictions=Metrics().evictions,
         )
+
+    def calls(self, outcome: str = "ok") -> int:
+        """Return how many calls to the store ended so."""
+        counts = self.store.metrics.shared.series(Metrics.store_calls)
+        return int(counts[outcome,][0])
 
 
 @asynccontextmanager
