@@ -14,13 +14,14 @@ from gateway.shared_store import NOW, Script, SharedStore, StoreUnavailable
 from .local_rate_limiter import LocalRateLimiter
 
 # ARGV: ms of one request, ms of the window, requests. Returns the ms until full, before them.
+# A number is kept for ten seconds more, in case the store's clock is set back.
 _TAKE = Script(
     NOW
     + """
 local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
 local after = full + math.min(ARGV[1] * ARGV[3], ARGV[2])
 if ARGV[3] ~= '0' and after - now - ARGV[2] <= 1e-6 then
-  redis.call('SET', KEYS[1], string.format('%.17g', after), 'PX', math.ceil(after - now))
+  redis.call('SET', KEYS[1], string.format('%.17g', after), 'PX', math.ceil(after - now) + 10000)
 end
 return string.format('%.17g', full - now)
 """
