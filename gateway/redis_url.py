@@ -32,9 +32,7 @@ class RedisUrl(Struct, frozen=True, kw_only=True):
         if self.path is not None:
             return f"unix://{self.path}"
         scheme = ("rediss" if self.tls else "redis") + _SUFFIXES[self.kind]
-        nodes = ",".join(
-            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.nodes
-        )
+        nodes = ",".join(_authority(*node) for node in self.nodes)
         return f"{scheme}://{nodes}" + (f"/{self.master}" if self.master else "")
 
 

@@ -210,7 +210,7 @@ class SharedRooms:
             if for_anchor:
                 return await self._read_alone(live_id, on_sent, keep=False)
             awaited = found[1]
-            await self._sleep(pause * (0.5 + random.random()))  # noqa: S311  # no secret
+            await self._sleep(pause * (0.5 + random.random()))  # noqa: S311  # nosec B311  # no secret
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
     async def evict(self, live_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a cache gets the rooms that it lacks."""
+"""The sources from which a cache gets the rooms that it lacks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol

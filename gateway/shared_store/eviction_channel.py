@@ -78,7 +78,7 @@ class EvictionChannel:
                     await self._listen(subscription, listener)
             except self._connected.failures as error:
                 self._note_loss(error, listener)
-            await asyncio.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # no secret
+            await asyncio.sleep(_PAUSE * (0.5 + random.random()))  # noqa: S311  # nosec B311  # no secret
 
     async def _listen(self, subscription: Subscription, listener: Listener) -> NoReturn:
         heard = self._clock()

@@ -31,8 +31,6 @@ from tests.waiting import until
 STANDING = "room-"
 """How the ids of rooms begin that there are without a create."""
 
-ANCHOR_ID = "alice"
-"""Of those rooms."""
 
 PUSH_TOKEN = "pT5q-Vx8mWz3KfRj7NbY2c"
 """In the `push_url` of every room."""

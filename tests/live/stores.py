@@ -31,8 +31,6 @@ needs_redis = pytest.mark.skipif(
     reason="needs redis-server: apt-get install redis-server",
 )
 
-FULL = ("--maxmemory", "2mb", "--maxmemory-policy", "noeviction")
-"""Options of a store that takes little, and refuses every write beyond it."""
 
 MASTER = "main"
 """The name of the master that sentinels watch."""
