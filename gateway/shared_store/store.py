@@ -85,7 +85,12 @@ class SharedStore:
         if self._circuit.is_open:
             self._calls.inc("refused")
             return
-        self._batches.call(self._command(script, keys, args)).add_done_callback(_ignore)
+
+        def replied(reply: asyncio.Future[Any]) -> None:
+            if not reply.cancelled() and isinstance(reply.exception(), self._connected.no_script):
+                self._batches.call(self._whole(script, keys, args)).add_done_callback(_ignore)
+
+        self._batches.call(self._command(script, keys, args)).add_done_callback(replied)
 
     async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
         """Run a script, now or when the store is back."""
@@ -138,17 +143,20 @@ class SharedStore:
         try:
             return await self._batches.call(self._command(script, keys, args))
         except self._connected.no_script:  # it is new, or has forgotten its scripts
-            whole = ("EVAL", script.source, *self._command(script, keys, args)[2:])
+            whole = self._batches.call(self._whole(script, keys, args))
         except self._connected.failures as error:
             raise StoreUnavailable from error
         try:
-            return await self._batches.call(whole)
+            return await whole
         except self._connected.failures as error:
             raise StoreUnavailable from error
 
     def _command(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
         named = (f"{self.prefix}:{key}".encode() for key in keys)
         return ("EVALSHA", script.sha, len(keys), *named, *args)
+
+    def _whole(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
+        return ("EVAL", script.source, *self._command(script, keys, args)[2:])
 
     async def _send_kept(self) -> bool:
         """Send the kept calls, the oldest first; return whether all of them were sent."""

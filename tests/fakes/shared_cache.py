@@ -30,8 +30,14 @@ def new_prefix() -> str:
 class Process:
     """A process of many: its cache, its store, and the results of its lookups."""
 
-    def __init__(
-        self, url: RedisUrl, prefix: str, clock: Clock, read: Read, lifetimes: Lifetimes
+    def __init__(  # the wiring of a process
+        self,
+        url: RedisUrl,
+        prefix: str,
+        clock: Clock,
+        read: Read,
+        lifetimes: Lifetimes,
+        rooms_of: type[SharedRooms],
     ) -> None:
         connected = connect(url)
         self.results: list[LookupResult] = []
@@ -43,7 +49,7 @@ class Process:
             clock=asyncio.get_running_loop().time,
             log=build_logger("info", "json", self.events),
         )
-        rooms = SharedRooms(
+        rooms = rooms_of(
             self.store,
             self.channel,
             read,
@@ -66,11 +72,16 @@ class Process:
 
 
 @asynccontextmanager
-async def process(
-    url: RedisUrl, prefix: str, clock: Clock, read: Read, lifetimes: Lifetimes
+async def process(  # the wiring of a process
+    url: RedisUrl,
+    prefix: str,
+    clock: Clock,
+    read: Read,
+    lifetimes: Lifetimes,
+    rooms_of: type[SharedRooms] = SharedRooms,
 ) -> AsyncGenerator[Process]:
-    """Give a process that hears of evictions."""
-    made = Process(url, prefix, clock, read, lifetimes)
+    """Give a process that hears of evictions; `rooms_of` may be that of another release."""
+    made = Process(url, prefix, clock, read, lifetimes, rooms_of)
     following = asyncio.create_task(made.channel.follow(made.cache))
     try:
         await until(lambda: b"subscription_back" in made.events.getvalue())
