@@ -79,7 +79,7 @@ return {3}
 """
 )
 
-# ARGV: token, lease in ms.
+# ARGV: token, lease in ms, ms to keep.
 _RENEWAL = Script(
     NOW
     + _FIELDS
@@ -87,6 +87,7 @@ _RENEWAL = Script(
 local held = redis.call('HMGET', KEYS[1], owner, lease)
 if held[1] == ARGV[1] and tonumber(held[2]) > now then
   redis.call('HSET', KEYS[1], lease, now + ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 """
 )
@@ -269,7 +270,7 @@ class SharedRooms:
         timers: list[asyncio.TimerHandle] = []  # the last one runs
 
         def renew() -> None:
-            self._store.send(_RENEWAL, keys, token, self._lease)
+            self._store.send(_RENEWAL, keys, token, self._lease, self._keep)
             timers[:] = [loop.call_later(_RENEW, renew)]
 
         timers.append(loop.call_later(_RENEW, renew))
