@@ -204,6 +204,9 @@ class SharedRooms:
                 found = await self._store.run(_LOOK_UP, keys, *asked)
             except StoreUnavailable:
                 return await self._read_alone(live_id, on_sent)
+            except asyncio.CancelledError:  # the script runs nevertheless
+                self._store.send(_GIVE_UP, keys, token)
+                raise
             if found[0] == _FOUND:
                 return _loaded(found[1], found[2])
             if found[0] == _LEAD:
