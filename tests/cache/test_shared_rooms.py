@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -375,6 +375,54 @@ async def test_those_who_wait_get_nothing_from_before_an_eviction(world: World) 
     assert (title_of(await leading), await waiting) == ("first", "second")
     assert await title(c) == "second"
     assert len(world.upstream.reads) == 2
+
+
+async def test_a_lookup_that_overtakes_an_eviction_here(world: World) -> None:
+    """What a lookup finds while the own eviction is still on its way is forgotten with it."""
+    a, b = await world.start(2)
+    await title(b)
+    run, evicting, overtaken = a.store.run, asyncio.Event(), asyncio.Event()
+
+    async def slow(script: Script, keys: Sequence[str], *args: bytes | int) -> Any:
+        if b"PUBLISH" in script.source:
+            evicting.set()
+            await overtaken.wait()
+        return await run(script, keys, *args)
+
+    a.store.run = slow  # type: ignore[method-assign]
+    invalidating = asyncio.create_task(a.cache.invalidate("a"))
+    await evicting.wait()
+    assert await title(a) == "first"
+    overtaken.set()
+    await invalidating
+    assert peeked(a) is None
+
+
+async def test_what_is_found_together_is_forgotten_together(world: World) -> None:
+    """An eviction that comes between the ends of two finds of a room holds for both."""
+    a, b = await world.start(2)
+    await title(a)
+    first, second = (asyncio.create_task(b.cache.find("a")) for _ in range(2))
+    first.add_done_callback(lambda _: b.cache.forget("a"))
+    found = await asyncio.gather(first, second)
+    assert [each and title_of(each) for each in found] == ["first"] * 2
+    assert peeked(b) is None
+
+
+async def test_what_is_being_found_is_not_kept_after_an_eviction(world: World) -> None:
+    """A find whose answer an eviction overtakes finds nothing."""
+    a, b = await world.start(2)
+    await title(a)
+    run = b.store.run
+
+    async def overtaken(*args: Any) -> Any:
+        answer = await run(*args)
+        b.cache.forget("a")
+        return answer
+
+    b.store.run = overtaken  # type: ignore[assignment,method-assign]
+    assert await b.cache.find("a") is None
+    assert peeked(b) is None
 
 
 async def test_a_missing_room_is_known_to_all(world: World) -> None:
