@@ -23,6 +23,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from msgspec import structs
+
 from gateway.rooms import (
     SHAPE,
     EncodedRoom,
@@ -184,7 +186,8 @@ class SharedRooms:
         finally:
             if self._finding.get(live_id) is finding:
                 del self._finding[live_id]
-            finding.set_result(loaded)
+            # for the others, who go on later: an eviction may come between
+            finding.set_result(loaded and structs.replace(loaded, keep=False))
 
     def forget(self, live_id: str) -> None:
         """Let what is being found of a room count as not found: it was evicted meanwhile."""
