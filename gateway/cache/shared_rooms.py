@@ -23,6 +23,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from msgspec import structs
+
 from gateway.rooms import (
     SHAPE,
     EncodedRoom,
@@ -79,7 +81,7 @@ return {3}
 """
 )
 
-# ARGV: token, lease in ms.
+# ARGV: token, lease in ms, ms to keep.
 _RENEWAL = Script(
     NOW
     + _FIELDS
@@ -87,6 +89,7 @@ _RENEWAL = Script(
 local held = redis.call('HMGET', KEYS[1], owner, lease)
 if held[1] == ARGV[1] and tonumber(held[2]) > now then
   redis.call('HSET', KEYS[1], lease, now + ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 """
 )
@@ -183,7 +186,8 @@ class SharedRooms:
         finally:
             if self._finding.get(live_id) is finding:
                 del self._finding[live_id]
-            finding.set_result(loaded)
+            # for the others, who go on later: an eviction may come between
+            finding.set_result(loaded and structs.replace(loaded, keep=False))
 
     def forget(self, live_id: str) -> None:
         """Let what is being found of a room count as not found: it was evicted meanwhile."""
@@ -203,6 +207,9 @@ class SharedRooms:
                 found = await self._store.run(_LOOK_UP, keys, *asked)
             except StoreUnavailable:
                 return await self._read_alone(live_id, on_sent)
+            except asyncio.CancelledError:  # the script runs nevertheless
+                self._store.send(_GIVE_UP, keys, token)
+                raise
             if found[0] == _FOUND:
                 return _loaded(found[1], found[2])
             if found[0] == _LEAD:
@@ -269,7 +276,7 @@ class SharedRooms:
         timers: list[asyncio.TimerHandle] = []  # the last one runs
 
         def renew() -> None:
-            self._store.send(_RENEWAL, keys, token, self._lease)
+            self._store.send(_RENEWAL, keys, token, self._lease, self._keep)
             timers[:] = [loop.call_later(_RENEW, renew)]
 
         timers.append(loop.call_later(_RENEW, renew))

@@ -6,7 +6,8 @@ come meanwhile wait for the next one, which is then longer.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from .connection import Connected
@@ -16,11 +17,11 @@ Command = tuple[str | bytes | int, ...]
 DEADLINE = 0.25
 """Seconds until a call without a reply has failed."""
 
-_TURNS = 4
-"""Turns of the event loop in which a reply that has come is read."""
+_MOMENT = 0.02
+"""The last seconds of it, which begin when the event loop has got there."""
 
 _AT_ONCE = 4
-"""Pipelines; none of them begins later than a deadline after its calls."""
+"""Pipelines."""
 
 
 class StoreUnavailable(Exception):
@@ -54,7 +55,9 @@ class Batches:
         self._connected = connected
         self._listener = listener
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._since = 0.0  # the time of the first of them
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0  # of them; one leaves the set a turn after its end
         self._begins = False
         self._loop: asyncio.AbstractEventLoop | None = None  # to ask for it each time is slow
 
@@ -62,8 +65,10 @@ class Batches:
         """Return the coming reply: a result, StoreUnavailable, or the store's error."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
         reply = loop.create_future()
+        if not self._waiting:
+            self._since = loop.time()
         self._waiting.append((command, reply))
-        if not self._begins and len(self._tasks) < _AT_ONCE:
+        if not self._begins and self._under_way < _AT_ONCE:
             self._begins = True
             loop.call_soon(self._begin)
         return reply
@@ -79,25 +84,30 @@ class Batches:
 
     def _begin(self) -> None:
         self._begins = False
+        self._under_way += 1
         task = asyncio.get_running_loop().create_task(self._send_all())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _send_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                await self._send(batch)
-            finally:
-                _fail(batch)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                try:
+                    await self._send(batch, self._since)
+                finally:
+                    _fail(batch)
+        finally:
+            self._under_way -= 1
 
-    async def _send(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+    async def _send(self, batch: list[tuple[Command, asyncio.Future[Any]]], since: float) -> None:
         began = asyncio.get_running_loop().time()
         pipeline: Pipeline = self._connected.client.pipeline(transaction=False)
         for command, _ in batch:
             pipeline.execute_command(*command)
         try:
-            results = await _in_time(pipeline.execute(raise_on_error=False))
+            async with _within(DEADLINE, since):
+                results = await pipeline.execute(raise_on_error=False)
         except TimeoutError as error:
             self._listener.failed(error, len(batch), late=True)
             return
@@ -113,21 +123,21 @@ class Batches:
         self._listener.replied(results, asyncio.get_running_loop().time() - began)
 
 
-async def _in_time(execution: Coroutine[Any, Any, list[Any]]) -> list[Any]:
-    """Return the results, or raise TimeoutError if the store is late.
+@asynccontextmanager
+async def _within(seconds: float, since: float) -> AsyncGenerator[None]:
+    """Raise TimeoutError if the block takes longer than `seconds` since then.
 
-    A reply that has come is not late because this process has been too busy to read it.
+    If this process itself stood still, a reply may have come meanwhile: there is time to take it.
     """
-    task = asyncio.create_task(execution)
-    try:
-        await asyncio.wait({task}, timeout=DEADLINE)
-        for _ in range(_TURNS):
-            if task.done():
-                return task.result()
-            await asyncio.sleep(0)
-        raise TimeoutError
-    finally:
-        task.cancel()
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_at(
+            since + seconds - _MOMENT, lambda: limit.reschedule(loop.time() + _MOMENT)
+        )
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _fail(batch: Sequence[tuple[Command, asyncio.Future[Any]]]) -> None:

@@ -1,7 +1,8 @@
 """The circuit breaker of the shared store: while it is down, no request waits for it.
 
-- Closed, it opens after five calls in a row that failed, or one that had no reply in time: a
-  request makes several calls, and together they may not wait longer than one.
+- Closed, it opens after five calls in a row that failed. One is enough that had no reply in time:
+  a request makes several calls, and together they may not wait longer than one. So is one whose
+  reply says that the store cannot do its work: calls that need less of it may succeed meanwhile.
 - Open, it refuses every call for half a second at least. Then the first probe that succeeds closes
   it. No request is a probe.
 """
@@ -27,10 +28,10 @@ class Circuit:
         """Note a reply."""
         self._in_a_row = 0
 
-    def failed(self, reason: str, *, late: bool) -> None:
-        """Note a call without a reply, or a reply that the store cannot do its work."""
+    def failed(self, reason: str, *, is_sure: bool) -> None:
+        """Note a call that failed, which opens it at once if the reason `is_sure`."""
         self._in_a_row += 1
-        if self.is_open or not (late or self._in_a_row >= _IN_A_ROW):
+        if self.is_open or not (is_sure or self._in_a_row >= _IN_A_ROW):
             return
         self.is_open = True
         self._until = self._clock() + _PAUSE

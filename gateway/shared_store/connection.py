@@ -17,7 +17,7 @@ class Connected(Struct, frozen=True):
     Connections made after `renew` find a server whose address has moved. `failures` are all errors
     that the client raises, or returns in place of a reply. Of these `no_script` tells that the
     store does not know a script, and those of exactly the types `of_one_call` tell nothing about
-    the store's health.
+    the store's health, unless `unable` says that the store cannot do its work.
     """
 
     client: Any
@@ -26,6 +26,7 @@ class Connected(Struct, frozen=True):
     failures: tuple[type[Exception], ...]
     no_script: type[Exception]
     of_one_call: tuple[type[Exception], ...]
+    unable: Callable[[BaseException], bool]
 
 
 def connect(url: RedisUrl) -> Connected:

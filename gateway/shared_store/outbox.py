@@ -1,6 +1,7 @@
 """Calls that must reach the store, kept while it is down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 from .script import Script
 
@@ -23,19 +24,26 @@ class Outbox:
 
     def put(self, call: Call) -> None:
         """Keep a call; it replaces an earlier one of this script with the same first key."""
-        key = (call[0], call[1][0])
-        self._calls.pop(key, None)
-        self._calls[key] = call
+        self._calls.pop(_key(call), None)
+        self._calls[_key(call)] = call
         if len(self._calls) > self._size:
             del self._calls[next(iter(self._calls))]
             self.lost += 1
 
-    def put_back(self, call: Call) -> None:
-        """Keep a call that was taken and not sent, unless a later one has come."""
-        if (call[0], call[1][0]) not in self._calls:
-            self.put(call)
+    def has_earlier(self, call: Call) -> bool:
+        """Return whether a call is kept that this one would replace."""
+        return _key(call) in self._calls
 
-    def take(self, most: int) -> Iterator[Call]:
-        """Remove and give the oldest calls, at most so many."""
-        for key in list(self._calls)[:most]:
-            yield self._calls.pop(key)
+    def first(self, most: int) -> Sequence[Call]:
+        """Return the oldest calls, at most so many."""
+        return list(islice(self._calls.values(), most))
+
+    def drop(self, call: Call) -> None:
+        """Keep a call no longer, unless a later one has replaced it."""
+        if self._calls.get(_key(call)) is call:
+            del self._calls[_key(call)]
+
+
+def _key(call: Call) -> tuple[Script, str]:
+    script, keys, _ = call
+    return script, keys[0]

@@ -19,7 +19,14 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 
 from gateway.redis_url import RedisUrl
 
@@ -28,6 +35,10 @@ from .connection import Connected
 
 _CONNECTIONS = 8
 """For the pipelines at once, the subscription, and connections that are just closing."""
+
+_UNABLE = (ClusterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError)
+_UNABLE_CODES = ("BUSY", "MISCONF", "NOREPLICAS")
+"""Replies for which the library has no type."""
 
 
 def connected_to(url: RedisUrl) -> Connected:
@@ -44,10 +55,16 @@ def _connected(client: Redis | RedisCluster, renew: Callable[[], Awaitable[None]
         client,
         client.pubsub,
         renew,
-        failures=(RedisError, OSError),
+        failures=(Exception,),  # among others ValueError, for a MOVED without an address
         no_script=NoScriptError,
         of_one_call=(ResponseError, NoScriptError),
+        unable=_is_unable,
     )
+
+
+def _is_unable(error: BaseException) -> bool:
+    """Return whether a store says that it is full, not the master, overtaxed, or closed to us."""
+    return isinstance(error, _UNABLE) or str(error).startswith(_UNABLE_CODES)
 
 
 def _options(url: RedisUrl) -> dict[str, Any]:

@@ -4,12 +4,13 @@ Nothing is retried unseen. While the store is down its `state` is `degraded`, an
 at once. A probe that writes, seven times a second, finds that out without a request, and finds a
 store that answers but cannot write: one that is full, or a replica since a failover.
 
-A call that must not be lost is kept and sent when the store is back, before any other.
+A call that must not be lost is kept and sent when the store is back, before any other. Of several
+about one key the last one holds.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
@@ -86,15 +87,24 @@ class SharedStore:
         if self._circuit.is_open:
             self._calls.inc("refused")
             return
-        reply = self._batches.call(self._command(script, keys, args))
-        reply.add_done_callback(partial(self._send_whole_if_new, script, keys, args))
+
+        def replied(reply: asyncio.Future[Any]) -> None:
+            if not reply.cancelled() and isinstance(reply.exception(), self._connected.no_script):
+                self._batches.call(self._whole(script, keys, args)).add_done_callback(_ignore)
+
+        self._batches.call(self._command(script, keys, args)).add_done_callback(replied)
 
     async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
         """Run a script, now or when the store is back."""
+        call = (script, keys, args)
+        if self._outbox.has_earlier(call):
+            self._outbox.put(call)
+            return
         try:
             await self.run(script, keys, *args)
-        except StoreUnavailable:
-            self._outbox.put((script, keys, args))
+        except StoreUnavailable as error:
+            if not self._is_of_one_call(error.__cause__):
+                self._outbox.put(call)
 
     async def watch(self) -> None:
         """Probe the store until cancelled."""
@@ -103,15 +113,16 @@ class SharedStore:
             await self.look()
 
     async def look(self) -> None:
-        """Probe the store once, and let calls pass again if it is back."""
+        """Probe the store once; send kept calls, and let calls pass again, if it is back."""
         try:
             await self._run(_PROBE, [f"probe:{id(self):x}"], ())
         except StoreUnavailable:
-            await self._connected.renew()
+            with suppress(*self._connected.failures):
+                await self._connected.renew()
             return
-        if not self._circuit.is_open:
-            await self._send_kept()  # of single calls that failed
-        elif self._circuit.may_close() and await self._send_kept():
+        if self._circuit.is_open and not self._circuit.may_close():
+            return
+        if await self._send_kept() and self._circuit.is_open:
             self._circuit.close()
             self._log.info("store_back", unsent_lost=self._outbox.lost)
             self._outbox.lost = 0
@@ -125,9 +136,9 @@ class SharedStore:
         """Hear the results of a pipeline."""
         self._duration.observe(seconds)
         for result in results:
-            if isinstance(result, Exception) and type(result) not in self._connected.of_one_call:
+            if isinstance(result, Exception) and not self._is_of_one_call(result):
                 self._calls.inc("failed")
-                self._circuit.failed(str(result), late=False)
+                self._circuit.failed(str(result), is_sure=self._connected.unable(result))
             else:
                 self._calls.inc(OK)
                 self._circuit.succeeded()
@@ -136,17 +147,17 @@ class SharedStore:
         """Hear that a pipeline had no reply."""
         for _ in range(calls):
             self._calls.inc("late" if late else "failed")
-        self._circuit.failed("no reply in time" if late else str(error), late=late)
+        self._circuit.failed("no reply in time" if late else str(error), is_sure=late)
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:  # noqa: ANN401  # same
         try:
             return await self._batches.call(self._command(script, keys, args))
         except self._connected.no_script:  # it is new, or has forgotten its scripts
-            whole = self._whole(script, keys, args)
+            whole = self._batches.call(self._whole(script, keys, args))
         except self._connected.failures as error:
             raise StoreUnavailable from error
         try:
-            return await self._batches.call(whole)
+            return await whole
         except self._connected.failures as error:
             raise StoreUnavailable from error
 
@@ -157,28 +168,25 @@ class SharedStore:
     def _whole(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Command:
         return ("EVAL", script.source, *self._command(script, keys, args)[2:])
 
-    def _send_whole_if_new(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[bytes | int],
-        reply: asyncio.Future[Any],
-    ) -> None:
-        """Send a script again that the store does not know."""
-        error = None if reply.cancelled() else reply.exception()
-        if isinstance(error, self._connected.no_script):
-            self._batches.call(self._whole(script, keys, args)).add_done_callback(_ignore)
+    def _is_of_one_call(self, error: BaseException | None) -> bool:
+        """Return whether an error tells nothing about the store's health."""
+        if type(error) not in self._connected.of_one_call:
+            return False
+        return error is not None and not self._connected.unable(error)
 
     async def _send_kept(self) -> bool:
         """Send the kept calls, the oldest first; return whether all of them were sent."""
-        while calls := list(self._outbox.take(_AT_ONCE)):
+        while calls := self._outbox.first(_AT_ONCE):
             sent = await asyncio.gather(
                 *(self._run(*call) for call in calls), return_exceptions=True
             )
+            failed = False
             for call, result in zip(calls, sent, strict=True):
-                if isinstance(result, StoreUnavailable):
-                    self._outbox.put_back(call)
-            if any(isinstance(result, BaseException) for result in sent):
+                if isinstance(result, BaseException) and not self._is_of_one_call(result.__cause__):
+                    failed = True
+                else:
+                    self._outbox.drop(call)
+            if failed:
                 return False
         return True
 

@@ -1,13 +1,14 @@
-"""Rooms that processes share through a real store: one reads for all, evictions reach all."""
+"""Rooms that processes share, over a real store: one upstream read for all, evictions, faults."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
-from functools import partial
+import importlib.util
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
-from gateway.cache import Lifetimes
+from gateway.cache import Lifetimes, SharedRooms, shared_rooms
 from gateway.rooms import (
     SHAPE,
     CachedRoom,
@@ -20,395 +21,734 @@ from gateway.rooms import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.shared_store import Script
+from gateway.shared_store import Script, connect
 from tests.fakes.clock import Clock
-from tests.fakes.rooms import ENDED, PUSH_URL, HeldUpstream, room_of, title_of
+from tests.fakes.rooms import CREATED, PUSH_URL, HeldUpstream, room_of, title_of
 from tests.fakes.shared_cache import Process, new_prefix, process
-from tests.fakes.tasks import settle
 from tests.store_server import StoreServer, running_store
 from tests.waiting import until
 
 LIFETIMES = Lifetimes(fresh=2, revalidate=3, error=30, missing=1)
-HASH = "room:a"
-
-STALE_LEASE = f"""
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('HDEL', KEYS[1], field) end
-redis.call('HSET', KEYS[1], '{SHAPE}:owner', 'dead', '{SHAPE}:lease', ARGV[1])
-"""
+AT_ONCE = Lifetimes(fresh=0, revalidate=0, error=30, missing=0)
 
 
 class World:
-    """Processes with an upstream each, whose reads are counted together."""
+    """Processes that share a store, and what surrounds them."""
 
-    def __init__(self, server: StoreServer, stack: AsyncExitStack) -> None:
+    def __init__(self, server: StoreServer, running: AsyncExitStack) -> None:
         self.server = server
         self.prefix = new_prefix()
         self.clock = Clock()
-        self.upstreams: list[HeldUpstream] = []
-        self.processes: list[Process] = []
-        self._stack = stack
+        self.upstream = HeldUpstream()
+        self._running = running
 
-    async def start(self, lifetimes: Lifetimes = LIFETIMES) -> Process:
-        """Start one more process."""
-        upstream = HeldUpstream()
-        made = process(self.server.url, self.prefix, self.clock, upstream.read, lifetimes)
-        self.upstreams.append(upstream)
-        self.processes.append(await self._stack.enter_async_context(made))
-        return self.processes[-1]
+    async def start(
+        self,
+        number: int,
+        lifetimes: Lifetimes = LIFETIMES,
+        *,
+        upstream: HeldUpstream | None = None,
+        rooms_of: type[SharedRooms] = SharedRooms,
+    ) -> list[Process]:
+        """Start so many processes, which read `upstream`."""
+        read = (upstream or self.upstream).read
+        where = (self.server.url, self.prefix, self.clock, read, lifetimes, rooms_of)
+        return [await self._running.enter_async_context(process(*where)) for _ in range(number)]
 
-    @property
-    def reads(self) -> int:
-        """The number of reads upstream."""
-        return sum(len(each.reads) for each in self.upstreams)
+    async def read_by(
+        self, reader: Process, *, reads: int = 1
+    ) -> "asyncio.Task[CachedRoom | FreshRoom]":
+        """Have a process look a room up whose answer is held, until it has asked upstream."""
+        self.upstream.answering.clear()
+        looking = asyncio.create_task(reader.cache.get("a"))
+        await until(lambda: len(self.upstream.reads) == reads)
+        return looking
 
-    async def titles(self, live_id: str = "a") -> list[str]:
-        """Return the title that each process gives, all asked at once."""
-        found = await asyncio.gather(*(each.cache.get(live_id) for each in self.processes))
-        return [title_of(each) for each in found]
 
-    async def ask(self, *command: str | bytes) -> object:
-        """Ask the store."""
-        client = self.processes[0].connected.client
-        return await client.execute_command(*command)
+@asynccontextmanager
+async def surroundings(server: StoreServer) -> AsyncGenerator[World]:
+    """Give the surroundings of one test; no read is held after it."""
+    async with AsyncExitStack() as running:
+        world = World(server, running)
+        try:
+            yield world
+        finally:
+            world.upstream.sending.set()
+            world.upstream.answering.set()
 
 
 @pytest.fixture
 async def world(store_server: StoreServer) -> AsyncGenerator[World]:
-    """Two processes that share a store."""
-    async with AsyncExitStack() as stack:
-        made = World(store_server, stack)
-        for _ in range(2):
-            await made.start()
+    """Give the surroundings of one test."""
+    async with surroundings(store_server) as made:
         yield made
 
 
-def peeked(each: Process, live_id: str = "a") -> str | None:
-    """Return the title of a room in the memory of a process."""
-    seen = each.cache.peek(live_id)
+@pytest.fixture
+async def alone() -> AsyncGenerator[World]:
+    """Give the same, with a store that a test may stop."""
+    with running_store() as server:
+        async with surroundings(server) as made:
+            yield made
+
+
+async def polled(process: Process, times: int = 3) -> None:
+    """Wait until a process has asked the store so many times more."""
+    asked = 0
+    run = process.store.run
+
+    async def counted(*args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await run(*args)
+
+    process.store.run = counted  # type: ignore[assignment,method-assign]  # watched from here
+    await until(lambda: asked >= times)
+    process.store.run = run  # type: ignore[method-assign]  # watched from here
+
+
+async def title(reader: Process, user: str | None = None) -> str:
+    """Return the title of the room that a process gives."""
+    return title_of(await reader.cache.get("a", user))
+
+
+def peeked(reader: Process) -> str | None:
+    """Return the title of the room that a process has in memory and would serve."""
+    seen = reader.cache.peek("a")
     return None if seen is None else title_of(seen)
 
 
-async def found(each: Process, live_id: str = "a") -> str | None:
-    """Return the title of a room that a process finds in the store."""
-    seen = await each.cache.find(live_id)
-    return None if seen is None else title_of(seen)
+async def field(reader: Process, name: str) -> bytes | None:
+    """Return a field of the room in the store."""
+    get = Script(f"return redis.call('HGET', KEYS[1], '{SHAPE}:{name}')")
+    found: bytes | None = await reader.store.run(get, ["room:a"])
+    return found
 
 
-async def test_one_reads_for_all(world: World) -> None:
-    """However many processes look a cold room up, it is read once, and fresh for all alike."""
-    for _ in range(2):
-        await world.start()
-    for number in range(1, 4):
-        assert await world.titles() == ["first"] * 4
-        assert world.reads == number
-        assert {peeked(each) for each in world.processes} == {"first"}
-        world.clock.now += 5.1
+async def change(reader: Process, command: str) -> Any:
+    """Run a command on the room in the store."""
+    return await reader.store.run(Script(f"return redis.call({command})"), ["room:a"])
 
 
-async def test_a_room_read_before_is_found(world: World) -> None:
-    """A process finds a room that another one has read, for the rest of its freshness."""
-    a, b = world.processes
-    assert await found(b) is None
-    await a.cache.get("a")
-    world.clock.now += 0.5
-    seen = await b.cache.find("a", "bob")
-    assert isinstance(seen, CachedRoom)
-    assert (title_of(seen), seen.result, seen.max_age) == ("first", LookupResult.SHARED_HIT, 2)
+# One read for all
+
+
+async def test_one_read_answers_all_processes(world: World) -> None:
+    """Twenty lookups in four processes cost one read, and each process then has the room."""
+    processes = await world.start(4)
+    leading = await world.read_by(processes[0])
+    waiting = [asyncio.create_task(title(each)) for each in processes for _ in range(5)]
+    await polled(processes[3])
+    world.upstream.answering.set()
+    assert isinstance(await leading, FreshRoom)
+    assert await asyncio.gather(*waiting) == ["first"] * 20
+    assert world.upstream.reads == ["a"]
+    assert [peeked(each) for each in processes] == ["first"] * 4
+
+
+async def test_a_room_is_read_again_when_it_is_no_longer_fresh(world: World) -> None:
+    """A process that joins late has the room for as long as it is fresh for the others."""
+    a, b = await world.start(2)
+    await title(a)
+    world.clock.now += 1.5
+    found = await b.cache.get("a")
+    assert isinstance(found, CachedRoom)
+    assert (found.result, found.max_age) == (LookupResult.SHARED_HIT, 1)
+    world.clock.now += 0.6
+    world.upstream.title = "second"
+    assert (peeked(b), len(world.upstream.reads)) == ("first", 1)  # stale, and read meanwhile
+    await until(lambda: peeked(b) == "second")
+    assert await title(a) in {"first", "second"}
+    await until(lambda: peeked(a) == "second")
+    assert len(world.upstream.reads) == 2
+
+
+async def test_what_others_have_read_is_found_without_a_read(world: World) -> None:
+    """`find` gives what is fresh in the store and nothing else, and keeps it."""
+    a, b = await world.start(2)
+    assert await b.cache.find("a") is None
+    await title(a)
+    found = await asyncio.gather(*(b.cache.find("a") for _ in range(3)))
+    assert [each and title_of(each) for each in found] == ["first"] * 3
     assert peeked(b) == "first"
-    world.clock.now += 1.4
-    hit = b.cache.peek("a")
-    assert hit is not None
-    assert hit.result is LookupResult.HIT
-    world.clock.now += 0.2
-    stale = b.cache.peek("a")
-    assert stale is not None
-    assert stale.result is LookupResult.STALE
-    shared, hit_ = LookupResult.SHARED_HIT, LookupResult.HIT
-    assert b.results == [shared, hit_, hit_, LookupResult.STALE]
+    world.clock.now += 2
+    assert await a.cache.find("a") is None
+    assert world.upstream.reads == ["a"]
 
 
-async def test_a_crowd_finds_a_room_with_one_call(world: World) -> None:
-    """A thousand lookups of one room are one call to the store."""
-    a, b = world.processes
-    await a.cache.get("a")
-    before = b.calls()
-    assert set(await asyncio.gather(*(found(b) for _ in range(1000)))) == {"first"}
-    assert b.calls() - before == 1
+async def test_a_large_room_is_shared(world: World) -> None:
+    """A room of a megabyte, too large for the memory of a process, is read once for all."""
+    a, b = await world.start(2)
+    world.upstream.title = "x" * (1 << 20)
+    assert await title(a) == await title(b) == world.upstream.title
+    assert (peeked(a), peeked(b)) == (None, None)
+    assert world.upstream.reads == ["a"]
+
+
+async def test_without_a_lifetime_only_those_who_wait_share(world: World) -> None:
+    """With a TTL of 0 a read answers whoever waited for it in any process, and nobody later."""
+    a, b = await world.start(2, AT_ONCE)
+    leading = await world.read_by(a)
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    world.upstream.answering.set()
+    assert title_of(await leading) == await waiting == "first"
+    assert world.upstream.reads == ["a"]
+    world.upstream.title = "second"
+    assert (await title(b), await title(a)) == ("second", "second")
+    assert len(world.upstream.reads) == 3
+
+
+# Leaders
+
+
+async def test_a_reader_that_leaves_hands_over(world: World) -> None:
+    """If nobody waits for a leader that has sent nothing yet, another one leads at once."""
+    a, b = await world.start(2)
+    world.upstream.sending.clear()
+    leading = asyncio.create_task(a.cache.get("a"))
+    await until(lambda: holds_lease(a))
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    leading.cancel()
+    await asyncio.wait([leading])
+    world.upstream.sending.set()
+    async with asyncio.timeout(5):
+        assert await waiting == "first"
+    assert world.upstream.reads == ["a"]
+
+
+async def test_a_reader_that_leaves_early_leaves_no_lease(world: World) -> None:
+    """One that leaves while the store's answer is on its way holds up no other process."""
+    a, b = await world.start(2)
+    run = a.store.run
+
+    async def unanswered(*args: Any) -> None:
+        await run(*args)
+        await asyncio.Event().wait()
+
+    a.store.run = unanswered  # type: ignore[assignment,method-assign]  # watched from here
+    leaving = asyncio.create_task(a.cache.get("a"))
+    await until(lambda: holds_lease(b))
+    leaving.cancel()
+    async with asyncio.timeout(5):
+        assert await title(b) == "first"
+    assert world.upstream.reads == ["a"]
+
+
+async def holds_lease(reader: Process) -> bool:
+    """Return whether anybody leads."""
+    return await field(reader, "owner") is not None
+
+
+async def test_a_leader_that_dies_is_followed(world: World) -> None:
+    """A lease that nobody renews ends after half a second, and not before.
+
+    What its holder then brings still answers its own callers, and is kept nowhere.
+    """
+    a, b, c = await world.start(3)
+    a.store.send = lambda *_: None  # type: ignore[method-assign]  # its event loop stands still
+    leading = await world.read_by(a)
+    waiting = [asyncio.create_task(title(each)) for each in (b, c)]
+    world.clock.now += 0.49
+    await polled(b)
+    await polled(c)
+    assert len(world.upstream.reads) == 1
+    world.upstream.title = "second"
+    world.clock.now += 0.02
+    await until(lambda: len(world.upstream.reads) == 2)
+    world.upstream.answering.set()
+    assert await asyncio.gather(*waiting) == ["second"] * 2
+    assert title_of(await leading) == "first"
+    assert len(world.upstream.reads) == 2
+    assert peeked(a) is None
+    assert await title(a) == "second"
+    assert len(world.upstream.reads) == 2
 
 
 async def test_a_slow_read_keeps_its_lease(world: World) -> None:
-    """Those who wait do not read while their leader lives, however slow the upstream is."""
-    a, b = world.processes
-    for upstream in world.upstreams:
-        upstream.answering.clear()
-    leads = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: world.reads == 1)
-    waits = asyncio.create_task(b.cache.get("a"))
-    for _ in range(5):
-        world.clock.now += 0.3
-        await until(partial(renewed, world))
-    assert world.reads == 1
-    world.upstreams[0].answering.set()
-    assert [title_of(each) for each in await asyncio.gather(leads, waits)] == ["first"] * 2
-    assert world.reads == 1
+    """While a leader lives it leads, however long its read takes, and the others wait."""
+    a, b = await world.start(2)
+    leading = await world.read_by(a)
+    waiting = asyncio.create_task(title(b))
+    for _ in range(3):
+        world.clock.now += 0.4
+        await until(lambda: is_renewed(world, b), within=10)
+    world.upstream.answering.set()
+    assert (title_of(await leading), await waiting) == ("first", "first")
+    assert world.upstream.reads == ["a"]
+    assert peeked(a) == "first"
 
 
-async def renewed(world: World) -> bool:
-    """Return whether the lease of the room reaches beyond the next 0.3 seconds."""
-    held = await world.ask("HGETALL", f"{world.prefix}:{HASH}")
-    assert isinstance(held, dict)
-    [lease] = [float(value) for name, value in held.items() if name.endswith(b":lease")]
-    return lease > (world.clock.now + 0.3) * 1000
+async def is_renewed(world: World, reader: Process) -> bool:
+    """Return whether the lease ends half a second from now."""
+    lease = await field(reader, "lease")
+    return lease is not None and float(lease) > (world.clock.now + 0.49) * 1000
 
 
-async def test_a_leader_that_dies_is_replaced(world: World) -> None:
-    """A lease that nobody renews ends after half a second, and another process leads."""
-    a, b = world.processes
-    await a.store.run(Script(STALE_LEASE), [HASH], round((world.clock.now + 0.5) * 1000))
-    waits = asyncio.create_task(b.cache.get("a"))
-    await until(lambda: b.calls() > 5)
-    assert world.reads == 0
-    world.clock.now += 0.6
-    assert title_of(await waits) == "first"
-    assert world.reads == 1
+async def test_a_renewed_lease_is_kept_as_long_as_it_is_renewed(world: World) -> None:
+    """A read that takes longer than a hash is kept by default loses neither lease nor result."""
+    (a,) = await world.start(1)
+    leading = await world.read_by(a)
+    await change(a, "'PEXPIRE', KEYS[1], 2000")
+    world.clock.now += 0.4
+
+    async def kept() -> bool:
+        return int(await change(a, "'PTTL', KEYS[1]")) > 2000
+
+    await until(kept, within=1.5)
+    world.upstream.answering.set()
+    await leading
+    assert peeked(a) == "first"
 
 
-async def test_a_lookup_that_is_given_up_leaves_no_lease(world: World) -> None:
-    """A process whose client leaves before the read is sent lets another one lead at once."""
-    a, b = world.processes
-    world.upstreams[0].sending.clear()
-    leads = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: a.calls() >= 1)
-    await settle()
-    leads.cancel()
-    await asyncio.gather(leads, return_exceptions=True)
-    assert title_of(await b.cache.get("a")) == "first"
+# Evictions
 
 
-@pytest.mark.parametrize("missing", [False, True])
-async def test_what_an_eviction_overtakes_is_kept_nowhere(world: World, *, missing: bool) -> None:
-    """A room read before another process evicted it is in no memory and not in the store."""
-    a, b = world.processes
-    world.upstreams[0].answering.clear()
-    old = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: world.reads == 1)
-    await (b.cache.mark_missing if missing else b.cache.invalidate)("a")
-    world.upstreams[0].answering.set()
-    assert title_of(await old) == "first"
-    world.upstreams[1].title = "second"
-    if missing:
-        with pytest.raises(RoomNotFound):
-            await b.cache.get("a")
-        with pytest.raises(RoomNotFound):
-            await found(a)
-    else:
-        assert await found(a) is None
-        assert await found(b) is None
-        assert title_of(await b.cache.get("a")) == "second"
-        assert await found(a) == "second"
+async def test_an_eviction_reaches_all(world: World) -> None:
+    """A room that one process evicts is in no other memory soon, and the next lookup reads it."""
+    a, b, c = await world.start(3)
+    for each in (a, b, c):
+        await title(each)
+    await b.cache.invalidate("a")
+    assert peeked(b) is None
+    await until(lambda: (peeked(a), peeked(c)) == (None, None))
+    world.upstream.title = "second"
+    assert [await title(each) for each in (a, b, c)] == ["second"] * 3
+    assert len(world.upstream.reads) == 2
 
 
-async def test_an_eviction_reaches_the_memory_of_all(world: World) -> None:
-    """What one process evicts, the others forget, fresh or not."""
-    await world.titles()
-    await world.processes[0].cache.invalidate("a")
-    await until(lambda: [peeked(each) for each in world.processes] == [None, None])
+async def test_an_eviction_that_is_heard_before_the_answer(world: World) -> None:
+    """A read that an eviction overtakes answers its caller and is kept nowhere."""
+    a, b, c = await world.start(3)
+    leading = await world.read_by(a)
+    heard = listened(a)
+    world.upstream.title = "second"
+    await b.cache.invalidate("a")
+    await until(lambda: heard == ["a"])
+    world.upstream.answering.set()
+    assert title_of(await leading) == "first"
+    assert peeked(a) is None
+    assert [await title(each) for each in (c, a, b)] == ["second"] * 3
+    assert len(world.upstream.reads) == 2
 
 
-async def test_a_room_found_while_it_is_evicted_is_not_kept(world: World) -> None:
-    """A reply of the store that an eviction overtakes is given to nobody, and kept nowhere."""
-    a, b = world.processes
-    await a.cache.get("a")
-    finding = asyncio.create_task(found(b))
-    await asyncio.sleep(0)
-    b.cache.forget("a")
-    assert await finding is None
+async def test_an_eviction_that_is_heard_after_the_answer(world: World) -> None:
+    """The same holds if the message has not come when the answer comes."""
+    a, b, c = await world.start(3)
+    leading = await world.read_by(a)
+    heard = listened(a, passed_on=False)
+    world.upstream.title = "second"
+    await b.cache.invalidate("a")
+    world.upstream.answering.set()
+    assert title_of(await leading) == "first"
+    assert peeked(a) is None
+    assert [await title(each) for each in (c, a, b)] == ["second"] * 3
+    assert len(world.upstream.reads) == 2
+    await until(lambda: heard == ["a"])
+
+
+def listened(reader: Process, *, passed_on: bool = True) -> list[str]:
+    """Return the rooms of which a process hears that they are evicted, from now on."""
+    heard: list[str] = []
+    forget = reader.cache.forget
+
+    def hear(live_id: str) -> None:
+        heard.append(live_id)
+        if passed_on:
+            forget(live_id)
+
+    reader.cache.forget = hear  # type: ignore[method-assign]  # watched from here
+    return heard
+
+
+async def test_those_who_wait_get_nothing_from_before_an_eviction(world: World) -> None:
+    """A lookup that waits for a leader which is overtaken reads for itself."""
+    a, b, c = await world.start(3)
+    leading = await world.read_by(a)
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    world.upstream.title = "second"
+    await c.cache.invalidate("a")
+    await until(lambda: len(world.upstream.reads) == 2)
+    world.upstream.answering.set()
+    assert (title_of(await leading), await waiting) == ("first", "second")
+    assert await title(c) == "second"
+    assert len(world.upstream.reads) == 2
+
+
+async def test_a_lookup_that_overtakes_an_eviction_here(world: World) -> None:
+    """What a lookup finds while the own eviction is still on its way is forgotten with it."""
+    a, b = await world.start(2)
+    await title(b)
+    run, evicting, overtaken = a.store.run, asyncio.Event(), asyncio.Event()
+
+    async def slow(script: Script, keys: Sequence[str], *args: bytes | int) -> Any:
+        if b"PUBLISH" in script.source:
+            evicting.set()
+            await overtaken.wait()
+        return await run(script, keys, *args)
+
+    a.store.run = slow  # type: ignore[method-assign]  # watched from here
+    invalidating = asyncio.create_task(a.cache.invalidate("a"))
+    await evicting.wait()
+    assert await title(a) == "first"
+    overtaken.set()
+    await invalidating
+    assert peeked(a) is None
+
+
+async def test_what_is_found_together_is_forgotten_together(world: World) -> None:
+    """An eviction that comes between the ends of two finds of a room holds for both."""
+    a, b = await world.start(2)
+    await title(a)
+    first, second = (asyncio.create_task(b.cache.find("a")) for _ in range(2))
+    first.add_done_callback(lambda _: b.cache.forget("a"))
+    found = await asyncio.gather(first, second)
+    assert [each and title_of(each) for each in found] == ["first"] * 2
     assert peeked(b) is None
 
 
-async def test_a_missing_room_is_missing_for_all(world: World) -> None:
-    """A room that one process did not find is not looked for by another, for a short time."""
-    a, b = world.processes
-    world.upstreams[0].error = RoomNotFound()
+async def test_what_is_being_found_is_not_kept_after_an_eviction(world: World) -> None:
+    """A find whose answer an eviction overtakes finds nothing."""
+    a, b = await world.start(2)
+    await title(a)
+    run = b.store.run
+
+    async def overtaken(*args: Any) -> Any:
+        answer = await run(*args)
+        b.cache.forget("a")
+        return answer
+
+    b.store.run = overtaken  # type: ignore[assignment,method-assign]  # watched from here
+    assert await b.cache.find("a") is None
+    assert peeked(b) is None
+
+
+async def test_a_missing_room_is_known_to_all(world: World) -> None:
+    """A room that one process has not found, or has deleted, is read by no other for a while."""
+    a, b = await world.start(2)
+    world.upstream.error = RoomNotFound()
+    for each in (a, b, a, b):
+        with pytest.raises(RoomNotFound):
+            await each.cache.get("a")
+    assert world.upstream.reads == ["a"]
+    world.upstream.error = None
+    world.clock.now += 1
+    assert (await title(b), await title(a)) == ("first", "first")
+    await a.cache.mark_missing("a")
+    await until(lambda: b.cache.sizes[0] == 0)
+    for each in (a, b):
+        with pytest.raises(RoomNotFound):
+            await each.cache.get("a")
+        with pytest.raises(RoomNotFound):
+            each.cache.peek("a")
+    assert len(world.upstream.reads) == 2
+    world.clock.now += 1
+    assert await title(b) == "first"
+
+
+async def test_a_missing_room_is_found_as_such(world: World) -> None:
+    """`find` raises RoomNotFound for a room that another process has not found."""
+    a, b = await world.start(2)
+    world.upstream.error = RoomNotFound()
     with pytest.raises(RoomNotFound):
         await a.cache.get("a")
     with pytest.raises(RoomNotFound):
         await b.cache.find("a")
-    with pytest.raises(RoomNotFound):
-        b.cache.peek("a")
-    assert world.reads == 1
-    world.clock.now += 1.1
-    assert title_of(await b.cache.get("a")) == "first"
+    assert b.cache.sizes == (0, 1)
 
 
-@pytest.mark.parametrize("error", [UpstreamError("odd"), UpstreamTimeout("late")])
-async def test_a_failure_is_told_to_those_who_waited(world: World, error: UpstreamFailure) -> None:
-    """A failed read is not repeated by each process, and the next lookup tries again."""
-    a, b = world.processes
-    world.upstreams[0].error = error
-    world.upstreams[0].answering.clear()
-    leads = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: world.reads == 1)
-    waits = asyncio.create_task(b.cache.get("a"))
-    await until(lambda: b.calls() >= 2)
-    world.upstreams[0].answering.set()
-    ended = await asyncio.gather(leads, waits, return_exceptions=True)
-    assert [type(each) for each in ended] == [type(error)] * 2
-    assert world.reads == 1
-    assert title_of(await b.cache.get("a")) == "first"
+# Failures
+
+
+DOWN, LATE = UpstreamError("down"), UpstreamTimeout("late")
+
+
+@pytest.mark.parametrize("error", [DOWN, LATE])
+async def test_a_failure_reaches_those_who_waited(world: World, error: UpstreamFailure) -> None:
+    """A failed read is told to all who waited for it anywhere, and is repeated by who comes later.
+
+    Nobody gets a failure from before.
+    """
+    a, b, c = await world.start(3)
+    world.upstream.error = error
+    leading = await world.read_by(a)
+    waiting = [asyncio.create_task(each.cache.get("a")) for each in (b, c)]
+    await polled(b)
+    await polled(c)
+    world.upstream.answering.set()
+    ended = await asyncio.gather(leading, *waiting, return_exceptions=True)
+    assert [type(each) for each in ended] == [type(error)] * 3
+    assert world.upstream.reads == ["a"]
+    world.upstream.error = None
+    assert [await title(each) for each in (c, a, b)] == ["first"] * 3
+    assert len(world.upstream.reads) == 2
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        UpstreamUnavailable("its breaker is open", retry_after=1),
-        UpstreamError("no connection", sent=False),
-        Lagging(room_of(live_status=ENDED)),
+        UpstreamUnavailable("busy", retry_after=1),
+        Lagging(room_of(live_status=CREATED).for_viewers()),
+        ValueError("a fault of the reader"),
     ],
+    ids=lambda error: type(error).__name__,
 )
-async def test_a_failure_of_its_own_is_told_to_nobody(world: World, error: Exception) -> None:
-    """What only one process knows or lacks, such as a connection, does not fail the others."""
-    a, b = world.processes
-    world.upstreams[0].error = error
-    world.upstreams[0].answering.clear()
-    leads = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: world.reads == 1)
-    waits = asyncio.create_task(b.cache.get("a"))
-    await until(lambda: b.calls() >= 2)
-    world.upstreams[0].answering.set()
+async def test_a_failure_of_the_leaders_own_making_is_its_own(
+    world: World, error: Exception
+) -> None:
+    """A full pool, an open breaker, a write that only the leader knows: the next one reads."""
+    failing = HeldUpstream()
+    failing.answering.clear()
+    failing.error = error
+    (a,) = await world.start(1, upstream=failing)
+    (b,) = await world.start(1)
+    leading = asyncio.create_task(a.cache.get("a"))
+    await until(lambda: failing.reads == ["a"])
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    failing.answering.set()
     with pytest.raises(type(error)):
-        await leads
-    assert title_of(await waits) == "first"
+        await leading
+    assert await waiting == "first"
+    assert world.upstream.reads == ["a"]
 
 
-async def test_an_anchor_always_gets_a_read(world: World) -> None:
-    """A room in the store is no answer for its anchor, and what they read is there for others."""
-    a, b = world.processes
-    await a.cache.get("a", "bob")
-    for number in (2, 3):
-        assert await b.cache.find("a", "alice") is None
-        mine = await b.cache.get("a", "alice")
-        assert isinstance(mine, FreshRoom)
-        assert mine.room.push_url.reveal() == PUSH_URL
-        assert world.reads == number
-    world.clock.now += 3
-    await b.cache.get("a", "alice")
-    assert await found(a) == "first"
-    assert world.reads == 4
+async def test_a_room_is_served_if_the_upstream_fails(world: World) -> None:
+    """A process that has a room serves it when the leader, another one, fails."""
+    a, b = await world.start(2)
+    await title(a)
+    await title(b)
+    world.clock.now += 10
+    world.upstream.error = DOWN
+    leading = await world.read_by(a, reads=2)
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    world.upstream.answering.set()
+    assert (title_of(await leading), await waiting) == ("first", "first")
+    assert len(world.upstream.reads) == 2
 
 
-async def test_no_push_url_is_in_the_store(world: World) -> None:
-    """The store has what viewers get, and nothing else of a room."""
-    a, _ = world.processes
-    await a.cache.get("a", "alice")
-    held = await world.ask("HGETALL", f"{world.prefix}:{HASH}")
-    assert isinstance(held, dict)
-    assert b"first" in b"".join(held.values())
-    assert not [each for each in held.values() if b"push" in each or b"canary" in each]
+# Anchors
 
 
-async def test_without_freshness_those_who_wait_share_the_read(world: World) -> None:
-    """With a lifetime of zero only lookups at the same time share a read."""
-    none = Lifetimes(fresh=0, revalidate=0, error=0, missing=0)
-    a, b = [await world.start(none) for _ in range(2)]
-    upstream = world.upstreams[2]
-    upstream.answering.clear()
-    leads = asyncio.create_task(a.cache.get("a"))
-    await until(lambda: world.reads == 1)
-    waits = asyncio.create_task(b.cache.get("a"))
-    await until(lambda: b.calls() >= 2)
-    upstream.answering.set()
-    assert [title_of(each) for each in await asyncio.gather(leads, waits)] == ["first"] * 2
-    assert world.reads == 1
-    await b.cache.get("a")
-    assert world.reads == 2
+async def test_an_anchor_always_reads(world: World) -> None:
+    """An anchor gets `push_url` from a read of the own process, which the others then share."""
+    a, b, c = await world.start(3)
+    await title(a)
+    for reads in (2, 3):
+        found = await b.cache.get("a", "alice")
+        assert isinstance(found, FreshRoom)
+        assert found.room.push_url.reveal() == PUSH_URL
+        assert len(world.upstream.reads) == reads
+    assert (await title(c), len(world.upstream.reads)) == ("first", 3)
 
 
-async def test_two_releases_evict_each_others_rooms(world: World) -> None:
-    """Fields of another shape are left alone by reads and fills, and go with an eviction."""
-    a, _ = world.processes
-    other = f"{world.prefix}:{HASH}"
-    await world.ask("HSET", other, "other:body", "x", "other:until", "9e15", "other:kind", "room")
-    assert await found(a) is None
-    await a.cache.get("a")
-    assert await world.ask("HGET", other, "other:body") == b"x"
-    await a.cache.invalidate("a")
-    assert await world.ask("EXISTS", other) == 0
+async def test_an_anchor_does_not_wait_for_another_leader(world: World) -> None:
+    """An anchor reads beside a leader, without taking the lease, and its read is not kept.
+
+    So whatever an eviction must not leave behind is what the holder of the lease fills in.
+    """
+    a, b, c = await world.start(3)
+    await b.cache.get("a")  # knows who the anchor is
+    world.clock.now += 10
+    leading = await world.read_by(a, reads=2)
+    own = asyncio.create_task(b.cache.get("a", "alice"))
+    await until(lambda: len(world.upstream.reads) == 3)
+    world.upstream.title = "second"
+    await c.cache.invalidate("a")
+    world.upstream.answering.set()
+    assert isinstance(await own, FreshRoom)
+    await leading
+    assert (peeked(a), peeked(b)) == (None, None)
+    assert await title(b) == "second"
 
 
-async def test_a_key_of_another_type_is_in_nobodys_way(world: World) -> None:
-    """If another program has taken the key of a room, each process reads for itself."""
-    await world.ask("SET", f"{world.prefix}:{HASH}", "x")
-    assert await world.titles() == ["first"] * 2
-    assert world.reads == 2
-    assert {each.store.state for each in world.processes} == {"ok"}
+async def test_an_anchor_who_was_not_known_as_such(world: World) -> None:
+    """An anchor who waited for another process's read, unknown as the anchor, reads then."""
+    a, b = await world.start(2)
+    leading = await world.read_by(a)
+    own = asyncio.create_task(b.cache.get("a", "alice"))
+    await polled(b)
+    world.upstream.answering.set()
+    found = await own
+    await leading
+    assert isinstance(found, FreshRoom)
+    assert found.room.push_url.reveal() == PUSH_URL
+    assert len(world.upstream.reads) == 2
 
 
-async def test_forgotten_scripts_are_sent_again(world: World) -> None:
-    """A store that has lost its scripts gets them with the next call."""
-    await world.titles("b")
-    await world.ask("SCRIPT", "FLUSH")
-    assert await world.titles() == ["first"] * 2
-    assert world.reads == 2
-
-
-async def test_without_its_subscription_a_process_serves_nothing_stale(world: World) -> None:
-    """While evictions are not heard a room is served while fresh; then none from before is."""
-    a, _ = world.processes
-    await a.cache.get("a")
-    world.clock.now += 2.5
-    a.cache.lose_touch()
-    assert peeked(a) is None
-    await a.cache.get("a")
-    assert peeked(a) == "first"
-    a.cache.regain_touch()
-    assert peeked(a) is None
-    world.upstreams[0].error = UpstreamError("down")
-    await world.ask("DEL", f"{world.prefix}:{HASH}")
-    kept = await a.cache.get("a")
-    assert isinstance(kept, CachedRoom)
-    assert kept.result is LookupResult.STALE_IF_ERROR
-
-
-async def test_evictions_wait_for_a_store_that_is_down() -> None:
-    """Each process goes on alone; others hear of its evictions once the store is back."""
-    with running_store() as server:
-        port = server.port
-        async with AsyncExitStack() as stack:
-            world = World(server, stack)
-            a, b = [await world.start() for _ in range(2)]
-            await world.titles()
-            server.process.kill()
-            server.process.wait()
-            await until(lambda: b"subscription_lost" in b.events.getvalue())
+async def test_no_secret_is_in_the_store() -> None:
+    """Nothing that the store holds or is told has a `push_url`."""
+    with running_store("--appendonly", "yes") as server:
+        async with AsyncExitStack() as running:
+            watched = World(server, running)
+            a, b = await watched.start(2)
+            await a.cache.get("a", "alice")
+            await title(b)
+            await b.cache.get("a", "alice")
             await a.cache.invalidate("a")
-            assert a.store.unsent == 1
-            assert (peeked(a), peeked(b)) == (None, "first")
-            assert await world.titles("c") == ["first"] * 2
-            with running_store(port=port):
-                await until(lambda: b.events.getvalue().count(b"subscription_back") == 2)
-                await b.cache.get("a")
-                await until(partial(back, a))
-                await until(lambda: peeked(b) is None)
+            dump = Script("return redis.call('HGETALL', KEYS[1])")
+            await title(a)
+            held = b" ".join(await a.store.run(dump, ["room:a"]))
+            written = b"".join(path.read_bytes() for path in server.folder.rglob("*.aof"))
+    for text in (held, written):
+        assert b"Friday" in text or b"first" in text
+        assert PUSH_URL.encode() not in text
+        assert b"canary" not in text
 
 
-async def back(each: Process) -> bool:
-    """Probe the store, and return whether all that had waited was sent."""
-    await each.store.look()
-    return not each.store.unsent
+# Releases
 
 
-async def test_a_store_without_a_reply_delays_a_lookup_once() -> None:
-    """A lookup waits a quarter of a second for a store that hangs, and the next one not at all."""
-    with running_store() as server:
-        async with AsyncExitStack() as stack:
-            world = World(server, stack)
-            a = await world.start()
-            server.pause()
-            assert title_of(await a.cache.get("a")) == "first"
-            assert a.store.state == "degraded"
-            refused = a.calls("refused")
-            assert title_of(await a.cache.get("b")) == "first"
-            assert a.calls("refused") > refused
-            assert a.calls("late") == 1
-            server.resume()
+@pytest.fixture
+def next_release(monkeypatch: pytest.MonkeyPatch) -> type[SharedRooms]:
+    """Return what shares the rooms of a release in which they have another shape."""
+    monkeypatch.setattr("gateway.rooms.SHAPE", "another")
+    spec = importlib.util.spec_from_file_location("gateway.cache.of_next", shared_rooms.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: type[SharedRooms] = module.SharedRooms
+    return made
+
+
+async def test_two_releases_keep_their_bodies_apart(
+    world: World, next_release: type[SharedRooms]
+) -> None:
+    """During a rollout each release reads a room once for its own processes."""
+    old = await world.start(2)
+    newer = HeldUpstream()
+    newer.title = "of the next"
+    new = await world.start(2, upstream=newer, rooms_of=next_release)
+    assert [await title(each) for each in old + new] == ["first"] * 2 + ["of the next"] * 2
+    assert (world.upstream.reads, newer.reads) == (["a"], ["a"])
+
+
+async def test_two_releases_evict_for_each_other(
+    world: World, next_release: type[SharedRooms]
+) -> None:
+    """An eviction by a process of either release holds for both, reads in flight included."""
+    a, b = await world.start(2)
+    newer = HeldUpstream()
+    (c,) = await world.start(1, upstream=newer, rooms_of=next_release)
+    await title(c)
+    leading = await world.read_by(a)
+    heard = [listened(each) for each in (a, c)]
+    await b.cache.invalidate("a")
+    await until(lambda: heard == [["a"], ["a"]])
+    assert peeked(c) is None
+    world.upstream.title = newer.title = "second"
+    world.upstream.answering.set()
+    assert title_of(await leading) == "first"
+    assert [await title(each) for each in (a, b, c)] == ["second"] * 3
+    await c.cache.invalidate("a")
+    await until(lambda: (peeked(a), peeked(b)) == (None, None))
+
+
+# A store in trouble
+
+
+async def test_a_lost_subscription(alone: World) -> None:
+    """While evictions cannot be heard nothing stale is served; then all from before is read again.
+
+    What is fresh may be served meanwhile.
+    """
+    (a,) = await alone.start(1)
+    port = alone.server.port
+    await title(a)
+    alone.server.process.kill()
+    await until(lambda: b"store_subscription_lost" in a.events.getvalue())
+    assert peeked(a) == "first"
+    alone.clock.now += 2
+    assert peeked(a) is None
+    alone.upstream.title = "second"
+    assert await title(a) == "second"
+    with running_store(port=port):
+        await until(lambda: a.events.getvalue().count(b"store_subscription_back") == 2)
+        assert peeked(a) is None
+        alone.upstream.title = "third"
+        await recovered(a, alone.clock)
+        assert await title(a) == "third"
+        alone.clock.now += 3
+        assert peeked(a) == "third"  # stale
+
+
+async def recovered(reader: Process, clock: Clock) -> None:
+    """Wait until a process uses the store again."""
+    clock.now += 0.5  # the circuit's pause
+
+    async def looked() -> bool:
+        await reader.store.look()
+        return reader.store.state == "ok"
+
+    await until(looked)
+
+
+async def test_an_eviction_is_sent_when_the_store_is_back(alone: World) -> None:
+    """A room that is evicted while the store hangs is evicted from it before anybody looks."""
+    a, b, c = await alone.start(3)
+    for each in (a, b):
+        await title(each)
+    alone.server.pause()
+    await b.cache.invalidate("a")
+    assert (peeked(a), peeked(b), b.store.unsent) == ("first", None, 1)
+    alone.upstream.title = "second"
+    assert await title(b) == "second"
+    alone.server.resume()
+    await recovered(b, alone.clock)
+    assert b.store.unsent == 0
+    await until(lambda: peeked(a) is None)
+    assert await title(c) == await title(a) == "second"
+
+
+async def test_processes_share_again_after_an_outage(alone: World) -> None:
+    """Without a store each process reads for itself, without an error; with it they share again."""
+    a, b = await alone.start(2)
+    port = alone.server.port
+    await title(a)
+    alone.server.process.kill()
+    alone.server.process.wait()
+    alone.clock.now += 10
+    assert [await title(each) for each in (a, b)] == ["first"] * 2
+    assert len(alone.upstream.reads) == 3
+    with running_store(port=port):
+        for each in (a, b):
+            await recovered(each, alone.clock)
+        alone.clock.now += 10
+        assert [await title(each) for each in (a, b)] == ["first"] * 2
+        assert len(alone.upstream.reads) == 4
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
+async def test_a_store_that_forgets(alone: World, command: str) -> None:
+    """A flush of data or scripts costs a read and no error, also for a read under way."""
+    a, b = await alone.start(2)
+    leading = await alone.read_by(a)
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+    client = connect(alone.server.url).client
+    await client.execute_command(*command.split())
+    await client.aclose()
+    alone.upstream.answering.set()
+    assert (title_of(await leading), await waiting) == ("first", "first")
+    assert [await title(each) for each in (a, b)] == ["first"] * 2
+    assert len(alone.upstream.reads) <= 2
+    await b.cache.invalidate("a")
+    await until(lambda: peeked(a) is None)
+    assert (a.store.state, b.store.state) == ("ok", "ok")
+
+
+async def test_a_key_of_another_type(world: World) -> None:
+    """A value that another program has put there is in nobody's way, and an eviction removes it."""
+    a, b = await world.start(2)
+    await change(a, "'SET', KEYS[1], 'x'")
+    assert [await title(each) for each in (a, b)] == ["first"] * 2
+    assert world.upstream.reads == ["a"] * 2
+    assert (a.store.state, b.store.state) == ("ok", "ok")
+    await a.cache.invalidate("a")
+    await until(lambda: peeked(b) is None)
+    assert [await title(each) for each in (a, b)] == ["first"] * 2
+    assert len(world.upstream.reads) == 3

@@ -11,30 +11,34 @@ from gateway.telemetry import build_logger
 
 
 class ClockedStore(SharedStore):
-    """The store behind `connected`, where a script's `now` is `clock` in milliseconds."""
+    """The store behind `connected`, where a script's `now` is `clock` in milliseconds.
+
+    Events go to `events`.
+    """
 
     def __init__(self, connected: Connected, prefix: str, clock: Callable[[], float]) -> None:
-        self.metrics = metrics = Metrics()
+        metrics = Metrics()
+        self.events = BytesIO()
         super().__init__(
             connected,
             prefix,
             clock=clock,
-            log=build_logger("critical", "json", BytesIO()),
+            log=build_logger("info", "json", self.events),
             calls=metrics.store_calls,
             duration=metrics.store_duration,
         )
         self._now = clock
 
     def send(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
-        """Run a script now, and wait for nothing."""
-        super().send(_clocked(script), keys, *args, self._moment())
+        """Run a script of which nobody needs to know whether it ran."""
+        super().send(_clocked(script), keys, *args, *self._time(script))
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:
-        return await super()._run(_clocked(script), keys, (*args, self._moment()))
+        return await super()._run(_clocked(script), keys, (*args, *self._time(script)))
 
-    def _moment(self) -> bytes:
-        """Return the time, which is one more argument."""
-        return repr(self._now() * 1000).encode()
+    def _time(self, script: Script) -> tuple[bytes, ...]:
+        """Return one more argument, the time, for a script that needs it."""
+        return (repr(self._now() * 1000).encode(),) if NOW.encode() in script.source else ()
 
 
 @cache

@@ -30,10 +30,16 @@ def new_prefix() -> str:
 class Process:
     """A process of many: its cache, its store, and the results of its lookups."""
 
-    def __init__(
-        self, url: RedisUrl, prefix: str, clock: Clock, read: Read, lifetimes: Lifetimes
+    def __init__(  # the wiring of a process
+        self,
+        url: RedisUrl,
+        prefix: str,
+        clock: Clock,
+        read: Read,
+        lifetimes: Lifetimes,
+        rooms_of: type[SharedRooms],
     ) -> None:
-        self.connected = connected = connect(url)
+        connected = connect(url)
         self.results: list[LookupResult] = []
         self.events = BytesIO()
         self.store = ClockedStore(connected, prefix, clock)
@@ -43,7 +49,7 @@ class Process:
             clock=asyncio.get_running_loop().time,
             log=build_logger("info", "json", self.events),
         )
-        rooms = SharedRooms(
+        rooms = rooms_of(
             self.store,
             self.channel,
             read,
@@ -64,18 +70,18 @@ class Process:
             evictions=Metrics().evictions,
         )
 
-    def calls(self, outcome: str = "ok") -> int:
-        """Return how many calls to the store ended so."""
-        counts = self.store.metrics.shared.series(Metrics.store_calls)
-        return int(counts[outcome,][0])
-
 
 @asynccontextmanager
-async def process(
-    url: RedisUrl, prefix: str, clock: Clock, read: Read, lifetimes: Lifetimes
+async def process(  # the wiring of a process
+    url: RedisUrl,
+    prefix: str,
+    clock: Clock,
+    read: Read,
+    lifetimes: Lifetimes,
+    rooms_of: type[SharedRooms] = SharedRooms,
 ) -> AsyncGenerator[Process]:
-    """Give a process that hears of evictions."""
-    made = Process(url, prefix, clock, read, lifetimes)
+    """Give a process that hears of evictions; `rooms_of` may be that of another release."""
+    made = Process(url, prefix, clock, read, lifetimes, rooms_of)
     following = asyncio.create_task(made.channel.follow(made.cache))
     try:
         await until(lambda: b"subscription_back" in made.events.getvalue())
