@@ -2,6 +2,8 @@
 
 - The end of the process does not wait for it, nor for a name that is being looked up: a lookup may
   take half a minute, and Python waits for the threads of an executor.
+- A fork waits until the thread waits too, for a second at most. Otherwise a lock that the thread
+  holds in a library, such as OpenSSL, would be held for ever in the forked process.
 - A forked process closes the connections of this one that it has inherited. Otherwise the other
   side would take them for open.
 """
@@ -12,8 +14,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import partial
-from selectors import BaseSelector, DefaultSelector
-from threading import Thread
+from selectors import BaseSelector, DefaultSelector, SelectorKey
+from threading import Lock, Thread
 from typing import Any, TypeVar, TypeVarTuple
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -27,14 +29,29 @@ _CALLS = 4
 _END = 1.0
 """Seconds in which the work may end."""
 
+_STEP = 1.0
+"""Seconds for one step of the work; a fork waits no longer for it."""
+
 
 @contextmanager
 def beside(work: Work, name: str) -> Iterator[None]:
     """Run `work` in a thread of this name until the block is left; its event is set then."""
     stop = asyncio.Event()
-    loop = SideLoop(selector := DefaultSelector())
-    os.register_at_fork(after_in_child=partial(_let_go, selector))
-    thread = Thread(target=_run, args=(loop, work, stop), name=name, daemon=True)
+    works = Lock()
+    loop = SideLoop(selector := _YieldingSelector(works))
+    held: list[bool] = []
+
+    def hold() -> None:
+        held.append(works.acquire(timeout=_STEP))
+
+    def release() -> None:
+        if held.pop():
+            works.release()
+
+    os.register_at_fork(
+        before=hold, after_in_parent=release, after_in_child=partial(_let_go, selector)
+    )
+    thread = Thread(target=_run, args=(loop, work, stop, works), name=name, daemon=True)
     thread.start()
     try:
         yield
@@ -44,9 +61,25 @@ def beside(work: Work, name: str) -> Iterator[None]:
         thread.join(_END)
 
 
-def _run(loop: "SideLoop", work: Work, stop: asyncio.Event) -> None:
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+def _run(loop: "SideLoop", work: Work, stop: asyncio.Event, works: Lock) -> None:
+    with works, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(work(stop))
+
+
+class _YieldingSelector(DefaultSelector):
+    """A selector that lets go of the lock `works` while it waits."""
+
+    def __init__(self, works: Lock) -> None:
+        super().__init__()
+        self._works = works
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """Wait for events."""
+        self._works.release()
+        try:
+            return super().select(timeout)
+        finally:
+            self._works.acquire()
 
 
 def _let_go(selector: BaseSelector) -> None:

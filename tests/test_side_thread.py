@@ -148,6 +148,39 @@ def in_fork(run: Callable[[], None]) -> int:
     return pid
 
 
+def test_a_fork_waits_for_a_step_of_the_work() -> None:
+    """No process is forked while the thread may hold a lock of a library."""
+    begun, ended = threading.Event(), threading.Event()
+
+    async def work(stop: asyncio.Event) -> None:
+        begun.set()
+        time.sleep(0.2)  # noqa: ASYNC251  # a step that takes long, such as a handshake
+        ended.set()
+        await stop.wait()
+
+    with beside(work, "beside"):
+        begun.wait(LIMIT)
+        child = in_fork(lambda: None)
+        assert ended.is_set()
+        os.waitpid(child, 0)
+
+
+def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that hangs in a step delays a fork, and does not prevent it."""
+    monkeypatch.setattr(side_thread, "_STEP", 0.01)
+    begun, end = threading.Event(), threading.Event()
+
+    async def work(_: asyncio.Event) -> None:
+        begun.set()
+        end.wait(LIMIT)
+
+    with beside(work, "beside"):
+        begun.wait(LIMIT)
+        os.waitpid(in_fork(lambda: None), 0)
+        assert not end.is_set()
+        end.set()
+
+
 def test_a_forked_process_lets_go_of_connections() -> None:
     """The other side sees the end of a connection that only this process has closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -201,10 +201,11 @@ class SharedRooms:
         """Return a room from the store, or read it, alone or for all who wait."""
         token = f"{self._process}{next(self._numbers):x}".encode()
         keys, awaited, pause = [_key(live_id)], b"", _FIRST_PAUSE
+        ask = self._store.run
         while True:
             asked = (token, self._lease, self._keep, awaited, int(for_anchor))
             try:
-                found = await self._store.run(_LOOK_UP, keys, *asked)
+                found = await ask(_LOOK_UP, keys, *asked)
             except StoreUnavailable:
                 return await self._read_alone(live_id, on_sent)
             except asyncio.CancelledError:  # the script runs nevertheless
@@ -216,7 +217,7 @@ class SharedRooms:
                 return await self._lead(live_id, token, on_sent)
             if for_anchor:
                 return await self._read_alone(live_id, on_sent, keep=False)
-            awaited = found[1]
+            ask, awaited = self._store.poll, found[1]
             await self._sleep(pause * (0.5 + random.random()))  # noqa: S311  # nosec B311  # no secret
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.telemetry import Counter, Histogram
+from gateway.telemetry import Counter, Histogram, current_request
 
-from .batches import Batches, Command, StoreUnavailable
+from .batches import DEADLINE, Batches, Command, StoreUnavailable
 from .circuit import Circuit
 from .connection import Connected
 from .outbox import Outbox
@@ -29,6 +29,7 @@ STORE_STATES = (OK, DEGRADED)
 CALL_OUTCOMES = (OK, "failed", "late", "refused")
 
 _PROBE_EVERY = 0.15
+_MOMENT = 0.02
 """Seconds."""
 
 _AT_ONCE = 500
@@ -54,6 +55,7 @@ class SharedStore:
         duration: Histogram,
     ) -> None:
         self._connected = connected
+        self._clock = clock
         self._log = log
         self._calls = calls
         self._duration = duration
@@ -75,8 +77,29 @@ class SharedStore:
     async def run(self, script: Script, keys: Sequence[str], *args: bytes | int) -> Any:  # noqa: ANN401  # what the script returns
         """Return the reply of a script. Raises StoreUnavailable within 250 ms.
 
-        `keys` lack the prefix; those of one call are in one place of a cluster.
+        All calls of one request together may not take longer. `keys` lack the prefix; those of one
+        call are in one place of a cluster.
         """
+        request, now = current_request(), self._clock()
+        left = DEADLINE if request is None else DEADLINE - request.waited(now)
+        if left <= 0:
+            self._calls.inc("refused")
+            raise StoreUnavailable
+        if request is None:
+            return await self.poll(script, keys, *args)
+        request.begin_wait(now)
+        try:
+            if left > DEADLINE - _MOMENT:  # the call has a deadline of its own
+                return await self.poll(script, keys, *args)
+            async with asyncio.timeout(left):
+                return await self.poll(script, keys, *args)
+        except TimeoutError as error:
+            raise StoreUnavailable from error
+        finally:
+            request.end_wait(self._clock())
+
+    async def poll(self, script: Script, keys: Sequence[str], *args: bytes | int) -> Any:  # noqa: ANN401  # same
+        """Do what `run` does for those who wait for another process, however often they ask."""
         if self._circuit.is_open:
             self._calls.inc("refused")
             raise StoreUnavailable

@@ -12,6 +12,7 @@ from .request_context import (
     RequestContext,
     UpstreamCall,
     current_calls,
+    current_request,
     current_request_id,
     note_call,
 )

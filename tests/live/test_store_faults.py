@@ -223,7 +223,7 @@ async def test_a_gateway_starts_without_its_store(world: World) -> None:
         world.store.restart()
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.4], ids=["slow", "too slow"])
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.4], ids=["slow", "slower", "too slow"])
 async def test_a_slow_store(delay: float) -> None:
     """A store whose replies take long holds nobody up longer than a dead one."""
     with counting_vendor() as vendor, store() as shared, ExitStack() as stack:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from gateway.redis_url import RedisUrl
 from gateway.shared_store import Script, StoreUnavailable, connect
+from gateway.telemetry import RequestContext
 from tests.fakes.clock import Clock
 from tests.fakes.clocked_store import ClockedStore
 from tests.fakes.shared_cache import new_prefix
@@ -382,3 +383,46 @@ async def test_callers_that_leave(world: World) -> None:
         await asyncio.wait([leaving])
         assert await staying == b"x"
     assert world.store.state == "ok"
+
+
+async def test_all_calls_of_a_request_wait_no_longer_than_one(world: World) -> None:
+    """A slow store delays a request by 250 ms in all; other requests, and work of none, go on."""
+    answer = world.store._run  # noqa: SLF001  # the way to the store, in the middle of which to wait
+
+    async def slow(script: Script, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:
+        value = await answer(script, keys, args)
+        world.clock.now += 0.1
+        return value
+
+    world.store._run = slow  # type: ignore[method-assign]  # noqa: SLF001  # same
+
+    async def request() -> list[bool]:
+        RequestContext("1").enter()
+        return [await answers(world) for _ in range(5)]
+
+    passed = [await asyncio.create_task(request()) for _ in range(2)]
+    assert passed == [[True, True, True, False, False]] * 2
+    assert world.store.state == "ok"
+    assert [await answers(world) for _ in range(5)] == [True] * 5
+
+
+async def answers(world: World) -> bool:
+    """Return whether a call is answered."""
+    try:
+        await world.store.run(GET, ["a"])
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_waits_at_the_same_time_count_once() -> None:
+    """Fifty calls that wait together for a tenth of a second are a wait of a tenth."""
+    request = RequestContext("1")
+    for _ in range(50):
+        request.begin_wait(10.0)
+    assert request.waited(10.05) == pytest.approx(0.05)
+    for _ in range(50):
+        request.end_wait(10.1)
+    request.begin_wait(20.0)
+    request.end_wait(20.1)
+    assert request.waited(30.0) == pytest.approx(0.2)
