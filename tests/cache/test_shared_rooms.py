@@ -95,16 +95,16 @@ async def alone() -> AsyncGenerator[World]:
 async def polled(process: Process, times: int = 3) -> None:
     """Wait until a process has asked the store so many times more."""
     asked = 0
-    run = process.store.run
+    poll = process.store.poll
 
     async def counted(*args: Any) -> Any:
         nonlocal asked
         asked += 1
-        return await run(*args)
+        return await poll(*args)
 
-    process.store.run = counted  # type: ignore[assignment,method-assign]  # watched from here
+    process.store.poll = counted  # type: ignore[assignment,method-assign]  # watched from here
     await until(lambda: asked >= times)
-    process.store.run = run  # type: ignore[method-assign]  # watched from here
+    process.store.poll = poll  # type: ignore[method-assign]  # watched from here
 
 
 async def title(reader: Process, user: str | None = None) -> str:
