@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from tests.bench.audience import Costs
 from tests.bench.client import Connection, request
 from tests.live.many.reads import get
 from tests.live.replicas import BOB, Replica
@@ -24,15 +25,15 @@ class Pace(Struct, frozen=True):
     microseconds: float
 
 
-async def local_hits(replica: Replica, seconds: int) -> Pace:
-    """Have wrk read one room that is in memory, on another core than the gateway is kept on."""
+async def local_hits(replica: Replica, seconds: int, cores: str = "1") -> Pace:
+    """Have wrk read one room that is in memory; wrk runs on these cores, as taskset names them."""
     await get(replica.port, _ROOM)
     before = replica.seconds_used()
     process = await asyncio.create_subprocess_exec(
         *(
             "taskset",
             "-c",
-            "1",
+            cores,
             "wrk",
             "-t1",
             "-c32",
@@ -63,18 +64,18 @@ async def pairs(one: Replica, other: Replica, count: int, seconds: int) -> list[
     return measured
 
 
-async def shared_hit(replicas: Sequence[Replica], live_ids: Sequence[str]) -> float:
-    """Return microseconds of our processor time that a hit in the store costs beyond a local one.
+async def costs(replicas: Sequence[Replica], live_ids: Sequence[str]) -> Costs:
+    """Return what reads of rooms that nobody has read yet cost, with 50 in flight.
 
-    With 50 in flight. The first gateway fills the store; the second finds the rooms there, and
+    The first gateway reads them upstream and fills the store; the second finds them there, and
     then in its memory. Rooms are asked for as batches of one, which take the same way through the
-    gateway in both cases; a single read of a room in memory takes a shorter one.
+    gateway in all cases; a single read of a room in memory takes a shorter one.
     """
     filler, finder = replicas
-    await _read_all(filler, live_ids)
+    missed = await _cost(filler, live_ids)
     shared = await _cost(finder, live_ids)
     local = statistics.median([await _cost(finder, live_ids) for _ in range(3)])
-    return shared - local
+    return Costs(local, shared, missed)
 
 
 async def _cost(replica: Replica, live_ids: Sequence[str]) -> float:
