@@ -206,11 +206,11 @@ class SharedRooms:
             asked = (token, self._lease, self._keep, awaited, int(for_anchor))
             try:
                 found = await ask(_LOOK_UP, keys, *asked)
-            except StoreUnavailable:
+            except BaseException as error:
+                self._store.send(_GIVE_UP, keys, token)  # the script may run nevertheless
+                if not isinstance(error, StoreUnavailable):
+                    raise
                 return await self._read_alone(live_id, on_sent)
-            except asyncio.CancelledError:  # the script runs nevertheless
-                self._store.send(_GIVE_UP, keys, token)
-                raise
             if found[0] == _FOUND:
                 return _loaded(found[1], found[2])
             if found[0] == _LEAD:
@@ -264,10 +264,13 @@ class SharedRooms:
         self, keys: list[str], token: bytes, kind: bytes, fresh: float, *room: bytes
     ) -> bool:
         """Return False if the lease was lost: an eviction came meanwhile."""
+        arguments: Sequence[bytes | int] = (token, kind, _ms(fresh), self._keep, *room)
         try:
-            filled = await self._store.run(_FILL, keys, token, kind, _ms(fresh), self._keep, *room)
-            return bool(filled)
+            return bool(await self._store.run(_FILL, keys, *arguments))
         except StoreUnavailable:
+            self._store.send(
+                _FILL, keys, *arguments
+            )  # for those who wait; a second one does nothing
             return True
 
     @contextmanager

@@ -21,7 +21,7 @@ from gateway.rooms import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.shared_store import Script, connect
+from gateway.shared_store import Script, StoreUnavailable, connect
 from tests.fakes.clock import Clock
 from tests.fakes.rooms import CREATED, PUSH_URL, HeldUpstream, room_of, title_of
 from tests.fakes.shared_cache import Process, new_prefix, process
@@ -233,6 +233,51 @@ async def test_a_reader_that_leaves_early_leaves_no_lease(world: World) -> None:
     leaving.cancel()
     async with asyncio.timeout(5):
         assert await title(b) == "first"
+    assert world.upstream.reads == ["a"]
+
+
+async def test_a_look_that_is_late_leaves_no_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose answer comes too late for its request holds up no other process."""
+    monkeypatch.setattr(shared_rooms, "_LEASE", 60.0)
+    monkeypatch.setattr(shared_rooms, "_SPARE", 60.0)
+    a, b = await world.start(2)
+    run = a.store.run
+
+    async def late(*args: Any) -> None:
+        await run(*args)
+        raise StoreUnavailable
+
+    a.store.run = late  # type: ignore[assignment,method-assign]  # watched from here
+    world.upstream.answering.clear()
+    reading = asyncio.create_task(a.cache.get("a"))
+    await until(lambda: world.upstream.reads == ["a"])
+    waiting = asyncio.create_task(title(b))
+    await until(lambda: world.upstream.reads == ["a", "a"])
+    world.upstream.answering.set()
+    async with asyncio.timeout(5):
+        assert await waiting == "first"
+        await reading
+
+
+async def test_a_leader_without_time_fills_all_the_same(world: World) -> None:
+    """Those who wait get the room of a leader whose request may wait for the store no longer."""
+    a, b = await world.start(2)
+    run = a.store.run
+    looking = await world.read_by(a)
+    waiting = asyncio.create_task(title(b))
+    await polled(b)
+
+    async def too_late(*_: Any) -> None:
+        raise StoreUnavailable
+
+    a.store.run = too_late  # type: ignore[assignment,method-assign]  # watched from here
+    world.upstream.answering.set()
+    async with asyncio.timeout(5):
+        assert await waiting == "first"
+        await looking
+    a.store.run = run  # type: ignore[method-assign]  # watched from here
     assert world.upstream.reads == ["a"]
 
 
