@@ -84,6 +84,7 @@ from gateway.upstream import (
     pipeline,
     renew,
 )
+from gateway.watching import Watching
 
 
 def build(  # noqa: PLR0913  # the composition root
@@ -191,23 +192,18 @@ def build(  # noqa: PLR0913  # the composition root
         share=share,
         report=write_recorder(log, telemetry.caller_id),
     )
+    new_id = _request_ids()
+    watching = Watching(
+        settings, metrics, log, rooms, cache, tolerant.latest, credentials.tokens, new_id
+    )
+    draining = draining or asyncio.Event()
     address = ClientAddress(settings.trusted_proxies or ())
     cors, cookie = _for_browsers(settings)
     in_flight = InFlight(settings.max_concurrency, partial(metrics.share_refusals.inc, "requests"))
     _show_bounds(metrics, settings)
 
-    def sample() -> None:
-        metrics.shared.beat(time.monotonic())
-        known, missing = cache.sizes
-        metrics.cached.set(known, "known")
-        metrics.cached.set(missing, "unknown")
-        metrics.cached_bytes.set(cache.held)
-        metrics.http_in_flight.set(in_flight.count)
-        metrics.upstream_active.set(limiter.active)
-        metrics.upstream_waiting.set(limiter.waiting)
-        for state in BREAKER_STATES:
-            metrics.breaker.set(state == breaker.state, state)
-        stores.sample()
+    own = partial(_sample, metrics, cache, in_flight, limiter, breaker)
+    samples = (own, stores.sample, watching.sample)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
@@ -218,7 +214,8 @@ def build(  # noqa: PLR0913  # the composition root
             stores.kept(cache),
             background_task(rotation.watch, log),
             _followed(orders, credentials, cache, log),
-            background_task(partial(sampling, metrics.loop_lag, sample), log),
+            watching.kept(draining),
+            background_task(partial(sampling, metrics.loop_lag, *samples), log),
         ):
             yield
         await creator.aclose()
@@ -244,16 +241,17 @@ def build(  # noqa: PLR0913  # the composition root
         root_path=settings.root_path or "",
         docs=settings.docs,
         in_flight=in_flight,
+        streams=watching.streams,
         checks={
             "keys": lambda: credentials.state,
             "upstream": lambda: client.state,
             "breaker": lambda: breaker.state,
             **stores.checks,
         },
-        draining=draining or asyncio.Event(),
+        draining=draining,
         lifespan=lifespan,
         clock=lambda: datetime.now(UTC),
-        new_id=_request_ids(),
+        new_id=new_id,
         recorder=Recorder(
             metrics.http_requests,
             metrics.http_duration,
@@ -264,6 +262,26 @@ def build(  # noqa: PLR0913  # the composition root
         ),
     )
     return tracing.application(application, log)
+
+
+def _sample(
+    metrics: Metrics,
+    cache: LocalRoomCache,
+    in_flight: InFlight,
+    limiter: ConnectionLimiter,
+    breaker: Breaker,
+) -> None:
+    """Set the gauges."""
+    metrics.shared.beat(time.monotonic())
+    known, missing = cache.sizes
+    metrics.cached.set(known, "known")
+    metrics.cached.set(missing, "unknown")
+    metrics.cached_bytes.set(cache.held)
+    metrics.http_in_flight.set(in_flight.count)
+    metrics.upstream_active.set(limiter.active)
+    metrics.upstream_waiting.set(limiter.waiting)
+    for state in BREAKER_STATES:
+        metrics.breaker.set(state == breaker.state, state)
 
 
 def telemetry_to(

@@ -6,6 +6,7 @@ has one, and raises KeyError elsewhere.
 """
 
 from gateway.edge import PROBLEMS, ROUTES
+from gateway.events import EVENTS, End
 from gateway.rooms import (
     AnchorNotRegistered,
     LookupResult,
@@ -169,6 +170,18 @@ class Metrics(DeclaredMetrics):
         (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     )
     store_unsent = gauge("gateway_store_calls_waiting", "Calls kept until the store is back.")
+    streams = gauge("gateway_event_streams", "Event streams that are open.")
+    streams_max = gauge("gateway_event_streams_max", "Limit of event streams that are open.")
+    streams_rooms = gauge("gateway_event_streams_rooms", "Rooms that event streams watch.")
+    streams_opened = counter("gateway_event_streams_opened_total", "Event streams opened.")
+    streams_ended = counter(
+        "gateway_event_streams_ended_total",
+        "Event streams that ended, by reason; slow: the client did not read, gone: it left.",
+        reason=End,
+    )
+    events_sent = counter(
+        "gateway_events_sent_total", "Events sent on event streams.", event=EVENTS
+    )
     loop_lag = histogram(
         "gateway_event_loop_lag_seconds",
         "Delay of a timer in the event loop, sampled twice a second.",

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from gateway.rooms import (
     CachedRoom,
+    CurrentRoom,
     EncodedRoom,
     FairShare,
     FreshRoom,
@@ -90,6 +91,7 @@ class LocalRoomCache:
         self._entries = Entries(size - missing, max_bytes, evictions)
         self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
         self._loads: SingleFlight[Loaded] = SingleFlight()
+        self._evicted: Callable[[str | None], None] = _nobody
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -177,9 +179,24 @@ class LocalRoomCache:
         finally:
             self._report(result)
 
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Return a fresh room, from memory or from the source."""
+        result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
+        try:
+            async with _within(self._seconds + _MOMENT):
+                loaded = await self._find(live_id, None, None)
+            if isinstance(loaded, CachedRoom):
+                result = loaded.result
+                return CurrentRoom(loaded.room, self._entries[live_id].fresh_until - self._clock())
+            if loaded.read is None:
+                result = LookupResult.SHARED_HIT
+            return CurrentRoom(loaded.room, loaded.fresh)
+        finally:
+            self._report(result)
+
     async def invalidate(self, live_id: str) -> None:
         """Forget a room here and everywhere; the result of a read in flight is not kept."""
-        self.forget(live_id)
+        self._forget(live_id)
         await self._source.evict(live_id)
         self.forget(live_id)  # a lookup may have overtaken it
 
@@ -188,6 +205,7 @@ class LocalRoomCache:
         self._loads.forget_all()
         self._source.forget_all()
         self._missing.clear()
+        self._evicted(None)
         for live_id in tuple(self._entries):
             await self.invalidate(live_id)
 
@@ -196,9 +214,18 @@ class LocalRoomCache:
         self._remember_missing(live_id)
         await self._source.evict_as_missing(live_id)
         self._remember_missing(live_id)  # a lookup may have overtaken it
+        self._evicted(live_id)
+
+    def tell_of_evictions(self, listener: Callable[[str | None], None]) -> None:
+        """Call `listener` with each room that is forgotten from now on; None for all rooms."""
+        self._evicted = listener
 
     def forget(self, live_id: str) -> None:
-        """Forget a room here; the result of a read in flight is not kept."""
+        """Forget a room here, after another process; a read in flight is not kept."""
+        self._forget(live_id)
+        self._evicted(live_id)
+
+    def _forget(self, live_id: str) -> None:
         self._loads.forget(live_id)
         self._source.forget(live_id)
         self._missing.pop(live_id, None)
@@ -216,6 +243,7 @@ class LocalRoomCache:
         self._source.forget_all()
         self._missing.clear()
         self._entries.expire(self._clock() - self._revalidate)
+        self._evicted(None)
 
     async def aclose(self) -> None:
         """Wait for the reads in flight, which the upstream's deadline bounds."""
@@ -254,7 +282,7 @@ class LocalRoomCache:
         self._entries[live_id] = Entry(loaded.room, self._clock() + loaded.fresh)
 
     def _remember_missing(self, live_id: str) -> None:
-        self.forget(live_id)
+        self._forget(live_id)
         if self._missing.maxsize:
             self._missing[live_id] = None
 
@@ -287,6 +315,10 @@ class LocalRoomCache:
             return None
         expired = self._clock() - entry.fresh_until >= self._lifetimes.error
         return None if expired else entry.room
+
+
+def _nobody(_: str | None) -> None:
+    """Tell nobody of an eviction."""
 
 
 @asynccontextmanager

@@ -9,12 +9,14 @@ from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.types import ASGIApp
 
+from gateway.events import EventStreams
 from gateway.rooms import Caller, RoomService
 
 from .authentication import Authenticate, authentication
 from .cookie import TokenCookie
 from .cors import Cors
 from .docs import DocsHandlers
+from .event_handlers import EventHandlers
 from .fast_path import FastPath
 from .front import Front
 from .health import Checks, HealthHandlers
@@ -27,7 +29,7 @@ from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
-from .routes import DOCS_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
+from .routes import DOCS_ROUTES, EVENT_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
 from .token_refusals import TokenRefusals
 
 
@@ -44,6 +46,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     root_path: str,
     docs: bool,
     in_flight: InFlight,
+    streams: EventStreams,
     checks: Checks,
     draining: asyncio.Event,
     lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
@@ -60,7 +63,10 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
         "/",
-        route_handlers=bound(ROOM_ROUTES, RoomHandlers(rooms, clock, root_path)),
+        route_handlers=[
+            *bound(ROOM_ROUTES, RoomHandlers(rooms, clock, root_path)),
+            *bound(EVENT_ROUTES, EventHandlers(streams)),
+        ],
         middleware=[authentication(authenticate, limits, cookie, refusals)],
     )
     litestar = Litestar(

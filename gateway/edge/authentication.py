@@ -50,7 +50,7 @@ def authentication(
     cookie: TokenCookie | None,
     refusals: TokenRefusals,
 ) -> Middleware:
-    """Return a middleware that puts the caller into `scope["user"]`.
+    """Return a middleware that puts the caller and their token into `user` and `auth` of the scope.
 
     It raises Unauthenticated, CsrfRequired, RateLimited for callers and addresses past their limit,
     or Overloaded for a caller with too many requests in flight.
@@ -63,7 +63,7 @@ def authentication(
             waiting = partial(_waiting, limits, scope, exchange)
             try:
                 tokens = used.tokens_in(headers) if used else [bearer_token(headers)]
-                caller = await _caller_of(tokens, authenticate, waiting)
+                caller, token = await _caller_of(tokens, authenticate, waiting)
             except Unauthenticated as error:
                 refusals.record(error, scope, exchange)
                 await limits.count_failure(scope, exchange)
@@ -73,7 +73,7 @@ def authentication(
                 used.require_intent(exchange.method, headers)
             cost = rooms_asked_for(scope, exchange.method)
             await limits.admit(caller.user_id, exchange, cost)
-            scope["user"] = caller
+            scope["user"], scope["auth"] = caller, token
             with exchange.in_flight.of_user(caller.user_id, exchange):
                 await app(scope, receive, send)
 
@@ -90,25 +90,32 @@ _BY_HOPE = (_WouldWait, UpstreamUnavailable, TokenExpired, Unauthenticated)
 """What may befall each of several tokens; the first of these is told."""
 
 
-async def _caller_of(tokens: list[str], authenticate: Authenticate, waiting: Waiting) -> Caller:
-    """Return the caller of all valid `tokens`. Raises as `authenticate` does if none is valid."""
+async def _caller_of(
+    tokens: list[str], authenticate: Authenticate, waiting: Waiting
+) -> tuple[Caller, str]:
+    """Return the caller of all valid `tokens`, and one of these.
+
+    Raises as `authenticate` does if none is valid.
+    """
     if len(tokens) > 1:
         with suppress(_WouldWait):
             return await _one_caller(tokens, authenticate, _no_wait)
     return await _one_caller(tokens, authenticate, waiting)
 
 
-async def _one_caller(tokens: list[str], authenticate: Authenticate, waiting: Waiting) -> Caller:
-    callers: list[Caller] = []
+async def _one_caller(
+    tokens: list[str], authenticate: Authenticate, waiting: Waiting
+) -> tuple[Caller, str]:
+    callers: list[tuple[Caller, str]] = []
     failures: list[Exception] = []
     for token in tokens:
         try:
-            callers.append(await authenticate(token, waiting))
+            callers.append((await authenticate(token, waiting), token))
         except _BY_HOPE as error:
             failures.append(error)
     if not callers:
         raise next(each for kind in _BY_HOPE for each in failures if isinstance(each, kind))
-    if len({caller.user_id for caller in callers}) > 1:
+    if len({caller.user_id for caller, _ in callers}) > 1:
         raise TokenInvalid("cookies of two users", TokenFault.SEVERAL)
     return callers[0]
 

@@ -1,17 +1,19 @@
 """The examples of the OpenAPI document, and the types that only the document has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
+from gateway.events import event
 from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, ViewerRoom
 from gateway.secret import Secret
 
 from .bodies import CreateRoom
 from .health import SERVICE, Health, Index, Readiness
-from .operations import Example
+from .operations import EventsExample, Example
 from .paths import DOCS, HEALTH, OPENAPI, READINESS
 from .problems import Problem, details
 from .protected_resource import ResourceMetadata
@@ -62,6 +64,35 @@ _PUSH_URL = Secret("rtmp://push.example.com/live/room?token=only-for-its-anchor"
 ROOMS = (
     Example("viewer", "To anyone else", ROOM),
     Example("anchor", "To the room's anchor", ROOM.for_anchor(_PUSH_URL)),
+)
+
+
+class NoData(Struct, frozen=True):
+    """No data: the event's name says it all."""
+
+
+class RoomEvents(Struct, frozen=True):
+    """The data of each event on a stream, by the event's name."""
+
+    room: ViewerRoom
+    change: Annotated[
+        Mapping[str, Any], Meta(description="What changed, as a JSON merge patch (RFC 7396).")
+    ]
+    deleted: NoData
+    expired: NoData
+    reconnect: NoData
+
+
+EVENTS = EventsExample(
+    "A room that goes live, and is deleted",
+    b"".join(
+        (
+            event("room", msgspec.json.encode(ROOM), etag=b'"0d1e"'),
+            event("change", b'{"live_status":1}', etag=b'"7f3a"'),
+            event("deleted"),
+        )
+    ).decode(),
+    RoomEvents,
 )
 BATCH = Example("rooms", "One of two found", RoomBatch((ROOM,), ("no-such-room",), ()))
 CREATE = Example(

@@ -26,22 +26,23 @@ _WITHOUT_BODY = frozenset({204, 205, 304})
 class Exchange(RequestContext):
     """Sends the response to one request over `send`; `status` is None until it has begun.
 
-    `method` is GET for a HEAD. For the records: the caller's `user_id`; the `cache` status of the
-    room sent; `replayed` for the outcome of an earlier create; the reason why the token was
-    `refused`; `streams` from the head of a stream; `cut` if the client did not read all of a large
-    body.
+    `method` is GET for a HEAD, and then `is_head` is true. For the records: the caller's `user_id`;
+    the `cache` status of the room sent; `replayed` for the outcome of an earlier create; the reason
+    why the token was `refused`; `streams` from the head of a stream; `cut` if the client did not
+    read all of a large body.
     """
 
     __slots__ = (
-        *("_headers", "_outgoing", "_send", "cache", "cut", "in_flight", "method", "refused"),
-        *("replayed", "status", "streams", "user_id"),
+        *("_headers", "_outgoing", "_send", "cache", "cut", "in_flight", "is_head", "method"),
+        *("refused", "replayed", "status", "streams", "user_id"),
     )
 
     def __init__(
         self, request_id: str, method: str, send: Send, in_flight: InFlight, outgoing: Outgoing
     ) -> None:
         super().__init__(request_id)
-        self.method = method
+        self.is_head = method == "HEAD"
+        self.method = "GET" if self.is_head else method
         self.in_flight = in_flight
         self.status: int | None = None
         self.user_id: str | None = None

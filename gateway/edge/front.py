@@ -83,7 +83,7 @@ class Front(Struct):
         if cors is not None:
             send = cors.wrap(send, origin)
         request_id = _client_id(raw, headers) or self.new_id()
-        exchange = Exchange(request_id, scope["method"], send, self.in_flight, self.outgoing)
+        exchange = Exchange(request_id, method, send, self.in_flight, self.outgoing)
         exchange.enter()
         self.in_flight.enter(exchange)
         try:

@@ -8,7 +8,7 @@ descriptions, formats, patterns and `additionalProperties: false`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +18,8 @@ from gateway.rooms import AnchorRoom, TokenExpired, TokenInvalid, TokenMissing, 
 from gateway.secret import Secret
 
 from . import examples
-from .operations import Example, Reply, Route
+from .event_handlers import MEDIA_TYPE as EVENT_STREAM
+from .operations import EventsExample, Example, Reply, Route
 from .problems import (
     MEDIA_TYPE,
     PROBLEMS,
@@ -137,7 +138,7 @@ def _response(reply: Reply, headers: Iterable[str]) -> Json:
     written = {
         "description": reply.description,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": reply.examples and _content(*reply.examples),
+        "content": _stream(reply.events) if reply.events else _shown(reply.examples),
         "links": {name: {"operationId": name, "parameters": room} for name in reply.links},
     }
     return _filled(written)
@@ -161,11 +162,22 @@ def _content(*shown: Example) -> Json:
     return {media_type: {"schema": schema, "examples": values}}
 
 
+def _shown(shown: Sequence[Example]) -> Json:
+    return _content(*shown) if shown else {}
+
+
+def _stream(events: EventsExample) -> Json:
+    about = f"Server-sent events; the data of each is JSON, as `{events.data.__name__}` names it."
+    shown = {"stream": {"summary": events.summary, "value": events.text}}
+    return {EVENT_STREAM: {"schema": {"type": "string", "description": about}, "examples": shown}}
+
+
 def _schemas(routes: Iterable[Route]) -> Json:
     bodies: list[type] = [ProblemDetails]
     for route in routes:
         bodies += [type(each.value) for reply in route.replies for each in reply.examples]
         bodies += [type(route.body.value)] if route.body else []
+        bodies += [reply.events.data for reply in route.replies if reply.events]
     _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     del schemas[ViewerRoom.__name__]
     room = schemas.pop(AnchorRoom.__name__)

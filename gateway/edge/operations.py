@@ -29,6 +29,14 @@ class Example(Struct, frozen=True):
     value: Struct
 
 
+class EventsExample(Struct, frozen=True):
+    """A stream of events as text; `data` has a field for each event, with the type of its data."""
+
+    summary: str
+    text: str
+    data: type[Struct]
+
+
 class Reply(Struct, frozen=True):
     """A response other than a problem; `links` name operations on the room in it."""
 
@@ -37,6 +45,7 @@ class Reply(Struct, frozen=True):
     examples: tuple[Example, ...] = ()
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    events: EventsExample | None = None
 
 
 class Parameter(Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):

@@ -5,6 +5,7 @@ import re
 ROOMS = "/v1/rooms"
 ROOM = f"{ROOMS}/{{live_id}}"
 STOP = f"{ROOM}/stop"
+EVENTS = f"{ROOM}/events"
 HEALTH = "/healthz"
 READINESS = "/readyz"
 INDEX = "/"

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, Valida
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from msgspec import Meta, Struct
 
+from gateway.events import TooManyStreams
 from gateway.rooms import (
     AnchorNotRegistered,
     FieldProblem,
@@ -164,6 +165,11 @@ _SPECIAL_ROWS = (
         TokenTooLong,
         401,
         "The token has more than 8192 bytes; ask the operator for one with fewer claims or groups.",
+    ),
+    _row(
+        TooManyStreams,
+        429,
+        "You have as many event streams open as one user may have; close one, then try again.",
     ),
 )
 _SPECIAL: Mapping[type[Exception], Problem] = MappingProxyType(

@@ -27,10 +27,23 @@ from gateway.rooms import (
 from . import examples
 from .batch import MAX_BATCH
 from .docs import DocsHandlers
+from .event_handlers import EventHandlers
 from .examples import LiveId
 from .health import HealthHandlers
 from .operations import Parameter, Reply, Route
-from .paths import DOCS, DOCS_FILE, HEALTH, INDEX, OPENAPI, READINESS, RESOURCE, ROOM, ROOMS, STOP
+from .paths import (
+    DOCS,
+    DOCS_FILE,
+    EVENTS,
+    HEALTH,
+    INDEX,
+    OPENAPI,
+    READINESS,
+    RESOURCE,
+    ROOM,
+    ROOMS,
+    STOP,
+)
 from .problems import BodyTooLarge, CsrfRequired, NotFound, UnsupportedMediaType
 from .protected_resource import ProtectedResource
 from .room_handlers import RoomHandlers
@@ -56,6 +69,12 @@ _IDEMPOTENCY_KEY = Parameter(
 )
 _IF_NONE_MATCH = Parameter(
     "If-None-Match", "header", "An earlier ETag; 304 while it still holds.", schema(str)
+)
+_LAST_EVENT_ID = Parameter(
+    "Last-Event-ID",
+    "header",
+    "The id of the last event received, an ETag; nothing is sent until the room differs from it.",
+    schema(str),
 )
 _UPSTREAM = (InvalidRequest, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
 _WRITING = (*_UPSTREAM, OutcomeUnknown, CsrfRequired)
@@ -137,6 +156,23 @@ ROOM_ROUTES = (
     ),
 )
 
+EVENT_ROUTES = (
+    Route(
+        "GET",
+        EVENTS,
+        EventHandlers.watch,
+        "watchRoom",
+        "Watch a room",
+        replies=(Reply(200, "Events, until one that ends the stream.", events=examples.EVENTS),),
+        errors=(*_UPSTREAM, RoomNotFound),
+        parameters=(_LIVE_ID, _LAST_EVENT_ID),
+        description="Server-sent events, in viewer shape for everyone. `room` is the whole room; "
+        "`change` is a JSON merge patch (RFC 7396) against the last one sent. The stream ends with "
+        "`deleted`; with `expired`, when the token is accepted no longer; or with `reconnect`, "
+        "after some 15 minutes or before the gateway stops: then connect again after its `retry`.",
+    ),
+)
+
 HEALTH_ROUTES = (
     Route(
         "GET",
@@ -191,6 +227,6 @@ DOCS_ROUTES = (
     Route("GET", DOCS_FILE, DocsHandlers.file),
 )
 
-DOCUMENTED = (*ROOM_ROUTES, *HEALTH_ROUTES, *RESOURCE_ROUTES)
+DOCUMENTED = (*ROOM_ROUTES, *EVENT_ROUTES, *HEALTH_ROUTES, *RESOURCE_ROUTES)
 ROUTES = tuple(dict.fromkeys(route.path for route in (*DOCUMENTED, *DOCS_ROUTES)))
 """The paths of all routes."""

@@ -53,7 +53,8 @@ class CachingVerifier:
     """A cache of at most `size` tokens in front of `verifier`.
 
     `leeway` (seconds) and `clock` are the verifier's. Callers keep those of `scopes` that their
-    token grants. `verifications` counts by outcome.
+    token grants. `verifications` counts by outcome. `changes` counts all that may have made
+    tokens bad which were good.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class CachingVerifier:
         self._scopes = scopes
         self._verifications = verifications
         self._refusals: Refusals | None = None
+        self.changes = 0
 
     def refuse(self, refusals: Refusals) -> None:
         """Refuse these users and tokens from now on, and no others."""
         self._refusals = refusals or None
+        self.changes += 1
 
     def peek(self, token: str) -> Caller | None:
         """Return the caller of a cached token that would be accepted, else None."""
@@ -110,9 +113,15 @@ class CachingVerifier:
         self._cache[_key(token)] = replace(identity, caller=caller)
         return caller
 
+    async def expiry(self, token: str) -> float:
+        """Return the `exp` of a token in epoch seconds, or raise as the verifier does."""
+        await self.verify(token)
+        return self._cache[_key(token)].expires_at
+
     def clear(self) -> None:
         """Empty the cache, because the keys have changed."""
         self._cache.clear()
+        self.changes += 1
 
     def _is_refused(self, refusals: Refusals, identity: Identity) -> bool:
         return refusals.cover(identity.caller.user_id, identity.token_id, self._clock())

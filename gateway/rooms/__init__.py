@@ -40,7 +40,7 @@ from .identifiers import (
     is_token_id,
     is_user_id,
 )
-from .lookup import Batch, CachedRoom, EncodedRoom, FreshRoom, LookupResult
+from .lookup import Batch, CachedRoom, CurrentRoom, EncodedRoom, FreshRoom, LookupResult
 from .operator_refusals import RefusalKind, Refusals
 from .patience import Patience
 from .policy import Scopes
@@ -78,6 +78,7 @@ __all__ = [
     "Created",
     "Creation",
     "Creator",
+    "CurrentRoom",
     "EncodedRoom",
     "Failed",
     "FairShare",

@@ -50,6 +50,13 @@ class CachedRoom(Struct, frozen=True, gc=False):
     max_age: int
 
 
+class CurrentRoom(Struct, frozen=True, gc=False):
+    """A room in viewer shape that stays fresh for so many seconds."""
+
+    room: EncodedRoom
+    fresh: float
+
+
 class FreshRoom(Struct, frozen=True):
     """A room just read upstream, in both shapes."""
 

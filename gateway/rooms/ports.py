@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .caller import Caller
 from .idempotency import IdempotencyClaim, Outcome
-from .lookup import CachedRoom, FreshRoom
+from .lookup import CachedRoom, CurrentRoom, FreshRoom
 from .operator_refusals import RefusalKind, Refusals
 from .room import AnchorRoom, NewRoom, ViewerRoom
 
@@ -104,6 +104,12 @@ class RoomCache(Protocol):
         Concurrent lookups of a room share one read and its error. A lookup that is cancelled fails
         none of the others. If the upstream fails, or the user has no place, an expired room within
         its grace period is returned. Raises RoomNotFound, UpstreamFailure or Overloaded.
+        """
+
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Return a room in viewer shape that is fresh, from the cache or read upstream.
+
+        It is never a stale one, and takes nobody's place. Raises as `get` does.
         """
 
     async def invalidate(self, live_id: str) -> None:

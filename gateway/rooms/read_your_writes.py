@@ -23,7 +23,7 @@ from gateway.single_flight import SingleFlight
 
 from .errors import RoomNotFound
 from .fair_share import FairShare
-from .lookup import CachedRoom, EncodedRoom, FreshRoom, LookupResult
+from .lookup import CachedRoom, CurrentRoom, EncodedRoom, FreshRoom, LookupResult
 from .patience import Deadline, Patience
 from .ports import RoomCache, Upstream, WriteMemory
 from .recent_writes import Lagging
@@ -147,6 +147,15 @@ class LagTolerantRoomCache:
         if isinstance(room, AnchorRoom):
             return FreshRoom(room, self._shown(room.for_viewers()))
         return self._shown(room)
+
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Return a fresh room from the cache, or the better answer of a read that lags."""
+        try:
+            return await self._cache.latest(live_id)
+        except Lagging as lagging:
+            room = lagging.room
+        viewers = room.for_viewers() if isinstance(room, AnchorRoom) else room
+        return CurrentRoom(self._encode(viewers), 0)
 
     async def aclose(self) -> None:
         """Wait for the waits in flight, which `patience` bounds."""

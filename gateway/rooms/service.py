@@ -13,7 +13,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 
 from . import confirmation, policy
@@ -26,6 +26,9 @@ from .patience import Patience
 from .ports import RoomCache, Upstream, WriteMemory
 from .room import AnchorRoom, NewRoom
 from .room_write import Report, recorded
+
+_AT_ONCE = nullcontext()
+"""No turn to wait for."""
 
 BATCH_BYTES = 2 << 20
 """Bytes of all rooms in one batch, as JSON; 50 usual ones have 50 KB."""
@@ -107,6 +110,25 @@ class RoomService:
             return policy.with_push_url(found.room)
         return found.cached
 
+    async def view(
+        self,
+        caller: Caller,
+        live_id: str,
+        turn: AbstractAsyncContextManager[None] = _AT_ONCE,
+    ) -> CachedRoom:
+        """Return a room in viewer shape, whoever asks; a read waits for its `turn`.
+
+        Raises RoomNotFound, UpstreamFailure or Overloaded.
+        """
+        found: CachedRoom | FreshRoom | None
+        found = self._cache.peek(live_id, caller.user_id, viewer_shape=True)
+        if found is None:
+            found = await self._cache.find(live_id, caller.user_id, viewer_shape=True)
+        if found is None:
+            async with turn:
+                found = await self._cache.get(live_id, caller.user_id, viewer_shape=True)
+        return found if isinstance(found, CachedRoom) else found.cached
+
     async def get_batch(self, caller: Caller, live_ids: Sequence[str]) -> Batch:
         """Return several rooms in viewer shape, whoever asks; one failure never fails the rest.
 
@@ -119,14 +141,7 @@ class RoomService:
 
         async def look(live_id: str) -> CachedRoom | None:
             nonlocal left
-            found: CachedRoom | FreshRoom | None
-            found = self._cache.peek(live_id, caller.user_id, viewer_shape=True)
-            if found is None:
-                found = await self._cache.find(live_id, caller.user_id, viewer_shape=True)
-            if found is None:
-                async with permits:
-                    found = await self._cache.get(live_id, caller.user_id, viewer_shape=True)
-            cached = found if isinstance(found, CachedRoom) else found.cached
+            cached = await self.view(caller, live_id, permits)
             size = len(cached.room.body)
             if size > left:
                 return None

@@ -184,6 +184,14 @@ class Settings(JwtSettings, UpstreamSettings):
         "requests in flight per worker before new ones get 503; one user may have a tenth of them",
         default="1000",
     )
+    max_streams: int = variable(
+        parse.whole(1, 1_000_000), "event streams open per worker; more get 503", default="15000"
+    )
+    max_streams_per_user: int = variable(
+        parse.whole(1, 1_000_000),
+        "event streams open per user and worker; more get 429",
+        default="5",
+    )
     trusted_proxies: tuple[Network, ...] | None = variable(
         addresses.networks,
         "comma list of addresses or CIDRs with a trusted X-Forwarded-For",

@@ -13,11 +13,12 @@ from .instruments import Histogram
 _INTERVAL = 0.5
 
 
-async def sampling(lag: Histogram, sample: Callable[[], None]) -> NoReturn:
-    """Observe `lag` and call `sample`, which sets gauges, until cancelled."""
+async def sampling(lag: Histogram, *samples: Callable[[], None]) -> NoReturn:
+    """Observe `lag` and call `samples`, which set gauges, until cancelled."""
     now = asyncio.get_running_loop().time
     while True:
-        sample()
+        for sample in samples:
+            sample()
         due = now() + _INTERVAL
         await asyncio.sleep(_INTERVAL)
         lag.observe(max(0, now() - due))

@@ -37,6 +37,7 @@ class TracedRoomCache:
         self._tracer = tracer
         self.peek = cache.peek
         self.find = cache.find
+        self.latest = cache.latest
         self.invalidate = cache.invalidate
         self.mark_missing = cache.mark_missing
 
