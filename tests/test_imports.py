@@ -61,13 +61,18 @@ DIRECTION: dict[str, set[str]] = {
         "threads",
         "traces",
         "upstream",
+        "watching",
     },
+    "watching": {
+        *{"background", "cache", "events", "identity", "metrics", "rooms", "settings"},
+    },
+    "events": {"rooms", "telemetry"},
     "sharing": {
         *{"background", "cache", "metrics", "redis_url", "rooms", "settings"},
         *{"shared_store", "stores"},
     },
     "background": set(),
-    "metrics": {"edge", "rooms", "shared_store", "telemetry", "upstream"},
+    "metrics": {"edge", "events", "rooms", "shared_store", "telemetry", "upstream"},
     "keyring": {
         *{"background", "handover", "identity", "secret", "settings"},
         *{"threads", "upstream", "telemetry"},
@@ -78,7 +83,7 @@ DIRECTION: dict[str, set[str]] = {
     "shared_refusals": {"rooms", "shared_store"},
     "side_thread": set(),
     "rotation": {"settings", "telemetry"},
-    "edge": {"media_type", "rooms", "secret", "telemetry"},
+    "edge": {"events", "media_type", "rooms", "secret", "telemetry"},
     "identity": {"rooms", "secret", "single_flight", "telemetry"},
     "upstream": {"media_type", "proxy", "rooms", "secret", "single_flight", "telemetry"},
     "cache": {"rooms", "shared_store", "single_flight", "telemetry"},

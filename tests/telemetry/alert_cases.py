@@ -303,6 +303,19 @@ CASES = (
         " too slow.",
     ),
     Case(
+        "many viewers watch",
+        "GatewayEventStreamsNearBound",
+        {
+            **busy(),
+            series("gateway_event_streams"): gauge((30, 100), (0, 27_000)),
+            series("gateway_event_streams_max"): gauge((0, 30_000)),
+        },
+        before=34,
+        at=36,
+        labels=INSTANCE,
+        description="a:9090 of gateway has 90% of the event streams that it may have.",
+    ),
+    Case(
         "one worker has many connections",
         "GatewayDescriptorsNearBound",
         {**busy(), series("process_open_fds", worker="2"): gauge((30, 40), (0, 900))},
