@@ -27,6 +27,10 @@ bob reads it without push_url, alice with it:
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $BOB"
   curl -s $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
 
+bob watches it, and hears of what follows until the room is deleted:
+
+  curl -sN $ROOMS/$ROOM/events -H "Authorization: Bearer $BOB" &
+
 alice goes live, in place of her app; then she stops and deletes it (bob may not):
 
   curl -s -o /dev/null -X POST {sandbox.upstream_url}/sandbox/rooms/$ROOM/live
