@@ -38,6 +38,7 @@ from gateway.edge import (
     write_recorder,
 )
 from gateway.handover import Handover, LastText
+from gateway.identity import KEY_SET_STATES
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
 from gateway.orders import OrderFollower
@@ -202,7 +203,7 @@ def build(  # noqa: PLR0913  # the composition root
     in_flight = InFlight(settings.max_concurrency, partial(metrics.share_refusals.inc, "requests"))
     _show_bounds(metrics, settings)
 
-    own = partial(_sample, metrics, cache, in_flight, limiter, breaker)
+    own = partial(_sample, metrics, credentials, cache, in_flight, limiter, breaker)
     samples = (own, stores.sample, watching.sample)
 
     @asynccontextmanager
@@ -266,6 +267,7 @@ def build(  # noqa: PLR0913  # the composition root
 
 def _sample(
     metrics: Metrics,
+    credentials: Keyring,
     cache: LocalRoomCache,
     in_flight: InFlight,
     limiter: ConnectionLimiter,
@@ -280,6 +282,8 @@ def _sample(
     metrics.http_in_flight.set(in_flight.count)
     metrics.upstream_active.set(limiter.active)
     metrics.upstream_waiting.set(limiter.waiting)
+    for state in KEY_SET_STATES:
+        metrics.key_sets.set(credentials.issuers[state], state)
     for state in BREAKER_STATES:
         metrics.breaker.set(state == breaker.state, state)
 

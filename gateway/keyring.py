@@ -5,6 +5,7 @@ set replace them while it runs.
 """
 
 import time
+from collections import Counter as Counts
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -104,6 +105,11 @@ class Keyring:
         if len(verifiers) == 1:
             return verifiers[issuers[0]]
         return IssuersVerifier({name: each for name, each in verifiers.items() if name})
+
+    @property
+    def issuers(self) -> Counts[str]:
+        """The number of issuers' key sets by state, one of `KEY_SET_STATES`."""
+        return Counts(each.state for each in self._sources if isinstance(each, JwksKeys))
 
     @property
     def state(self) -> str:

@@ -7,6 +7,7 @@ has one, and raises KeyError elsewhere.
 
 from gateway.edge import PROBLEMS, ROUTES
 from gateway.events import EVENTS, End
+from gateway.identity import KEY_SET_STATES
 from gateway.rooms import (
     AnchorNotRegistered,
     LookupResult,
@@ -92,6 +93,12 @@ class Metrics(DeclaredMetrics):
         source=("jwks", "files"),
         outcome=("ok", "failed"),
     )
+    key_sets = gauge(
+        "gateway_issuer_key_sets",
+        "Issuers' key sets in the workers, by state; stale: the last fetch failed, missing: none "
+        "has succeeded.",
+        state=KEY_SET_STATES,
+    )
     lookups = counter(
         "gateway_cache_lookups_total",
         "Room lookups: from memory (hit, stale, missing) or the shared store (shared_hit), by a "
@@ -170,8 +177,8 @@ class Metrics(DeclaredMetrics):
         (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     )
     store_unsent = gauge("gateway_store_calls_waiting", "Calls kept until the store is back.")
-    streams = gauge("gateway_event_streams", "Event streams that are open.")
-    streams_max = gauge("gateway_event_streams_max", "Limit of event streams that are open.")
+    streams = gauge("gateway_event_streams_active", "Event streams that are open.")
+    streams_max = gauge("gateway_event_streams_active_max", "Limit of event streams that are open.")
     streams_rooms = gauge("gateway_event_streams_rooms", "Rooms that event streams watch.")
     streams_opened = counter("gateway_event_streams_opened_total", "Event streams opened.")
     streams_ended = counter(

@@ -51,6 +51,7 @@ DIRECTION: dict[str, set[str]] = {
         "handover",
         "keyring",
         "edge",
+        "identity",
         "metrics",
         "orders",
         "rooms",
@@ -72,7 +73,7 @@ DIRECTION: dict[str, set[str]] = {
         *{"shared_store", "stores"},
     },
     "background": set(),
-    "metrics": {"edge", "events", "rooms", "shared_store", "telemetry", "upstream"},
+    "metrics": {"edge", "events", "identity", "rooms", "shared_store", "telemetry", "upstream"},
     "keyring": {
         *{"background", "handover", "identity", "secret", "settings"},
         *{"threads", "upstream", "telemetry"},

@@ -51,6 +51,9 @@ class LastSet(Protocol):
         """Return the last set, None without one."""
 
 
+KEY_SET_STATES = ("ok", "stale", "missing")
+
+
 class JwksKeys:
     """The keys of the JWK set from `fetch`, by `kid`. `refresh` is in seconds of `clock`.
 

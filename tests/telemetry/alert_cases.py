@@ -220,18 +220,20 @@ CASES = (
         " failed fetches in 5 minutes.",
     ),
     Case(
-        "the issuer is down",
+        "one of two issuers is down",
         "GatewayKeyRefreshFailing",
         {
             **busy(),
-            refreshes("jwks", "ok"): counter((30, 0.5), (0, 0)),
+            refreshes("jwks", "ok"): counter((0, 0.5)),
             refreshes("jwks", "failed"): counter((30, 0), (0, 6)),
+            series("gateway_issuer_key_sets", state="ok"): gauge((30, 4), (0, 2)),
+            series("gateway_issuer_key_sets", state="stale"): gauge((30, 0), (0, 2)),
         },
-        before=50,
-        at=75,
+        before=58,
+        at=62,
         labels=INSTANCE,
-        description="90 fetches by a:9090 of gateway failed in 15 minutes and none succeeded."
-        " Tokens signed with a new key are refused.",
+        description="2 issuers' key sets of a:9090 of gateway could not be fetched for half an"
+        " hour. Tokens signed with a new key are refused.",
     ),
     Case(
         "a broken key file",
@@ -307,8 +309,8 @@ CASES = (
         "GatewayEventStreamsNearBound",
         {
             **busy(),
-            series("gateway_event_streams"): gauge((30, 100), (0, 27_000)),
-            series("gateway_event_streams_max"): gauge((0, 30_000)),
+            series("gateway_event_streams_active"): gauge((30, 100), (0, 27_000)),
+            series("gateway_event_streams_active_max"): gauge((0, 30_000)),
         },
         before=34,
         at=36,
