@@ -124,6 +124,7 @@ class EventStreams:
         self._readers: set[Reader] = set()
         self._of_users: Counts[str] = Counts()
         self._is_draining = False
+        self._longest_retry = _RETRIES
 
     def __len__(self) -> int:
         """Return the number of streams that are open."""
@@ -203,6 +204,7 @@ class EventStreams:
         if self._is_draining:
             reader.end = End.SHUTDOWN
         self._readers.add(reader)
+        self._longest_retry = max(_RETRIES, len(self._readers) / _STREAMS_PER_SECOND)
         self._of_users[reader.user_id] += 1
         self._tally.opened.inc()
         return reader
@@ -262,8 +264,8 @@ class EventStreams:
 
     def _retry(self) -> int:
         """Return the milliseconds after which a client should come back, for each another time."""
-        longest = max(_RETRIES, len(self._readers) / _STREAMS_PER_SECOND)
-        return round(1000 * (_SHORTEST_RETRY + random.uniform(0, longest)))  # noqa: S311  # nosec B311  # no secret
+        seconds = _SHORTEST_RETRY + random.uniform(0, self._longest_retry)  # noqa: S311  # nosec B311  # no secret
+        return round(1000 * seconds)
 
     async def _recheck_all(self) -> bool:
         """End the streams whose token is accepted no longer; return False if nobody could tell.

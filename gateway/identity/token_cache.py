@@ -78,8 +78,10 @@ class CachingVerifier:
 
     def refuse(self, refusals: Refusals) -> None:
         """Refuse these users and tokens from now on, and no others."""
-        self._refusals = refusals or None
-        self.changes += 1
+        refused = refusals or None
+        if refused != self._refusals:
+            self._refusals = refused
+            self.changes += 1
 
     def peek(self, token: str) -> Caller | None:
         """Return the caller of a cached token that would be accepted, else None."""
