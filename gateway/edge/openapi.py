@@ -14,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-from gateway.rooms import AnchorRoom, TokenExpired, TokenInvalid, TokenMissing, ViewerRoom
+from gateway.rooms import (
+    AnchorRoom,
+    RateLimited,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    ViewerRoom,
+)
 from gateway.secret import Secret
 
 from . import examples
@@ -26,7 +33,6 @@ from .problems import (
     InternalError,
     Overloaded,
     ProblemDetails,
-    RateLimited,
     UnsupportedMediaType,
 )
 from .routes import DOCUMENTED

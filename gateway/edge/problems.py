@@ -27,6 +27,7 @@ from gateway.rooms import (
     NotRoomAnchor,
     OutcomeUnknown,
     Overloaded,
+    RateLimited,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -72,17 +73,6 @@ class UnsupportedMediaType(GatewayError):
     """The body is not uncompressed JSON."""
 
     code = "unsupported_media_type"
-
-
-class RateLimited(GatewayError):
-    """The user, or the address, has made too many requests."""
-
-    code = "rate_limited"
-    retry_after = 1.0
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__()
-        self.retry_after = retry_after
 
 
 class InternalError(GatewayError):

@@ -19,12 +19,11 @@ from math import ceil
 from litestar.types import Scope
 from msgspec import structs
 
-from gateway.rooms import Quota, RateLimiter
+from gateway.rooms import Overloaded, Quota, RateLimited, RateLimiter
 from gateway.telemetry import Counter
 
 from .client_address import ClientAddress
 from .exchange import Exchange
-from .problems import Overloaded, RateLimited
 
 MAX_PENDING = 500
 """Requests that may wait for the issuer at once. They cost a few kilobytes each."""

@@ -13,8 +13,8 @@ from msgspec import Struct
 from gateway.rooms import (
     CachedRoom,
     Caller,
-    GatewayError,
     Overloaded,
+    RateLimited,
     Unauthenticated,
     UpstreamUnavailable,
 )
@@ -35,6 +35,7 @@ _BEAT = 10.0
 _PATIENCE = 10.0
 _AGE = 900.0
 _RECHECK_AFTER_FAILURE = 5.0
+_UNTIL_A_PLACE = 5.0
 """Seconds."""
 
 _SPREAD = 0.2
@@ -69,11 +70,11 @@ class Bounds(Struct, frozen=True):
     of_user: int
 
 
-class TooManyStreams(GatewayError):
-    """Has as many streams as one user may have."""
+class TooManyStreams(RateLimited):
+    """The user has as many streams as one user may have."""
 
-    code = "rate_limited"
-    retry_after = 5.0
+    def __init__(self) -> None:
+        super().__init__(_UNTIL_A_PLACE)
 
 
 class Standing(Struct, frozen=True):

@@ -37,6 +37,7 @@ class RoomFeeds:
         clock: Callable[[], float],
         new_id: Callable[[], str],
         log: FilteringBoundLogger,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._latest = latest
         self._wake = wake
@@ -44,6 +45,7 @@ class RoomFeeds:
         self._clock = clock
         self._new_id = new_id
         self._log = log
+        self._sleep = sleep
         self._feeds: dict[str, RoomFeed] = {}
         self._polls: dict[RoomFeed, asyncio.Task[None]] = {}
 
@@ -87,7 +89,7 @@ class RoomFeeds:
             except Exception:  # noqa: BLE001  # watchers wait for the next look
                 self._log.exception("room_poll_failed", live_id=live_id)
                 pause = _PAUSE_AFTER_FAILURE
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
 
     async def _look(self, live_id: str, feed: RoomFeed) -> float:
         """Read the room and tell its readers; return the seconds until the next look."""

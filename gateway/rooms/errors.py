@@ -15,6 +15,7 @@ GatewayError
 ├── AnchorNotRegistered
 ├── IdempotencyKeyReused
 ├── IdempotencyInProgress   the first create with the key still runs.
+├── RateLimited             this user or address asks too often.
 ├── Overloaded              too much is under way, of all users or of this one.
 └── UpstreamFailure         no usable answer from the upstream.
     ├── UpstreamError       an unusable answer, a refusal, or no connection.
@@ -180,6 +181,17 @@ class IdempotencyInProgress(GatewayError):
 
     code = "idempotency_in_progress"
     retry_after = 1.0
+
+
+class RateLimited(GatewayError):
+    """The user, or the address, has made too many requests."""
+
+    code = "rate_limited"
+    retry_after = 1.0
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class Overloaded(GatewayError):

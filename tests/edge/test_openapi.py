@@ -28,6 +28,7 @@ from gateway.edge import (
 from gateway.edge.bodies import CreateRoom, parse_create_room
 from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI
 from gateway.edge.routes import ROUTES
+from gateway.events import EventStreams
 from gateway.metrics import Metrics
 from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
 
@@ -97,6 +98,7 @@ def application() -> Litestar:
         root_path="",
         docs=True,
         in_flight=InFlight(1),
+        streams=cast("EventStreams", object()),
         checks={},
         draining=asyncio.Event(),
         lifespan=lifespan,
@@ -160,13 +162,16 @@ PROBLEM = "application/problem+json"
 NOT_READY = ("GET /readyz", "503")
 """A state, not an error."""
 
+EVENTS = ("GET /v1/rooms/{live_id}/events", "200")
+
 
 @pytest.mark.parametrize(("where", "status", "response"), list(responses()))
 def test_errors_are_problem_details(where: str, status: str, response: Any) -> None:
     """Every error, and nothing else, must be `application/problem+json` with its status's codes."""
     content = response.get("content", {})
     if int(status) < 400 or (where, status) == NOT_READY:
-        assert set(content) <= {"application/json"}, where
+        expected = "text/event-stream" if (where, status) == EVENTS else "application/json"
+        assert set(content) <= {expected}, where
         return
     assert set(content) == {PROBLEM}, where
     problem = content[PROBLEM]

@@ -24,11 +24,11 @@ from gateway.edge.problems import (
     MethodNotAllowed,
     NotFound,
     Overloaded,
-    RateLimited,
     UnsupportedMediaType,
     code_of,
     render,
 )
+from gateway.events import TooManyStreams
 from gateway.identity.tokens import MAX_TOKEN_BYTES
 from gateway.rooms import (
     AnchorNotRegistered,
@@ -40,6 +40,7 @@ from gateway.rooms import (
     MissingScope,
     NotRoomAnchor,
     OutcomeUnknown,
+    RateLimited,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -100,6 +101,7 @@ ERRORS: list[tuple[Exception, str]] = [
     (BodyTooLarge(CANARY), "body_too_large"),
     (Overloaded(CANARY), "overloaded"),
     (RateLimited(2), "rate_limited"),
+    (TooManyStreams(), "rate_limited"),
     (UnsupportedMediaType(CANARY), "unsupported_media_type"),
     (NotFound(CANARY), "not_found"),
     (MethodNotAllowed(CANARY), "method_not_allowed"),
@@ -137,7 +139,7 @@ def test_every_error_has_a_row() -> None:
     classes = {error for error in _family(GatewayError) if "code" in vars(error)}
     assert {row.error for row in PROBLEMS.values()} == classes
     tried = {type(error) for error, _ in ERRORS if isinstance(error, GatewayError)}
-    assert tried == {*classes, TokenTooLong}
+    assert tried == {*classes, TokenTooLong, TooManyStreams}
 
 
 def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:

@@ -9,10 +9,9 @@ import pytest
 from gateway.edge import ClientAddress, InFlight, RateLimits
 from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
-from gateway.edge.problems import Overloaded, RateLimited
 from gateway.edge.rate_limits import MAX_PENDING
 from gateway.metrics import Metrics
-from gateway.rooms import Quota
+from gateway.rooms import Overloaded, Quota, RateLimited
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 

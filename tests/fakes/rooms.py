@@ -12,6 +12,7 @@ from gateway.rooms import (
     CachedRoom,
     Caller,
     Creator,
+    CurrentRoom,
     EncodedRoom,
     FairShare,
     FreshRoom,
@@ -256,6 +257,11 @@ class RoomCache:
         if isinstance(outcome, tuple):
             raise outcome[1]
         return FreshRoom(outcome, cached_of(outcome, LookupResult.MISS))
+
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Return a remembered room, or what is read; it is fresh for two seconds."""
+        found = await self.get(live_id, viewer_shape=True)
+        return CurrentRoom((found if isinstance(found, CachedRoom) else found.cached).room, 2)
 
     async def invalidate(self, live_id: str) -> None:
         """Record the call."""

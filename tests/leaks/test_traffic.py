@@ -88,6 +88,7 @@ OF_ITS_OWN = {
     "breaker_closed",  # has no values
     "upstream_timezone_suspect",  # a number of hours, and a zone from the settings
     "background_task_failed",  # an exception, shown as that of request_failed is
+    "room_poll_failed",  # the same
     *("admin_room_evicted", "admin_user_refused", "admin_user_allowed"),  # of the operator alone;
     *("admin_token_refused", "admin_token_allowed"),  # live/test_admin looks at their lines
     *("store_back", "store_subscription_back"),  # have no values

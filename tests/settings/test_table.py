@@ -57,6 +57,8 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_RATE_LIMIT_WRITES": ("60/minute", RateLimit(60, 60)),
     "GATEWAY_RATE_LIMIT_FAILED_AUTH": ("60/minute", RateLimit(60, 60)),
     "GATEWAY_MAX_CONCURRENCY": ("1000", 1000),
+    "GATEWAY_MAX_STREAMS": ("15000", 15_000),
+    "GATEWAY_MAX_STREAMS_PER_USER": ("5", 5),
     "GATEWAY_TRUSTED_PROXIES": (None, None),
     "GATEWAY_CORS_ORIGINS": (None, None),
     "GATEWAY_HOST": ("127.0.0.1", "127.0.0.1"),

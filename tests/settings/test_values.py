@@ -87,6 +87,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("RATE_LIMIT_WRITES", "5/hour", RateLimit(5, 3600)),
     ("RATE_LIMIT_FAILED_AUTH", "1/day", RateLimit(1, 86_400)),
     ("MAX_CONCURRENCY", "1", 1),
+    ("MAX_STREAMS", "1", 1),
+    ("MAX_STREAMS_PER_USER", "100", 100),
     (
         "TRUSTED_PROXIES",
         "10.0.0.0/8, 192.0.2.7,2001:db8::/32",
@@ -227,6 +229,8 @@ BAD: dict[str, list[str]] = {
     "RATE_LIMIT_WRITES": ["60/Minute ", "60 / minute", "9999999999/day", "١/day"],  # noqa: RUF001  # a digit of another script
     "RATE_LIMIT_FAILED_AUTH": ["60/minutes"],
     "MAX_CONCURRENCY": NOT_AN_AMOUNT,
+    "MAX_STREAMS": NOT_AN_AMOUNT,
+    "MAX_STREAMS_PER_USER": NOT_AN_AMOUNT,
     "TRUSTED_PROXIES": ["10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1,10.0.0.1/32"],
     "CORS_ORIGINS": [
         *("app.example.com", "https://app.example.com/", "https://a.example.com,*", "null"),

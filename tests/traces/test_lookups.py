@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 from opentelemetry.trace import SpanKind
 
-from gateway.rooms import CachedRoom, FreshRoom, LookupResult, RoomNotFound, UpstreamTimeout
+from gateway.rooms import (
+    CachedRoom,
+    CurrentRoom,
+    FreshRoom,
+    LookupResult,
+    RoomNotFound,
+    UpstreamTimeout,
+)
 from gateway.traces.lookups import TracedRoomCache, on_span
 from tests.fakes.rooms import cached_of, room_of
 from tests.traces.recording import Recorder, attributes_of, failed, parent_of
@@ -56,6 +63,11 @@ class Cache:
             raise self.failure
         cached = cached_of(ROOM, self.result)
         return cached if self.result is LookupResult.STALE_IF_ERROR else FreshRoom(ROOM, cached)
+
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Record the call."""
+        self.calls.append(f"latest {live_id}")
+        return CurrentRoom(cached_of(ROOM).room, 2)
 
     async def invalidate(self, live_id: str) -> None:
         """Record the call."""
