@@ -63,7 +63,7 @@ class Watching:
         """Keep the streams going while the block runs; end them once `draining` is set."""
         streams = self.streams
         async with AsyncExitStack() as running:
-            for work in (streams.watch, streams.recheck, partial(streams.drain, draining)):
+            for work in (streams.watch, streams.follow_changes, partial(streams.drain, draining)):
                 await running.enter_async_context(background_task(work, self._log))
             yield
 

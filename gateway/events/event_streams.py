@@ -172,16 +172,34 @@ class EventStreams:
                 reader.drop()
         self._waker.wake(due)
 
-    async def recheck(self) -> NoReturn:
-        """End the streams whose token is accepted no longer, after each change that may do that."""
+    async def follow_changes(self) -> NoReturn:
+        """Recheck after each change that may have made tokens bad."""
         seen = self._standing.changes()
         while True:
             await asyncio.sleep(_TICK)
             if (changes := self._standing.changes()) != seen:
-                if await self._recheck_all():
+                if await self.recheck():
                     seen = changes
                 else:
                     await asyncio.sleep(_RECHECK_AFTER_FAILURE)
+
+    async def recheck(self) -> bool:
+        """End the streams whose token is accepted no longer; return False if nobody could tell.
+
+        Others get a turn in between.
+        """
+        clear = True
+        for number, reader in enumerate(tuple(self._readers)):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            try:
+                await self._standing.expiry(reader.token)
+            except Unauthenticated:
+                reader.end = reader.end or End.EXPIRED
+                reader.wake()
+            except UpstreamUnavailable:
+                clear = False
+        return clear
 
     async def drain(self, draining: asyncio.Event) -> None:
         """Once the process is to stop, send every client elsewhere, not all at the same time."""
@@ -267,24 +285,6 @@ class EventStreams:
         """Return the milliseconds after which a client should come back, for each another time."""
         seconds = _SHORTEST_RETRY + random.uniform(0, self._longest_retry)  # noqa: S311  # nosec B311  # no secret
         return round(1000 * seconds)
-
-    async def _recheck_all(self) -> bool:
-        """End the streams whose token is accepted no longer; return False if nobody could tell.
-
-        Others get a turn in between.
-        """
-        clear = True
-        for number, reader in enumerate(tuple(self._readers)):
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-            try:
-                await self._standing.expiry(reader.token)
-            except Unauthenticated:
-                reader.end = reader.end or End.EXPIRED
-                reader.wake()
-            except UpstreamUnavailable:
-                clear = False
-        return clear
 
 
 def _end_of(reader: Reader, feed: RoomFeed, now: float) -> End | None:
