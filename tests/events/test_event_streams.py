@@ -36,9 +36,9 @@ from tests.fakes.rooms import room_of
 from tests.fakes.tasks import settle
 from tests.telemetry.counts import nonzero
 
-GOOD = "good"
-EXP = 1500.0
-"""A token, and the epoch seconds at which it expires; the clocks begin at 1000."""
+GOOD, SHORT = "good", "short"
+EXPIRY = {GOOD: 5000.0, SHORT: 1100.0}
+"""Tokens, and the epoch seconds at which they expire; the clocks begin at 1000."""
 
 
 class World:
@@ -89,7 +89,7 @@ class World:
     async def _expiry(self, token: str) -> float:
         if token in self.bad_tokens:
             raise self.bad_tokens[token]
-        return EXP
+        return EXPIRY[token]
 
     async def _never(self, _: float) -> None:
         await asyncio.Event().wait()
@@ -197,8 +197,8 @@ async def test_a_comment_comes_every_ten_seconds(world: World) -> None:
 
 async def test_a_stream_ends_with_its_token(world: World) -> None:
     """Within a second of `exp`."""
-    client = await world.watch()
-    world.clock.now = EXP - 1
+    client = await world.watch(token=SHORT)
+    world.clock.now = EXPIRY[SHORT] - 1
     world.streams.look()
     await settle()
     assert "expired" not in client.events
@@ -225,10 +225,10 @@ async def test_a_stream_ends_with_its_age(world: World) -> None:
 
 async def test_a_token_that_is_accepted_no_longer_ends_its_stream(world: World) -> None:
     """After a change of keys or refusals, and no other stream."""
-    refused, good = await world.watch(token="refused"), await world.watch()
+    refused, good = await world.watch(token=SHORT), await world.watch()
     following = asyncio.create_task(world.streams.follow_changes())
     await settle()
-    world.bad_tokens["refused"] = TokenInvalid("refused")
+    world.bad_tokens[SHORT] = TokenInvalid("refused")
     world.changes += 1
     async with asyncio.timeout(5):
         assert await refused.task
@@ -240,7 +240,7 @@ async def test_a_token_that_is_accepted_no_longer_ends_its_stream(world: World) 
 async def test_nobody_is_ended_while_keys_are_missing(world: World) -> None:
     """If nobody can tell whether a token is good, its stream goes on."""
     client = await world.watch()
-    world.bad_tokens["good"] = UpstreamUnavailable("no keys", retry_after=1)
+    world.bad_tokens[GOOD] = UpstreamUnavailable("no keys", retry_after=1)
     assert not await world.streams.recheck()
     await settle()
     assert client.events == ["room"]
@@ -326,7 +326,7 @@ async def test_streams_are_bounded() -> None:
     world = World(Bounds(3, 2))
     clients = [await world.watch("alice") for _ in range(4)]
     assert [type(each.task.exception()) for each in clients[2:]] == [TooManyStreams] * 2
-    others = [Client(world, f"user-{number}", "good", None) for number in range(3)]
+    others = [Client(world, f"user-{number}", GOOD, None) for number in range(3)]
     await settle()
     failed = [each.task.exception() for each in others if each.task.done()]
     assert [type(each) for each in failed] == [Overloaded] * 2
@@ -344,6 +344,6 @@ async def test_what_cannot_be_watched_takes_no_place(world: World) -> None:
     world.live_status = RoomNotFound()
     assert isinstance((await world.watch()).task.exception(), RoomNotFound)
     world.live_status = 0
-    world.bad_tokens["bad"] = TokenInvalid("bad")
-    assert isinstance((await world.watch(token="bad")).task.exception(), TokenInvalid)
+    world.bad_tokens[SHORT] = TokenInvalid("bad")
+    assert isinstance((await world.watch(token=SHORT)).task.exception(), TokenInvalid)
     assert len(world.streams) == len(world.feeds) == 0
