@@ -8,6 +8,7 @@ Those who measure talk to it on the same port:
 
 - `GET /control/` for `Counts`
 - `PUT /control/` with a `Behaviour`
+- `PATCH /control/{live_id}` with fields of a room that change
 """
 
 import asyncio
@@ -42,6 +43,7 @@ _FOUND = reply(enveloped())
 class Behaviour(Struct):
     """Seconds that reads and creates take; `held` reads, of rooms by id, wait until they are not.
 
+    `still` rooms do not say when they were read, and so are always the same.
     A held read that is let go shows the room as it was when the read came. Reads show what was
     before the writes of the last `lag` seconds.
     """
@@ -50,6 +52,7 @@ class Behaviour(Struct):
     create: float = 0.0
     lag: float = 0.0
     held: list[str] = field(default_factory=list)
+    still: bool = False
 
 
 class Made(Struct):
@@ -102,7 +105,7 @@ class Vendor:
     async def _answer(self, method: str, target: str, body: bytes) -> bytes:
         path, _, query = target.partition("?")
         if path.startswith("/control/"):
-            return self._control(method, body)
+            return self._control(method, path.removeprefix("/control/"), body)
         live_id = path.removeprefix("/server/live/").removesuffix("/stop")
         match method, path:
             case "GET", "/server/user/infos":
@@ -118,7 +121,9 @@ class Vendor:
         self._change(live_id, {**(self._room(live_id) or {}), "live_status": 2})
         return _FOUND
 
-    def _control(self, method: str, body: bytes) -> bytes:
+    def _control(self, method: str, live_id: str, body: bytes) -> bytes:
+        if method == "PATCH":
+            self._change(live_id, {**(self._room(live_id) or {}), **msgspec.json.decode(body)})
         if method == "PUT":
             self._behaviour = msgspec.json.decode(body, type=Behaviour)
             self._changed.set()
@@ -136,7 +141,8 @@ class Vendor:
         self._answered[live_id] += 1
         if found is None:
             return _NOT_FOUND
-        return reply(enveloped({**found, "notice": f"{time.monotonic():.6f}"}))
+        told = {} if self._behaviour.still else {"notice": f"{time.monotonic():.6f}"}
+        return reply(enveloped({**found, **told}))
 
     async def _create(self, wanted: dict[str, Any]) -> bytes:
         self._creates += 1
@@ -178,11 +184,25 @@ class Counting:
         told = clients.get(f"{self.url}/control/").content
         return msgspec.json.decode(told, type=Counts)
 
-    def behave(self, *held: str, read: float = 0.0, create: float = 0.0, lag: float = 0.0) -> None:
+    def behave(
+        self,
+        *held: str,
+        read: float = 0.0,
+        create: float = 0.0,
+        lag: float = 0.0,
+        still: bool = False,
+    ) -> None:
         """Have it behave so from now on."""
-        behaviour = msgspec.json.encode(Behaviour(read, create, lag, list(held)))
+        behaviour = msgspec.json.encode(Behaviour(read, create, lag, list(held), still))
         with clients.client(self.url) as client:
             client.put("/control/", content=behaviour).raise_for_status()
+
+    def change(self, live_id: str, **fields: object) -> float:
+        """Change fields of a room; return the moment, in seconds of the monotonic clock."""
+        with clients.client(self.url) as client:
+            patch = msgspec.json.encode(fields)
+            client.patch(f"/control/{live_id}", content=patch).raise_for_status()
+        return time.monotonic()
 
     async def asked(self, live_id: str, times: int = 1) -> None:
         """Wait until so many reads of a room have come."""
