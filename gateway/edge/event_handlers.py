@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Final
 
 from litestar import Request
 from litestar.datastructures import State
@@ -9,15 +10,16 @@ from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.events import EventStreams
+from gateway.events import EventStreams, Watch
 from gateway.rooms import Caller
 
 from .answers import Header
 from .batch import checked
-from .exchange import exchange_of
+from .exchange import Exchange, exchange_of
 
 MEDIA_TYPE = "text/event-stream"
 
+_START: Final = "http.response.start"
 _HEADERS = (
     (b"content-type", MEDIA_TYPE.encode()),
     (b"cache-control", b"no-store, no-transform"),
@@ -35,29 +37,35 @@ class EventHandlers(Struct, frozen=True):
     ) -> "EventStream":
         """Stream the events of a room."""
         last_etag = _last_event_id(request.scope["headers"])
-        return EventStream(self.streams, request.user, checked(live_id), request.auth, last_etag)
+        watch = Watch(request.user, checked(live_id), request.auth, last_etag)
+        return EventStream(self.streams, watch)
 
 
 class EventStream(Struct, frozen=True):
-    """The response, and the ASGI application that sends it: a head, then events."""
+    """The response: a head, then events, sent once the application has returned."""
 
     streams: EventStreams
-    caller: Caller
-    live_id: str
-    token: str
-    last_etag: bytes | None
+    watch: Watch
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it. Raises as `EventStreams.open` does, before its head."""
-        opened = self.streams.open(self.caller, self.live_id, self.token, self.last_etag)
-        async with opened as tell:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if exchange_of(scope).is_head or await tell(partial(_write, send)):
-                await send(_body(b"", more=False))
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Have it sent."""
+        exchange = exchange_of(scope)
+        exchange.then = partial(self._send, exchange)
+
+    async def _send(self, exchange: Exchange) -> None:
+        """Send it. Raises as `EventStreams.serve` does, before its head."""
+        begin, write = partial(_begin, exchange), partial(_write, exchange)
+        if await self.streams.serve(self.watch, begin, write):
+            await exchange.send(_body(b"", more=False))
 
 
-async def _write(send: Send, piece: bytes) -> None:
-    await send(_body(piece, more=True))
+async def _begin(exchange: Exchange) -> bool:
+    await exchange.send({"type": _START, "status": 200, "headers": _HEADERS})
+    return not exchange.is_head
+
+
+async def _write(exchange: Exchange, piece: bytes) -> None:
+    await exchange.send(_body(piece, more=True))
 
 
 def _body(piece: bytes, *, more: bool) -> Message:

@@ -9,7 +9,7 @@ no `Content-Length` although its status allows a body, or one with a large body.
 requests in flight with its head.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from litestar.types import HTTPResponseBodyEvent, Message, Scope, Send
 
@@ -26,15 +26,17 @@ _WITHOUT_BODY = frozenset({204, 205, 304})
 class Exchange(RequestContext):
     """Sends the response to one request over `send`; `status` is None until it has begun.
 
-    `method` is GET for a HEAD, and then `is_head` is true. For the records: the caller's `user_id`;
-    the `cache` status of the room sent; `replayed` for the outcome of an earlier create; the reason
-    why the token was `refused`; `streams` from the head of a stream; `cut` if the client did not
-    read all of a large body.
+    `method` is GET for a HEAD, and then `is_head` is true. `then` is run once the application has
+    returned: so a stream that lasts for long keeps nothing of the application.
+
+    For the records: the caller's `user_id`; the `cache` status of the room sent; `replayed` for the
+    outcome of an earlier create; the reason why the token was `refused`; `streams` from the head of
+    a stream; `cut` if the client did not read all of a large body.
     """
 
     __slots__ = (
         *("_headers", "_outgoing", "_send", "cache", "cut", "in_flight", "is_head", "method"),
-        *("refused", "replayed", "status", "streams", "user_id"),
+        *("refused", "replayed", "status", "streams", "then", "user_id"),
     )
 
     def __init__(
@@ -45,6 +47,7 @@ class Exchange(RequestContext):
         self.method = "GET" if self.is_head else method
         self.in_flight = in_flight
         self.status: int | None = None
+        self.then: Callable[[], Awaitable[None]] | None = None
         self.user_id: str | None = None
         self.cache: str | None = None
         self.replayed = False

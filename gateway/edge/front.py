@@ -121,8 +121,13 @@ class Front(Struct):
         incoming = Incoming(receive, headers, exchange)
         state = {"exchange": exchange, "incoming": incoming}
         scope["state"] = {**scope.get("state", {}), **state}
-        answered = self.app(scope, incoming.receive, exchange.send)
+        answered = self._answered(scope, incoming, exchange)
         await (incoming.while_connected(answered) if exchange.method == _GET else answered)
+
+    async def _answered(self, scope: HTTPScope, incoming: Incoming, exchange: Exchange) -> None:
+        await self.app(scope, incoming.receive, exchange.send)
+        if exchange.then is not None:
+            await exchange.then()
 
     async def _told(self, error: Exception, exchange: Exchange, raw: Sequence[Header]) -> bool:
         """Send a problem; return False for an unexpected error in a response that has begun."""

@@ -120,7 +120,7 @@ class Incoming:
         self._seen = 0
         self._whole = False
         self._last = 0.0
-        self._messages: asyncio.Queue[HTTPReceiveMessage] | None = None
+        self._messages: _Messages | None = None
         self._end: list[Exception] = []
 
     async def receive(self) -> HTTPReceiveMessage:
@@ -143,7 +143,7 @@ class Incoming:
         Raises ClientGone, BodyTooLarge, BodyTooSlow or BodyBrokenOff.
         """
         task = asyncio.current_task()
-        self._messages = asyncio.Queue()
+        self._messages = _Messages()
         watch = asyncio.create_task(self._watch(self._messages, task))
         try:
             return await work
@@ -180,20 +180,18 @@ class Incoming:
         """Wait for the server's next message; return True if it says that the client has left."""
         return (await self._receive())["type"] == "http.disconnect"
 
-    async def _watch(
-        self, messages: asyncio.Queue[HTTPReceiveMessage], task: asyncio.Task[Any] | None
-    ) -> None:
+    async def _watch(self, messages: "_Messages", task: asyncio.Task[Any] | None) -> None:
         """Read on for the application; cancel `task` once its answer is of no use."""
         try:
             while not self._whole:
-                messages.put_nowait(await self._read())
+                messages.put(await self._read())
             message = await self._receive()
         except GatewayError as error:
             self._end.append(error)
         else:
             if message["type"] != "http.disconnect":
                 return
-            messages.put_nowait(message)
+            messages.put(message)
             self._end.append(ClientGone())
         if task is not None:
             task.cancel()
@@ -228,6 +226,29 @@ class Incoming:
                 return await self._receive()
         except TimeoutError as error:
             raise BodyTooSlow(self._seconds) from error
+
+
+class _Messages:
+    """Messages for the one who takes them; a tenth of an `asyncio.Queue` of 3 KB."""
+
+    __slots__ = ("_came", "_messages")
+
+    def __init__(self) -> None:
+        self._messages: list[HTTPReceiveMessage] = []
+        self._came: asyncio.Future[None] | None = None
+
+    def put(self, message: HTTPReceiveMessage) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        if self._came is not None and not self._came.done():
+            self._came.set_result(None)
+
+    async def get(self) -> HTTPReceiveMessage:
+        """Return the first message; wait for one."""
+        while not self._messages:
+            self._came = asyncio.get_running_loop().create_future()
+            await self._came
+        return self._messages.pop(0)
 
 
 def incoming_of(scope: Scope) -> Incoming:

@@ -1,6 +1,6 @@
 """Event streams of rooms: one poll a watched room, however many readers."""
 
-from .event_streams import Bounds, EventStreams, Standing, Tally, TooManyStreams
+from .event_streams import Bounds, EventStreams, Standing, Tally, TooManyStreams, Watch
 from .feed import EVENTS
 from .frames import event
 from .reader import End
@@ -17,5 +17,6 @@ __all__ = [
     "Tally",
     "TooManyStreams",
     "Waker",
+    "Watch",
     "event",
 ]

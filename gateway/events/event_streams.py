@@ -3,8 +3,7 @@
 import asyncio
 import random
 from collections import Counter as Counts
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -29,6 +28,9 @@ from .waking import Waker
 
 Write = Callable[[bytes], Awaitable[None]]
 """Sends a piece of a stream; waits while the client does not read."""
+
+Begin = Callable[[], Awaitable[bool]]
+"""Sends the head of a stream; returns False if the client wants no more."""
 
 _TICK = 0.5
 _BEAT = 10.0
@@ -68,6 +70,15 @@ class Bounds(Struct, frozen=True):
 
     most: int
     of_user: int
+
+
+class Watch(Struct, frozen=True):
+    """Who wants to watch which room, by which token; `last_etag` is of the state that they know."""
+
+    caller: Caller
+    live_id: str
+    token: str
+    last_etag: bytes | None
 
 
 class TooManyStreams(RateLimited):
@@ -123,6 +134,7 @@ class EventStreams:
         self._clock = clock
         self._now = now
         self._readers: set[Reader] = set()
+        self._places = 0
         self._of_users: Counts[str] = Counts()
         self._is_draining = False
         self._longest_retry = _RETRIES
@@ -131,28 +143,31 @@ class EventStreams:
         """Return the number of streams that are open."""
         return len(self._readers)
 
-    @asynccontextmanager
-    async def open(
-        self, caller: Caller, live_id: str, token: str, last_etag: bytes | None
-    ) -> AsyncGenerator[Callable[[Write], Awaitable[bool]]]:
-        """Yield a function that writes the stream of a room until it ends.
+    async def serve(self, wanted: Watch, begin: Begin, write: Write) -> bool:
+        """Write the stream of a room until it ends.
 
-        It returns False for a client that did not read, whose connection is to be cut.
-
-        `last_etag` is that of the state which the client knows. Raises Overloaded,
-        TooManyStreams, and what a read of the room raises.
+        Returns False for a client that did not read, whose connection is to be cut. Raises
+        Overloaded, TooManyStreams, and what a read of the room raises, before it begins.
         """
-        self._require_place(caller.user_id)
-        room = (await self._view(caller, live_id)).room
-        expires = await self._standing.expiry(token)
-        self._require_place(caller.user_id)
-        reader = self._begin(Reader(caller.user_id, token, last_etag), expires)
-        feed = self._feeds.join(live_id, room, reader)
+        user_id = wanted.caller.user_id
+        self._require_place(user_id)
+        self._places += 1
+        self._of_users[user_id] += 1
         try:
-            yield lambda write: self._tell(reader, feed, write)
+            room = await self._view(wanted.caller, wanted.live_id)
+            reader = Reader(wanted.token, wanted.last_etag)
+            self._begin(reader, await self._standing.expiry(wanted.token))
+            feed = self._feeds.join(wanted.live_id, room.room, reader)
+            try:
+                return not await begin() or await self._tell(reader, feed, write)
+            finally:
+                self._feeds.leave(wanted.live_id, feed, reader)
+                self._end(reader)
         finally:
-            self._feeds.leave(live_id, feed, reader)
-            self._end(reader)
+            self._places -= 1
+            self._of_users[user_id] -= 1
+            if not self._of_users[user_id]:
+                del self._of_users[user_id]
 
     async def watch(self) -> NoReturn:
         """Wake those with something to do by themselves, and drop those that do not read."""
@@ -210,12 +225,12 @@ class EventStreams:
         self._waker.wake(self._readers)
 
     def _require_place(self, user_id: str) -> None:
-        if len(self._readers) >= self._bounds.most:
+        if self._places >= self._bounds.most:
             raise Overloaded
         if self._of_users[user_id] >= self._bounds.of_user:
             raise TooManyStreams
 
-    def _begin(self, reader: Reader, expires: float) -> Reader:
+    def _begin(self, reader: Reader, expires: float) -> None:
         now = self._clock()
         reader.beat_at = now + _BEAT
         reader.aged_at = now + _AGE * (1 + _SPREAD * random.uniform(-1, 1))  # noqa: S311  # nosec B311  # no secret
@@ -224,15 +239,10 @@ class EventStreams:
             reader.end = End.SHUTDOWN
         self._readers.add(reader)
         self._longest_retry = max(_RETRIES, len(self._readers) / _STREAMS_PER_SECOND)
-        self._of_users[reader.user_id] += 1
         self._tally.opened.inc()
-        return reader
 
     def _end(self, reader: Reader) -> None:
         self._readers.discard(reader)
-        self._of_users[reader.user_id] -= 1
-        if not self._of_users[reader.user_id]:
-            del self._of_users[reader.user_id]
         self._tally.ended.inc(reader.end or End.GONE)
 
     async def _tell(self, reader: Reader, feed: RoomFeed, write: Write) -> bool:

@@ -26,11 +26,10 @@ class Reader:
 
     __slots__ = (
         *("__weakref__", "_task", "_woken", "aged_at", "beat_at", "end", "etag", "expires_at"),
-        *("told_doubt", "token", "user_id", "writing_since"),
+        *("told_doubt", "token", "writing_since"),
     )
 
-    def __init__(self, user_id: str, token: str, etag: bytes | None) -> None:
-        self.user_id = user_id
+    def __init__(self, token: str, etag: bytes | None) -> None:
         self.token = token
         self.etag = etag
         self.told_doubt = False

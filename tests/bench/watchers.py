@@ -2,7 +2,8 @@
 
 It takes `Watchers` as JSON on the first line of standard input, opens their streams, and prints
 `Watched` as JSON: once when all are open, and again for each further line. A line `forget` begins
-the counts anew, `leave` disconnects all, `reset` does so without a farewell. It ends with its input.
+the counts anew, `leave` disconnects all, `reset` does so without a farewell. It ends with its
+input.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 from msgspec import Struct, field
@@ -131,7 +133,7 @@ async def main() -> None:
         some = range(start, min(start + _AT_ONCE, wanted.streams))
         opened = [_Stream(watched, _asked(wanted, number)) for number in some]
         for each in opened:
-            await loop.create_connection(lambda each=each: each, "127.0.0.1", wanted.port)
+            await loop.create_connection(partial(_same, each), "127.0.0.1", wanted.port)
         async with asyncio.timeout(_PATIENCE):
             await asyncio.gather(*(each.began for each in opened))
         streams += opened
@@ -147,6 +149,10 @@ async def main() -> None:
                 _drop(each.transport, reset=line == b"reset")
         await asyncio.sleep(0)
         _tell(watched)
+
+
+def _same(stream: _Stream) -> _Stream:
+    return stream
 
 
 def _asked(wanted: Watchers, number: int) -> bytes:

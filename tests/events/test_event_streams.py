@@ -16,6 +16,7 @@ from gateway.events import (
     Tally,
     TooManyStreams,
     Waker,
+    Watch,
 )
 from gateway.metrics import Metrics
 from gateway.rooms import (
@@ -131,8 +132,11 @@ class Client:
         self.task = asyncio.create_task(self._watch(world, user, token, etag))
 
     async def _watch(self, world: World, user: str, token: str, etag: bytes | None) -> bool:
-        async with world.streams.open(Caller(user), "1", token, etag) as tell:
-            return await tell(self._write)
+        wanted = Watch(Caller(user), "1", token, etag)
+        return await world.streams.serve(wanted, self._begin, self._write)
+
+    async def _begin(self) -> bool:
+        return True
 
     async def _write(self, piece: bytes) -> None:
         await self.reads.wait()

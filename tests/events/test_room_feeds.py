@@ -73,7 +73,7 @@ class World:
     async def join(self, live_id: str = "a") -> tuple[Reader, RoomFeed]:
         """Let somebody watch a room, who knows it as it is now."""
         room = encode_room(room_of("a", title=str(self.rooms.title)).for_viewers())
-        reader = Reader("bob", "token", room.etag)
+        reader = Reader("token", room.etag)
         feed = self.feeds.join(live_id, room, reader)
         self._joined.append((live_id, feed, reader))
         await settle()
