@@ -29,7 +29,7 @@ def test_a_table_without_a_section_is_refused() -> None:
         replaced(_TEXT, "three", "")
 
 
-@pytest.mark.parametrize("name", ["benchmark", "soak", "overload", "scaling"])
+@pytest.mark.parametrize("name", ["benchmark", "soak", "overload", "scaling", "streams"])
 def test_each_script_has_its_section(name: str) -> None:
     """RESULTS.md has a section for each script."""
     assert "| x |" in replaced(FILE.read_text("utf-8"), name, "| x |")
