@@ -8,6 +8,7 @@ has one, and raises KeyError elsewhere.
 from gateway.edge import PROBLEMS, ROUTES
 from gateway.rooms import (
     AnchorNotRegistered,
+    HintOutcome,
     LookupResult,
     OutcomeUnknown,
     RoomNotFound,
@@ -74,6 +75,18 @@ class Metrics(DeclaredMetrics):
     idempotency_evictions = counter(
         "gateway_idempotency_evictions_total",
         "Outcomes of creates forgotten before their 24 hours, for want of space.",
+    )
+    callbacks = counter(
+        "gateway_callbacks_total",
+        "Callbacks of the vendor: their rooms evicted, ignored as they tell of none, or dropped as "
+        "too many were under way.",
+        outcome=HintOutcome,
+    )
+    unknown_creates = counter(
+        "gateway_unknown_creates_total",
+        "Creates that were open when a callback told of their room: settled with it, or not, as "
+        "the room was another or could not be read.",
+        outcome=("settled", "not_settled"),
     )
     verifications = counter(
         "gateway_token_verifications_total",

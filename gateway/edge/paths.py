@@ -2,9 +2,12 @@
 
 import re
 
+from gateway import callback_url
+
 ROOMS = "/v1/rooms"
 ROOM = f"{ROOMS}/{{live_id}}"
 STOP = f"{ROOM}/stop"
+CALLBACK = callback_url.PATH
 HEALTH = "/healthz"
 READINESS = "/readyz"
 INDEX = "/"

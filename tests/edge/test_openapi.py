@@ -30,6 +30,7 @@ from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI
 from gateway.edge.routes import ROUTES
 from gateway.metrics import Metrics
 from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
+from gateway.secret import Secret
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())
@@ -94,6 +95,8 @@ def application() -> Litestar:
         cookie=None,
         refusals=TokenRefusals(metrics.token_refusals, CapturingLogger(), lambda _: None, float),
         resource=ProtectedResource((), (), ""),
+        hints=lambda _: None,
+        callback_secret=Secret("s"),
         root_path="",
         docs=True,
         in_flight=InFlight(1),
