@@ -27,6 +27,7 @@ from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
     Cors,
+    HintRecorder,
     InFlight,
     ProtectedResource,
     RateLimits,
@@ -45,6 +46,7 @@ from gateway.orders import OrderFollower
 from gateway.rooms import (
     Creator,
     FairShare,
+    Hints,
     LagTolerantRoomCache,
     LagTolerantUpstream,
     Patience,
@@ -179,9 +181,22 @@ def build(  # noqa: PLR0913  # the composition root
         upstream,
         stores.idempotency,
         anchors,
+        open_creates=stores.open_creates,
         share=share,
         skew=skew,
         compare=TimezoneCheck(settings.upstream_timezone, log),
+        new_id=partial(secrets.token_hex, 16),
+    )
+    hints = Hints(
+        tolerant,
+        upstream,
+        stores.recent,
+        stores.idempotency,
+        stores.open_creates,
+        patience=Patience(
+            settings.upstream_timeout + settings.upstream_lag, clock=time.monotonic, sleep=sleep
+        ),
+        reports=HintRecorder(metrics.callbacks, metrics.unknown_creates, log, telemetry.caller_id),
     )
     rooms = RoomService(
         upstream,
@@ -219,12 +234,8 @@ def build(  # noqa: PLR0913  # the composition root
             background_task(partial(sampling, metrics.loop_lag, *samples), log),
         ):
             yield
-        await creator.aclose()
-        await anchors.aclose()
-        await tolerant.aclose()
-        await cache.aclose()
-        await stores.aclose()
-        await transport.aclose()
+        for part in (hints, creator, anchors, tolerant, cache, stores, transport):
+            await part.aclose()
         await drain_native_threads()
         telemetry.close()
 
@@ -239,6 +250,8 @@ def build(  # noqa: PLR0913  # the composition root
             metrics.token_refusals, log, _shown_address(settings, address), time.monotonic
         ),
         resource=_resource(settings),
+        hints=hints.take,
+        callback_secret=settings.callback_secret,
         root_path=settings.root_path or "",
         docs=settings.docs,
         in_flight=in_flight,

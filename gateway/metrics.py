@@ -10,6 +10,7 @@ from gateway.events import EVENTS, End
 from gateway.identity import KEY_SET_STATES
 from gateway.rooms import (
     AnchorNotRegistered,
+    HintOutcome,
     LookupResult,
     OutcomeUnknown,
     RoomNotFound,
@@ -76,6 +77,18 @@ class Metrics(DeclaredMetrics):
     idempotency_evictions = counter(
         "gateway_idempotency_evictions_total",
         "Outcomes of creates forgotten before their 24 hours, for want of space.",
+    )
+    callbacks = counter(
+        "gateway_callbacks_total",
+        "Callbacks of the vendor: their rooms evicted, ignored as they tell of none, or dropped as "
+        "too many were under way.",
+        outcome=HintOutcome,
+    )
+    unknown_creates = counter(
+        "gateway_unknown_creates_total",
+        "Creates that were open when a callback told of their room: settled with it, or not, as "
+        "the room was another or could not be read.",
+        outcome=("settled", "not_settled"),
     )
     verifications = counter(
         "gateway_token_verifications_total",

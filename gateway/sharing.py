@@ -12,14 +12,16 @@ from gateway.background import Work, background_task
 from gateway.cache import Encode, LocalRoomCache, Read, SharedRooms, Source, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.redis_url import RedisUrl
-from gateway.rooms import IdempotencyStore, RateLimiter, RecentWrites, WriteMemory
+from gateway.rooms import IdempotencyStore, OpenCreates, RateLimiter, RecentWrites, WriteMemory
 from gateway.settings import RateLimit, Settings
 from gateway.shared_store import STORE_STATES, EvictionChannel, SharedStore, connect
 from gateway.stores import (
     LocalIdempotencyStore,
+    LocalOpenCreates,
     LocalRateLimiter,
     SettledRateLimiter,
     SharedIdempotencyStore,
+    SharedOpenCreates,
     SharedRateLimiter,
     SharedRecentWrites,
 )
@@ -44,6 +46,7 @@ class Stores:
         self.idempotency: IdempotencyStore = LocalIdempotencyStore(
             time.monotonic, metrics.idempotency_evictions.inc
         )
+        self.open_creates: OpenCreates = LocalOpenCreates(time.monotonic)
 
     def rooms(self, read: Read, encode: Encode) -> Source:
         """Return the source of rooms that are read upstream."""
@@ -97,6 +100,9 @@ class SharedStores(Stores):
             LocalIdempotencyStore(time.monotonic, metrics.idempotency_evictions.inc),
             seconds=settings.upstream_timeout * _CALLS_OF_A_CREATE + _SPARE,
         )
+        if settings.callback_secret is not None:  # else nobody would look for one
+            local = LocalOpenCreates(time.monotonic)
+            self.open_creates = SharedOpenCreates(self._store, local)
 
     def rooms(self, read: Read, encode: Encode) -> Source:
         """Return the source of rooms that one process reads for all."""

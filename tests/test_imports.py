@@ -33,6 +33,7 @@ DIRECTION: dict[str, set[str]] = {
         "traces",
     },
     "checks": {
+        "callback_url",
         "identity",
         "keyring",
         "redis_url",
@@ -44,7 +45,10 @@ DIRECTION: dict[str, set[str]] = {
         "threads",
         "upstream",
     },
-    "sandbox": {"app", "keyring", "identity", "metrics", "serving", "settings", "telemetry"},
+    "sandbox": {
+        *{"app", "callback_url", "keyring", "identity", "metrics", "serving", "settings"},
+        "telemetry",
+    },
     "app": {
         "background",
         "cache",
@@ -84,11 +88,12 @@ DIRECTION: dict[str, set[str]] = {
     "shared_refusals": {"rooms", "shared_store"},
     "side_thread": set(),
     "rotation": {"settings", "telemetry"},
-    "edge": {"events", "media_type", "rooms", "secret", "telemetry"},
+    "edge": {"callback_url", "events", "media_type", "rooms", "secret", "telemetry"},
     "identity": {"rooms", "secret", "single_flight", "telemetry"},
     "upstream": {"media_type", "proxy", "rooms", "secret", "single_flight", "telemetry"},
     "cache": {"rooms", "shared_store", "single_flight", "telemetry"},
     "stores": {"rooms", "shared_store"},
+    "callback_url": {"secret"},
     "media_type": set(),
     "single_flight": set(),
     "telemetry": set(),

@@ -10,3 +10,4 @@ from .key_files import key_files
 from .network import configured_set_findings, network_findings
 from .render import counted, encoded, lines, show
 from .report import Report, invalid, report
+from .vendor_setup import callback_findings

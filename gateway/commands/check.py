@@ -13,7 +13,11 @@ from .refusals import present, valid_settings
 def run(environ: Mapping[str, str], *, offline: bool, as_json: bool, fail_on: str) -> None:
     """Print the report and exit: 0 if it is ok, else 1."""
     settings = valid_settings(environ, as_json=as_json)
-    found = [*checks.configured_set_findings(settings), *checks.listener_findings(settings)]
+    found = [
+        *checks.configured_set_findings(settings),
+        *checks.listener_findings(settings),
+        *checks.callback_findings(settings),
+    ]
     if not offline:
         found += asyncio.run(checks.network_findings(settings))
     files = checks.key_files(environ, os.geteuid())

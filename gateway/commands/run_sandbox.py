@@ -1,6 +1,7 @@
 """`gateway sandbox`."""
 
 import asyncio
+import secrets
 
 import click
 
@@ -19,7 +20,10 @@ def run(port: int, upstream_port: int, dialect: DialectName) -> None:
 
 
 async def _run(port: int, upstream_port: int, dialect: DialectName) -> None:
-    environ = {"GATEWAY_LOG_FORMAT": "console"}
+    environ = {
+        "GATEWAY_LOG_FORMAT": "console",
+        "GATEWAY_CALLBACK_SECRET": secrets.token_urlsafe(32),
+    }
     async with running(
         port=port, upstream_port=upstream_port, dialect=dialect, environ=environ
     ) as box:

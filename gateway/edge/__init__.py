@@ -12,6 +12,6 @@ from .paths import PROBES
 from .problems import PROBLEMS
 from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
-from .recorder import Recorder, write_recorder
+from .recorder import HintRecorder, Recorder, write_recorder
 from .routes import ROUTES
 from .token_refusals import TokenRefusals

@@ -10,9 +10,11 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp
 
 from gateway.events import EventStreams
-from gateway.rooms import Caller, RoomService
+from gateway.rooms import Caller, Hint, RoomService
+from gateway.secret import Secret
 
 from .authentication import Authenticate, authentication
+from .callback_handlers import CallbackHandlers
 from .cookie import TokenCookie
 from .cors import Cors
 from .docs import DocsHandlers
@@ -29,7 +31,14 @@ from .protected_resource import ProtectedResource
 from .rate_limits import RateLimits
 from .recorder import Recorder
 from .room_handlers import RoomHandlers
-from .routes import DOCS_ROUTES, EVENT_ROUTES, HEALTH_ROUTES, RESOURCE_ROUTES, ROOM_ROUTES
+from .routes import (
+    CALLBACK_ROUTES,
+    DOCS_ROUTES,
+    EVENT_ROUTES,
+    HEALTH_ROUTES,
+    RESOURCE_ROUTES,
+    ROOM_ROUTES,
+)
 from .token_refusals import TokenRefusals
 
 
@@ -43,6 +52,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     cookie: TokenCookie | None,
     refusals: TokenRefusals,
     resource: ProtectedResource | None,
+    hints: Callable[[Hint], None],
+    callback_secret: Secret | None,
     root_path: str,
     docs: bool,
     in_flight: InFlight,
@@ -57,7 +68,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer.
+    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
+    vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
     Clients know all paths below `root_path`. `docs` are the pages for people.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
@@ -69,10 +81,12 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         ],
         middleware=[authentication(authenticate, limits, cookie, refusals)],
     )
+    callbacks = callback_secret and CallbackHandlers(callback_secret, hints, limits, refusals)
     litestar = Litestar(
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, root_path, documents)),
+            *(bound(CALLBACK_ROUTES, callbacks) if callbacks else ()),
             *(bound(RESOURCE_ROUTES, resource) if resource else ()),
             *(bound(DOCS_ROUTES, DocsHandlers(openapi_json(root_path), root_path)) if docs else ()),
         ],

@@ -12,6 +12,7 @@ from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, ViewerR
 from gateway.secret import Secret
 
 from .bodies import CreateRoom
+from .callback_handlers import Taken
 from .health import SERVICE, Health, Index, Readiness
 from .operations import EventsExample, Example
 from .paths import DOCS, HEALTH, OPENAPI, READINESS
@@ -29,6 +30,22 @@ class RoomBatch(Struct, frozen=True):
     ]
     missing: Annotated[Sequence[LiveId], Meta(description="Ids of rooms that do not exist.")]
     failed: Annotated[Sequence[LiveId], Meta(description="Ids that could not be read now.")]
+
+
+class CallbackBody(Struct, frozen=True):
+    """The room that has changed; all else is skipped."""
+
+    live_id: LiveId
+
+
+class Callback(Struct, frozen=True):
+    """A callback of the vendor's; one of another `type` has no effect."""
+
+    type: Annotated[
+        str,
+        Meta(description="`live_created`, `live_started`, `live_stopped` or `live_deleted`."),
+    ]
+    body: CallbackBody
 
 
 ROOM = ViewerRoom(
@@ -123,6 +140,11 @@ RESOURCE = Example(
         ("rooms:create",),
     ),
 )
+
+CALLBACK = Example(
+    "stopped", "A broadcast has ended", Callback("live_stopped", CallbackBody(ROOM.live_id))
+)
+TAKEN = Example("taken", "Taken", Taken())
 
 
 def problem(row: Problem) -> Example:

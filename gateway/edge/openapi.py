@@ -35,7 +35,7 @@ from .problems import (
     ProblemDetails,
     UnsupportedMediaType,
 )
-from .routes import DOCUMENTED
+from .routes import CALLBACKS, DOCUMENTED
 
 Json = dict[str, Any]
 
@@ -80,7 +80,7 @@ def _document(server: str) -> Json:
         "security": [{"bearer": []}],
         "tags": [
             {"name": "rooms", "description": "Create, read, stop and delete."},
-            {"name": "service", "description": "For load balancers and OAuth clients."},
+            {"name": "service", "description": "For load balancers, OAuth clients and the vendor."},
         ],
         "paths": paths,
         "components": {
@@ -94,7 +94,12 @@ def _document(server: str) -> Json:
                     "where the gateway is set up for one. Every POST and DELETE then needs the "
                     "header `X-Gateway-CSRF: 1`, and an `Origin` that is allowed, or without one "
                     "`Sec-Fetch-Site: same-origin`.",
-                }
+                },
+                CALLBACKS: {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The vendor has them, in the URL that it calls.",
+                },
             },
             "headers": {
                 name: {"description": description, "schema": {"type": "string"}}
@@ -119,7 +124,8 @@ def _operation(route: Route) -> Json:
         "requestBody": route.body and {"required": True, "content": _content(route.body)},
         "responses": responses,
     }
-    return _filled(written) | ({"security": []} if route.public else {})
+    schemes: list[Json] = [{route.security: []}] if route.security else []
+    return _filled(written) | ({"security": schemes} if route.public else {})
 
 
 def _problems(route: Route) -> Iterator[Reply]:

@@ -64,7 +64,7 @@ class Route(Struct, frozen=True):
 
     `errors` are those its handler can raise, beside those of every route. `replayed` are those it
     may tell again, with the header `Idempotency-Replayed`. A `public` route needs no token and has
-    no rate limit.
+    no rate limit; it may have a `security` scheme of its own.
     """
 
     method: Method
@@ -79,6 +79,7 @@ class Route(Struct, frozen=True):
     replayed: tuple[type[GatewayError], ...] = ()
     description: str = ""
     public: bool = False
+    security: str = ""
 
 
 def bound(routes: tuple[Route, ...], owner: object) -> list[HTTPRouteHandler]:

@@ -2,10 +2,13 @@
 
 import re
 
+from gateway import callback_url
+
 ROOMS = "/v1/rooms"
 ROOM = f"{ROOMS}/{{live_id}}"
 STOP = f"{ROOM}/stop"
 EVENTS = f"{ROOM}/events"
+CALLBACK = callback_url.PATH
 HEALTH = "/healthz"
 READINESS = "/readyz"
 INDEX = "/"

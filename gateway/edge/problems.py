@@ -31,6 +31,7 @@ from gateway.rooms import (
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
+    TokenFault,
     TokenInvalid,
     TokenMissing,
     TokenTooLong,
@@ -73,6 +74,13 @@ class UnsupportedMediaType(GatewayError):
     """The body is not uncompressed JSON."""
 
     code = "unsupported_media_type"
+
+
+class VendorUnknown(TokenInvalid):
+    """A callback without the vendor's credentials."""
+
+    def __init__(self) -> None:
+        super().__init__("not the credentials of the vendor's callbacks", TokenFault.CALLBACK)
 
 
 class InternalError(GatewayError):
@@ -161,6 +169,11 @@ _SPECIAL_ROWS = (
         429,
         "You have as many event streams open as one user may have; close one, then try again.",
     ),
+    _row(
+        VendorUnknown,
+        401,
+        "Only the vendor may call this, with the credentials in the URL that is configured there.",
+    ),
 )
 _SPECIAL: Mapping[type[Exception], Problem] = MappingProxyType(
     {row.error: row for row in _SPECIAL_ROWS}
@@ -232,15 +245,22 @@ def _headers(error: Exception, metadata: str | None) -> Mapping[str, str]:
     if isinstance(error, UnsupportedMediaType):
         return {"accept": "application/json"}
     if isinstance(error, Unauthenticated | MissingScope):
-        named = "" if metadata is None else f', resource_metadata="{metadata}"'
-        return {"www-authenticate": _challenge(error) + named}
+        return {"www-authenticate": _challenge(error, metadata)}
     if isinstance(error, MethodNotAllowedException):
         return {"allow": allow(*(error.headers or {}).get("allow", "").split(", "))}
     return {}
 
 
-def _challenge(error: Unauthenticated | MissingScope) -> str:
-    """Return the challenge of RFC 6750 §3; a missing token has no error to name."""
+def _challenge(error: Unauthenticated | MissingScope, metadata: str | None) -> str:
+    """Return the challenge of RFC 6750 §3 to a caller, that of RFC 7617 to the vendor."""
+    if isinstance(error, VendorUnknown):
+        return 'Basic realm="callbacks"'
+    named = "" if metadata is None else f', resource_metadata="{metadata}"'
+    return _bearer_challenge(error) + named
+
+
+def _bearer_challenge(error: Unauthenticated | MissingScope) -> str:
+    """Return the challenge without metadata; a missing token has no error to name."""
     if isinstance(error, TokenMissing):
         return 'Bearer realm="gateway"'
     detail = f'error_description="{_row_of(error).detail}"'

@@ -1,12 +1,13 @@
 """The records of a request: its metrics, its access line, its write, and an unexpected error."""
 
+import logging
 from collections.abc import Callable
 
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from gateway.rooms import GatewayError, Report, RoomWrite
+from gateway.rooms import GatewayError, Hint, HintOutcome, Report, RoomWrite, SettledCreate
 from gateway.telemetry import (
     AccessLog,
     Counter,
@@ -59,6 +60,50 @@ class Recorder(Struct, frozen=True):
                 refused=exchange.refused,
                 calls=exchange.calls,
             )
+
+
+class HintRecorder(Struct, frozen=True):
+    """Records the vendor's hints, and creates that they settle; `caller_id` names a user."""
+
+    callbacks: Counter
+    creates: Counter
+    log: FilteringBoundLogger
+    caller_id: Callable[[str], str | None]
+
+    def taken(self, hint: Hint, outcome: HintOutcome) -> None:
+        """Record a hint; one of no room, of which there may be many, at level debug."""
+        self.callbacks.inc(outcome)
+        self.log.log(
+            _severity(outcome),
+            "callback_taken",
+            outcome=outcome,
+            request_id=current_request_id(),
+            live_ids=hint.live_ids,
+            upstream_request_id=hint.created_by,
+        )
+
+    def settled(self, create: SettledCreate) -> None:
+        """Record a create that was open when a hint told of its room."""
+        self.creates.inc("settled" if create.settled else "not_settled")
+        self.log.log(
+            _level(create),
+            "unknown_create",
+            settled=create.settled,
+            request_id=current_request_id(),
+            caller=self.caller_id(create.user_id),
+            live_id=create.live_id,
+            upstream_request_id=create.request_id,
+        )
+
+
+def _severity(outcome: HintOutcome) -> int:
+    if outcome == HintOutcome.DROPPED:
+        return logging.WARNING
+    return logging.DEBUG if outcome == HintOutcome.IGNORED else logging.INFO
+
+
+def _level(create: SettledCreate) -> int:
+    return logging.INFO if create.settled else logging.WARNING
 
 
 def write_recorder(log: FilteringBoundLogger, caller_id: Callable[[str], str | None]) -> Report:

@@ -3,7 +3,7 @@
 A new route is a row here, a path in `paths` and a method of a class of handlers.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 from msgspec.json import schema
@@ -17,8 +17,10 @@ from gateway.rooms import (
     MissingScope,
     NotRoomAnchor,
     OutcomeUnknown,
+    RateLimited,
     RoomNotFound,
     RoomNotLive,
+    TokenInvalid,
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -26,12 +28,14 @@ from gateway.rooms import (
 
 from . import examples
 from .batch import MAX_BATCH
+from .callback_handlers import CallbackHandlers
 from .docs import DocsHandlers
 from .event_handlers import EventHandlers
 from .examples import LiveId
 from .health import HealthHandlers
 from .operations import Parameter, Reply, Route
 from .paths import (
+    CALLBACK,
     DOCS,
     DOCS_FILE,
     EVENTS,
@@ -221,12 +225,38 @@ RESOURCE_ROUTES = (
     ),
 )
 
+CALLBACKS: Final = "callbacks"
+"""The security scheme of the vendor's callbacks."""
+
+CALLBACK_ROUTES = (
+    Route(
+        "POST",
+        CALLBACK,
+        CallbackHandlers.qlive,
+        "takeCallback",
+        "What the vendor tells of rooms",
+        replies=(Reply(200, "Taken, whatever it tells.", (examples.TAKEN,)),),
+        errors=(InvalidRequest, TokenInvalid, BodyTooLarge, UnsupportedMediaType, RateLimited),
+        body=examples.CALLBACK,
+        description="For the vendor alone, and only where the gateway is set up for it. Of all it "
+        "tells, only the rooms' ids are believed: they are read again.",
+        public=True,
+        security=CALLBACKS,
+    ),
+)
+
 DOCS_ROUTES = (
     Route("GET", OPENAPI, DocsHandlers.openapi),
     Route("GET", DOCS, DocsHandlers.page),
     Route("GET", DOCS_FILE, DocsHandlers.file),
 )
 
-DOCUMENTED = (*ROOM_ROUTES, *EVENT_ROUTES, *HEALTH_ROUTES, *RESOURCE_ROUTES)
+DOCUMENTED = (
+    *ROOM_ROUTES,
+    *EVENT_ROUTES,
+    *CALLBACK_ROUTES,
+    *HEALTH_ROUTES,
+    *RESOURCE_ROUTES,
+)
 ROUTES = tuple(dict.fromkeys(route.path for route in (*DOCUMENTED, *DOCS_ROUTES)))
 """The paths of all routes."""

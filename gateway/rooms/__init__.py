@@ -30,7 +30,16 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .fair_share import FairShare, share_of
-from .idempotency import Created, Failed, IdempotencyClaim, Outcome
+from .hints import Hint, HintOutcome, HintReports, Hints, SettledCreate
+from .idempotency import (
+    UNKNOWN,
+    Created,
+    Failed,
+    IdempotencyClaim,
+    OpenCreate,
+    Outcome,
+    that_holds,
+)
 from .identifiers import (
     IDEMPOTENCY_KEY,
     LIVE_ID,
@@ -48,6 +57,7 @@ from .policy import Scopes
 from .ports import (
     Anchors,
     IdempotencyStore,
+    OpenCreates,
     OperatorOrders,
     Quota,
     RateLimiter,
@@ -66,6 +76,7 @@ __all__ = [
     "IDEMPOTENCY_KEY",
     "LIVE_ID",
     "SHAPE",
+    "UNKNOWN",
     "UNREADABLE_PUSH_URL",
     "USER_ID",
     "Anchor",
@@ -87,6 +98,10 @@ __all__ = [
     "Forbidden",
     "FreshRoom",
     "GatewayError",
+    "Hint",
+    "HintOutcome",
+    "HintReports",
+    "Hints",
     "IdempotencyClaim",
     "IdempotencyInProgress",
     "IdempotencyKeyReused",
@@ -99,6 +114,8 @@ __all__ = [
     "MissingScope",
     "NewRoom",
     "NotRoomAnchor",
+    "OpenCreate",
+    "OpenCreates",
     "OperatorOrders",
     "Outcome",
     "OutcomeUnknown",
@@ -117,6 +134,7 @@ __all__ = [
     "RoomService",
     "RoomWrite",
     "Scopes",
+    "SettledCreate",
     "TokenExpired",
     "TokenFault",
     "TokenInvalid",
@@ -138,4 +156,5 @@ __all__ = [
     "is_user_id",
     "share_of",
     "stored_size",
+    "that_holds",
 ]

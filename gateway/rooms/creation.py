@@ -3,6 +3,9 @@
 - A create takes a place of its caller's `FairShare` until it has ended.
 - A create with a key runs to its end even if its client leaves, so that a retry finds its outcome.
   If it is cut off, its outcome is unknown.
+- Every create is sent with a request id of its own, which nobody can guess or choose. One with a
+  key is open under that id until its outcome is known: the vendor's callback may settle it, see
+  `hints`.
 - A create whose client has left before it is sent, is not sent, and its key stays free.
 - A repeated create gets the first outcome. Of a room only the id is stored, so it is read again and
   shown as it is now. One that was deleted since is shown as the repeated body asked for it. If the
@@ -14,18 +17,28 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from . import policy
 from .caller import Caller
-from .errors import FieldProblem, InvalidRequest, RoomNotFound
+from .errors import FieldProblem, InvalidRequest, OutcomeUnknown, RoomNotFound
 from .fair_share import FairShare
-from .idempotency import Created, Failed, IdempotencyClaim, Outcome, claim_for, failure
-from .ports import Anchors, IdempotencyStore, Upstream
+from .idempotency import (
+    UNKNOWN,
+    Created,
+    Failed,
+    IdempotencyClaim,
+    OpenCreate,
+    Outcome,
+    claim_for,
+    failure,
+)
+from .ports import Anchors, IdempotencyStore, OpenCreates, Upstream
 from .room import AnchorRoom, NewRoom, ViewerRoom
 
 Result = AnchorRoom | Outcome
@@ -42,8 +55,9 @@ class Creation(Struct, frozen=True):
 class Creator:
     """Creates rooms for `anchors`; outcomes of creates with a key go to `store`.
 
-    `skew` gives this clock minus the upstream's, in seconds. `compare` gets each room as asked for
-    and as made.
+    Creates with a key are in `open_creates` until their outcome is known. `skew` gives this clock
+    minus the upstream's, in seconds. `compare` gets each room as asked for and as made. `new_id`
+    makes request ids.
     """
 
     def __init__(
@@ -52,16 +66,20 @@ class Creator:
         store: IdempotencyStore,
         anchors: Anchors,
         *,
+        open_creates: OpenCreates,
         share: FairShare,
         skew: Callable[[], float],
         compare: Callable[[NewRoom, AnchorRoom], None],
+        new_id: Callable[[], str],
     ) -> None:
         self._upstream = upstream
         self._store = store
         self._anchors = anchors
+        self._open = open_creates
         self._share = share
         self._skew = skew
         self._compare = compare
+        self._new_id = new_id
         self._running: set[asyncio.Task[Result]] = set()  # asyncio keeps only weak references
 
     async def create(
@@ -80,11 +98,11 @@ class Creator:
         Overloaded or UpstreamFailure; with `replayed` set, the error of the first create with this
         key.
         """
+        first = partial(self._first, caller, room, now, on_sent)
         if key is None:
-            made = await self._first(caller, room, now, on_sent)
-            return Creation(policy.shape_for(caller, made))
+            return Creation(policy.shape_for(caller, await first(self._new_id())))
         claim = claim_for(caller, key, room)
-        result = await self._to_its_end(self._once(caller, claim, room, now, on_sent))
+        result = await self._to_its_end(self._once(claim, room, first))
         if isinstance(result, AnchorRoom):
             return Creation(policy.shape_for(caller, result))
         return Creation(await self._made_before(caller, room, result), replayed=True)
@@ -106,36 +124,51 @@ class Creator:
 
     async def _once(
         self,
-        caller: Caller,
         claim: IdempotencyClaim,
         room: NewRoom,
-        now: datetime,
-        on_sent: Callable[[], None] | None,
+        first: Callable[[str], Awaitable[AnchorRoom]],
     ) -> Result:
         remembered = await self._store.begin(claim)
         if remembered is not None:
             return remembered
+        request_id = self._new_id()
+        outcome: Outcome | None = UNKNOWN
+        self._open.add(request_id, OpenCreate(claim, room.anchor_id, room.title))
         try:
-            made = await self._first(caller, room, now, on_sent)
-            await self._store.settle(claim, Created(made.live_id))
+            made = await first(request_id)
+            outcome = await self._store.settle(claim, Created(made.live_id))
         except BaseException as error:
-            failed = failure(error)
-            if failed is None:
-                await self._store.release(claim)
-            else:
-                await self._store.settle(claim, failed)
+            outcome = await self._failed(claim, error)
+            if isinstance(error, OutcomeUnknown) and isinstance(outcome, Created):
+                return outcome  # a callback has told of the room meanwhile
             raise
+        finally:
+            if outcome != UNKNOWN:
+                self._open.remove(request_id)
         return made
 
+    async def _failed(self, claim: IdempotencyClaim, error: BaseException) -> Outcome | None:
+        """Return the outcome of a create that raised `error`, None if nothing was sent."""
+        failed = failure(error)
+        if failed is None:
+            await self._store.release(claim)
+            return None
+        return await self._store.settle(claim, failed)
+
     async def _first(
-        self, caller: Caller, room: NewRoom, now: datetime, on_sent: Callable[[], None] | None
+        self,
+        caller: Caller,
+        room: NewRoom,
+        now: datetime,
+        on_sent: Callable[[], None] | None,
+        request_id: str,
     ) -> AnchorRoom:
         upstreams_now = now - timedelta(seconds=self._skew())
         if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
         async with self._share.place(caller.user_id):
             await self._anchors.require(room.anchor_id, caller)
-            made = await self._upstream.create(room, on_sent)
+            made = await self._upstream.create(room, request_id, on_sent)
         self._compare(room, made)
         return made
 

@@ -85,6 +85,7 @@ class TokenFault(StrEnum):
     USER = "user_claim"
     SEVERAL = "several_tokens"
     REFUSED = "refused_by_operator"
+    CALLBACK = "callback"
 
 
 class Unauthenticated(GatewayError):

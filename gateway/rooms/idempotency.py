@@ -6,11 +6,14 @@
 - An outcome is a room's id or an error's code. Both encode as JSON, so that processes can share
   them. The rest of the room is read again for a repeated create.
 - A create that was certainly not sent has no outcome, and its key may be used again.
+- A create of unknown outcome stays open: the vendor's callback has the request id that it was sent
+  with, and may tell of its room (`hints`).
 """
 
 import hashlib
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from msgspec import Struct, structs
@@ -26,7 +29,7 @@ from .errors import (
     UpstreamError,
     UpstreamFailure,
 )
-from .room import NewRoom
+from .room import AnchorRoom, NewRoom
 
 _FAILURES = MappingProxyType(
     {kind.code: kind for kind in (AnchorNotRegistered, UpstreamError, OutcomeUnknown)}
@@ -34,7 +37,7 @@ _FAILURES = MappingProxyType(
 
 
 class IdempotencyClaim(Struct, frozen=True):
-    """One user's key, and the hash of the create that used it, in hexadecimal."""
+    """One user's key and the create that used it, both as hashes in hexadecimal."""
 
     user_id: str
     key: str
@@ -62,6 +65,21 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 Outcome = Created | Failed
 
+UNKNOWN: Final = Failed(OutcomeUnknown.code)
+"""The outcome of a create that may or may not have made a room."""
+
+
+class OpenCreate(Struct, frozen=True, array_like=True):
+    """A create that is not known to have ended: its claim, and the room that it asked for."""
+
+    claim: IdempotencyClaim
+    anchor_id: str
+    title: str
+
+    def made(self, room: AnchorRoom) -> bool:
+        """Return whether `room` can be the one that was asked for."""
+        return (room.anchor_info.user_id, room.title) == (self.anchor_id, self.title)
+
 
 def claim_for(caller: Caller, key: str, room: NewRoom) -> IdempotencyClaim:
     """Return the claim of `caller` who creates `room` with `key`."""
@@ -72,9 +90,7 @@ def claim_for(caller: Caller, key: str, room: NewRoom) -> IdempotencyClaim:
         publish_expire_at=_in_utc(room.publish_expire_at),
     )
     encoded = msgspec.json.encode(meaning, order="deterministic")
-    return IdempotencyClaim(
-        caller.user_id, key, hashlib.blake2b(encoded, digest_size=32).hexdigest()
-    )
+    return IdempotencyClaim(caller.user_id, _hash(key.encode(), 16), _hash(encoded, 32))
 
 
 def failure(error: BaseException) -> Failed | None:
@@ -88,7 +104,16 @@ def failure(error: BaseException) -> Failed | None:
         return None
     if isinstance(error, GatewayError) and error.code in _FAILURES:
         return Failed(error.code)
-    return Failed(OutcomeUnknown.code)
+    return UNKNOWN
+
+
+def that_holds(recorded: Outcome | None, outcome: Outcome) -> Outcome:
+    """Return the outcome that holds after both: an unknown one replaces none."""
+    return outcome if recorded is None or outcome != UNKNOWN else recorded
+
+
+def _hash(content: bytes, size: int) -> str:
+    return hashlib.blake2b(content, digest_size=size).hexdigest()
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from .caller import Caller
-from .idempotency import IdempotencyClaim, Outcome
+from .idempotency import IdempotencyClaim, OpenCreate, Outcome
 from .lookup import CachedRoom, CurrentRoom, FreshRoom
 from .operator_refusals import RefusalKind, Refusals
 from .room import AnchorRoom, NewRoom, ViewerRoom
@@ -24,8 +24,10 @@ class Upstream(Protocol):
     also OutcomeUnknown.
     """
 
-    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
-        """Create a room, sent at most once. Raises AnchorNotRegistered.
+    async def create(
+        self, room: NewRoom, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
+        """Create a room, sent at most once and with this request id. Raises AnchorNotRegistered.
 
         Calls `on_sent` just before the request is sent; if that raises, nothing is sent.
         """
@@ -156,11 +158,30 @@ class IdempotencyStore(Protocol):
         IdempotencyInProgress while the first use runs.
         """
 
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """Record the outcome of a claim, or replace the recorded one."""
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> Outcome:
+        """Record the outcome of a claim, or replace the recorded one; return the one that holds.
+
+        An unknown outcome replaces none.
+        """
 
     async def release(self, claim: IdempotencyClaim) -> None:
         """Drop a claim without an outcome: the next use of the key is the first."""
+
+
+class OpenCreates(Protocol):
+    """Creates with a key that are not known to have ended, by the request id they were sent with.
+
+    Each is kept for an hour, within bounds: nobody knows when the vendor tells of its room.
+    """
+
+    def add(self, request_id: str, create: OpenCreate) -> None:
+        """Remember a create that is about to be sent. Raises nothing."""
+
+    def remove(self, request_id: str) -> None:
+        """Forget a create that has ended. Raises nothing."""
+
+    async def find(self, request_id: str) -> OpenCreate | None:
+        """Return a create that this process, or another, has not seen the end of."""
 
 
 class Quota(Struct, frozen=True, gc=False):

@@ -40,9 +40,11 @@ class LagTolerantUpstream:
         self.find_user = upstream.find_user
         self.register = upstream.register
 
-    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def create(
+        self, room: NewRoom, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
         """Create a room."""
-        made = await self._upstream.create(room, on_sent)
+        made = await self._upstream.create(room, request_id, on_sent)
         await self._recent.created(made.for_viewers())
         return made
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from gateway import app, keyring, serving
+from gateway.callback_url import callback_url
 from gateway.identity import mint
 from gateway.metrics import Metrics
 from gateway.settings import Settings, load
@@ -61,7 +62,8 @@ async def running(
     """Run both in this event loop until the block is left. Port 0 means any free port.
 
     `faults` are the vendor's switches, all healthy by default. `environ` adds settings for the
-    gateway. Raises PortTaken or SettingsError.
+    gateway; with a callback secret in it, the vendor tells the gateway about rooms. Raises
+    PortTaken or SettingsError.
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
     vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS, faults=faults)
@@ -81,6 +83,9 @@ async def running(
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
         async with serving.listening(app.build(settings, telemetry, metrics), port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
+            if settings.callback_secret is not None:
+                told = callback_url(url, settings.callback_secret.reveal())
+                vendor.faults.callback_url = told
             yield Sandbox(url, upstream_url, vendor, settings)
 
 

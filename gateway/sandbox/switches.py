@@ -36,7 +36,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     `hanging_rooms`: reads of these rooms hang, also those inside a stop or delete.
     `refuse`: 429 or 503 for every call, with `retry_after` as its header if not empty.
     `html`: every call is answered by a page in place of JSON.
-    `callback_url`: told about rooms; may hold user and password. Empty: none is told.
+    `callback_url`: told about rooms; may hold user and password. Empty: none is told. A reset
+    leaves it as it is.
     `callback_first`: the callback is answered before the call that caused it.
     `timezone`: zone of times in calls; builds before 2023 used UTC.
     `anchor_status`: spelling of that field; v0.2.0 has `AnchorStatus`.
@@ -65,8 +66,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
         self._become(msgspec.convert(msgspec.to_builtins(self) | given, type=Faults))
 
     def reset(self) -> None:
-        """Set every switch to its healthy position."""
-        self._become(Faults())
+        """Set every switch to its healthy position; who is told about rooms is no fault."""
+        self._become(Faults(callback_url=self.callback_url))
 
     def connect(self) -> None:
         """Reach the database; raise DatabaseError if it is down."""

@@ -1,5 +1,7 @@
 """The text that `gateway sandbox` prints: two tokens and a session to paste."""
 
+from gateway.callback_url import PATH
+
 from .run import USERS, Sandbox
 
 
@@ -36,6 +38,9 @@ alice goes live, in place of her app; then she stops and deletes it (bob may not
   curl -s -o /dev/null -X POST {sandbox.upstream_url}/sandbox/rooms/$ROOM/live
   curl -s -i -X POST $ROOMS/$ROOM/stop -H "Authorization: Bearer $ALICE"
   curl -s -i -X DELETE $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
+
+The vendor tells the gateway of each change, so bob sees it at once, whatever is cached:
+callbacks of {sandbox.url}{PATH}, with a secret of this session.
 
 The vendor's faults, such as a dead database or a lagging replica, are switched by
 PUT {sandbox.upstream_url}/sandbox/faults; GET {sandbox.upstream_url}/sandbox lists them.

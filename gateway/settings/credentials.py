@@ -47,6 +47,15 @@ def admin_token(text: str) -> Secret:
     return Secret(text)
 
 
+def callback_secret(text: str) -> Secret:
+    """Parse the password of the vendor's callbacks: characters that stand in a URL as they are."""
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{32,256}", text):
+        raise InvalidValue(
+            "must be 32 to 256 characters of A-Z a-z 0-9 . _ ~ -; openssl rand -hex 32 makes one"
+        )
+    return Secret(text)
+
+
 def hmac_secret(text: str) -> Secret:
     """Parse an HS256 secret: any text of at least 32 bytes (RFC 7518 section 3.2)."""
     if len(text.encode()) < _HMAC_BYTES:

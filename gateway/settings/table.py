@@ -127,6 +127,13 @@ class JwtSettings:
 class Settings(JwtSettings, UpstreamSettings):
     """The whole valid configuration. Durations are in seconds, sizes in bytes."""
 
+    callback_secret: Secret | None = variable(
+        credentials.callback_secret,
+        "turns on the route for the vendor's callbacks: the password in the URL that the vendor "
+        "calls, at least 32 characters",
+        default=None,
+        file=True,
+    )
     create_scope: str | None = variable(
         parse.scope,
         "scope required to create a room; unset: all callers may",

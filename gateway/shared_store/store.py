@@ -117,17 +117,18 @@ class SharedStore:
 
         self._batches.call(self._command(script, keys, args)).add_done_callback(replied)
 
-    async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> None:
-        """Run a script, now or when the store is back."""
+    async def deliver(self, script: Script, keys: Sequence[str], *args: bytes | int) -> Any:  # noqa: ANN401  # same
+        """Run a script, now or when the store is back; return its reply, None without one."""
         call = (script, keys, args)
         if self._outbox.has_earlier(call):
             self._outbox.put(call)
-            return
+            return None
         try:
-            await self.run(script, keys, *args)
+            return await self.run(script, keys, *args)
         except StoreUnavailable as error:
             if not self._is_of_one_call(error.__cause__):
                 self._outbox.put(call)
+            return None
 
     async def watch(self) -> None:
         """Probe the store until cancelled."""

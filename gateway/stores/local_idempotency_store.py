@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gateway.rooms import IdempotencyClaim, IdempotencyInProgress, IdempotencyKeyReused, Outcome
+from gateway.rooms import (
+    IdempotencyClaim,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    Outcome,
+    that_holds,
+)
 
 from .fair_shares import FairShares
 
@@ -51,10 +57,13 @@ class LocalIdempotencyStore:
         _require_same(claim, settled.fingerprint)
         return settled.outcome
 
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """Record the outcome of a claim."""
-        self._settled.put(*_key(claim), _Settled(claim.fingerprint, outcome))
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> Outcome:
+        """Record the outcome of a claim; return the one that holds."""
+        settled = self._settled.get(*_key(claim))
+        holds = that_holds(None if settled is None else settled.outcome, outcome)
+        self._settled.put(*_key(claim), _Settled(claim.fingerprint, holds))
         self._running.pop(_key(claim), None)
+        return holds
 
     async def release(self, claim: IdempotencyClaim) -> None:
         """Drop a claim without an outcome."""

@@ -19,13 +19,12 @@ from typing import Final
 import msgspec
 
 from gateway.rooms import (
+    UNKNOWN,
     Created,
-    Failed,
     IdempotencyClaim,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     Outcome,
-    OutcomeUnknown,
 )
 from gateway.shared_store import NOW, Script, SharedStore, StoreUnavailable
 
@@ -38,7 +37,7 @@ _DAY: Final = 86_400_000
 
 _FIRST, _RUNNING, _REUSED = 1, 3, 4
 _DECODER: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
-_UNKNOWN = msgspec.json.encode(Failed(OutcomeUnknown.code))
+_UNKNOWN = msgspec.json.encode(UNKNOWN)
 
 # KEYS: record, index of the user. ARGV: fingerprint, token, ms of the claim, ms of a day, record's
 # name in the index, most records, outcome of a lost claim.
@@ -72,15 +71,19 @@ return {1}
 """
 )
 
-# KEYS: record. ARGV: fingerprint, outcome, ms of a day.
+# KEYS: record. ARGV: fingerprint, outcome, ms of a day, outcome of a lost claim. Returns the
+# outcome that holds: an unknown one replaces none.
 _SETTLE = Script(
     NOW
     + """
 local held = redis.call('HMGET', KEYS[1], 'outcome', 'until')
+local settled = held[1] and now < tonumber(held[2])
+if settled and ARGV[2] == ARGV[4] then return held[1] end
 redis.call('HSET', KEYS[1], 'print', ARGV[1], 'outcome', ARGV[2])
-if held[1] and now < tonumber(held[2]) then return end
+if settled then return ARGV[2] end
 redis.call('HSET', KEYS[1], 'until', now + ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return ARGV[2]
 """
 )
 
@@ -124,11 +127,18 @@ class SharedIdempotencyStore:
             await self.settle(claim, known)
         return outcome or known
 
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        """Record the outcome of a claim, in the store as soon as it can be."""
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> Outcome:
+        """Record the outcome of a claim, in the store as soon as it can be.
+
+        Return the one that holds, as far as this process knows.
+        """
         self._tokens.pop(claim, None)
-        await self._local.settle(claim, outcome)
-        await self._send(claim, outcome)
+        known = await self._local.settle(claim, outcome)
+        terms = (claim.fingerprint.encode(), msgspec.json.encode(known), _DAY, _UNKNOWN)
+        held = await self._store.deliver(_SETTLE, _keys(claim)[:1], *terms)
+        if held is None:
+            return known
+        return await self._local.settle(claim, _decoded(held))
 
     async def release(self, claim: IdempotencyClaim) -> None:
         """Drop a claim without an outcome."""
@@ -155,10 +165,6 @@ class SharedIdempotencyStore:
             raise IdempotencyInProgress
         return _decoded(answer[1])
 
-    async def _send(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
-        terms = (claim.fingerprint.encode(), msgspec.json.encode(outcome), _DAY)
-        await self._store.deliver(_SETTLE, _keys(claim)[:1], *terms)
-
 
 def _keys(claim: IdempotencyClaim) -> Sequence[str]:
     """Return the keys of the claim's record and of its user's index, in one place of a cluster."""
@@ -175,4 +181,4 @@ def _decoded(text: bytes) -> Outcome:
     try:
         return _DECODER.decode(text)
     except msgspec.MsgspecError:
-        return Failed(OutcomeUnknown.code)
+        return UNKNOWN

@@ -10,7 +10,10 @@ from msgspec import Struct
 
 
 class UpstreamCall(Struct, frozen=True, gc=False):
-    """The reply to one call: its code and request id, None without a usable reply."""
+    """The reply to one call: its code and request id, None without a usable reply.
+
+    A request id that was sent for this call alone is known without a reply.
+    """
 
     code: int | None
     request_id: str | None

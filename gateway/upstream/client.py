@@ -1,6 +1,7 @@
 """The vendor's calls, typed: calls built, replies classified, failures logged.
 
-A call carries the body that the edge validated and the request id, nothing else of the client's.
+A call carries the body that the edge validated and the request id, nothing else of the client's; a
+create has a request id of the gateway's own instead, because the vendor's callback is known by it.
 A room in a reply must be the one that was asked for. Repaired fields, and those that repeated its
 `push_url`, are logged by name.
 """
@@ -80,13 +81,17 @@ class QliveClient:
         self.state = "untried"
         """The outcome of the last call: `ok`, `failing` or `untried`."""
 
-    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def create(
+        self, room: NewRoom, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
         """Create a room, sent at most once; the room in the reply must be the anchor's.
 
+        It is sent with this request id, and not with that of the client's request.
         `on_sent` is called when the create is about to be sent; if it raises, nothing is sent.
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
         call = self._new_call("POST", _ROOMS)
+        call.request_id = request_id
         call.body = encode_create(room, self._zone)
         call.on_sent = on_sent
         decode = partial(decode_room_of, room.anchor_id)
@@ -165,9 +170,9 @@ class QliveClient:
             result = decode(accept(operation, reply).data)
         except Fault as fault:
             _forget_frames(fault)
-            raise self._failed(operation, _meaning(fault, operation), envelope) from fault
+            raise self._failed(operation, _meaning(fault, operation), call, envelope) from fault
         except GatewayError as error:
-            self._failed(operation, error, envelope)
+            self._failed(operation, error, call, envelope)
             raise
         except (asyncio.CancelledError, ClientGone):
             self._calls.inc(operation, "abandoned")
@@ -178,7 +183,7 @@ class QliveClient:
             return result
         finally:
             self._duration.observe(self._timer() - began, operation)
-            note_call(_as_call(envelope))
+            note_call(_as_call(call, envelope))
 
     def _noted(self, decoded: DecodedRoom) -> AnchorRoom:
         """Return the room; its odd fields are logged by name, never by value."""
@@ -207,7 +212,7 @@ class QliveClient:
             self._log.info("credentials_accepted")
 
     def _failed(
-        self, operation: Operation, error: GatewayError, envelope: Envelope | None
+        self, operation: Operation, error: GatewayError, call: Call, envelope: Envelope | None
     ) -> GatewayError:
         refused = isinstance(error, CredentialsRefused)
         if isinstance(error, UpstreamFailure):
@@ -217,7 +222,7 @@ class QliveClient:
         if refused and not self._refused:
             self._refused = True
             self._log.error("credentials_refused", operation=operation.value)
-        noted = _as_call(envelope)
+        noted = _as_call(call, envelope)
         self._log.log(
             _severity(error),
             "upstream_call_failed",
@@ -248,10 +253,12 @@ def _forget_frames(fault: BaseException | None) -> None:
         fault = fault.__cause__ or fault.__context__
 
 
-def _as_call(envelope: Envelope | None) -> UpstreamCall:
+def _as_call(call: Call, envelope: Envelope | None) -> UpstreamCall:
+    """Return what is known of a call; without a reply a request id of its own, as a create has."""
+    own = None if call.request_id == current_request_id() else call.request_id
     if envelope is None:
-        return UpstreamCall(None, None)
-    request_id = envelope.request_id if is_request_id(envelope.request_id) else None
+        return UpstreamCall(None, own)
+    request_id = envelope.request_id if is_request_id(envelope.request_id) else own
     return UpstreamCall(envelope.code, request_id)
 
 

@@ -73,16 +73,18 @@ def _at_rest(streams: int, rooms: int, most: float) -> Iterator[Row]:
 
 def _woken(streams: int) -> Iterator[Row]:
     """Change a room that all watch, while somebody else reads another one from memory."""
-    spans, firsts = [], []
-    with _stage() as (vendor, gateway):
-        with watching(Watchers(gateway.port, streams, 1)) as watchers, _reading(gateway) as waits:
-            for number in range(CHANGES):
-                watchers.forget()
-                changed = vendor.change(f"{STANDING}0", title=f"number {number}")
-                eventually(_all_heard(watchers, "change", streams))
-                seen = watchers.seen()
-                spans.append(seen.last - seen.first)
-                firsts.append(seen.first - changed)
+    spans = []
+    with (
+        _stage() as (vendor, gateway),
+        watching(Watchers(gateway.port, streams, 1)) as watchers,
+        _reading(gateway) as waits,
+    ):
+        for number in range(CHANGES):
+            watchers.forget()
+            vendor.change(f"{STANDING}0", title=f"number {number}")
+            eventually(_all_heard(watchers, "change", streams))
+            seen = watchers.seen()
+            spans.append(seen.last - seen.first)
     name = f"{streams:,} in one room, a change"
     worst = f"the longest of {CHANGES}, {statistics.median(spans):.2f} s at the median"
     yield _bounded(f"{name}, from the first to the last who hears", max(spans), 0.6, "s", worst)
@@ -132,13 +134,15 @@ def _vanished(streams: int) -> Iterator[Row]:
     """Have all clients vanish."""
     for reset in (False, True):
         port = str(free_port())
-        with _stage(METRICS_PORT=port) as (_, gateway):
-            with watching(Watchers(gateway.port, streams, 10)) as watchers:
-                time.sleep(1)
-                before = _gauge(port)
-                watchers.leave(reset=reset)
-                time.sleep(2)
-                left = _gauge(port)
+        with (
+            _stage(METRICS_PORT=port) as (_, gateway),
+            watching(Watchers(gateway.port, streams, 10)) as watchers,
+        ):
+            time.sleep(1)
+            before = _gauge(port)
+            watchers.leave(reset=reset)
+            time.sleep(2)
+            left = _gauge(port)
         how = "by a reset" if reset else "with a farewell"
         yield Row(
             f"{streams:,} clients vanish {how}, streams left after 2 s",
@@ -152,12 +156,14 @@ def _vanished(streams: int) -> Iterator[Row]:
 
 def _stopped(streams: int) -> Iterator[Row]:
     """Stop a gateway whose streams are open."""
-    with _stage(SHUTDOWN_DELAY="5") as (_, gateway):
-        with watching(Watchers(gateway.port, streams, 50)) as watchers:
-            began = time.monotonic()
-            gateway.gateway.process.send_signal(signal.SIGTERM)
-            eventually(lambda: watchers.seen().open == 0)
-            seen = watchers.seen()
+    with (
+        _stage(SHUTDOWN_DELAY="5") as (_, gateway),
+        watching(Watchers(gateway.port, streams, 50)) as watchers,
+    ):
+        began = time.monotonic()
+        gateway.gateway.process.send_signal(signal.SIGTERM)
+        eventually(lambda: watchers.seen().open == 0)
+        seen = watchers.seen()
     spread = (max(seen.retries) - min(seen.retries)) / 1000
     detail = f"{seen.ended:,} ended, {len(seen.retries):,} told, {seen.cut} cut"
     name = f"SIGTERM with {streams:,} streams open"

@@ -77,7 +77,7 @@ class World:
 async def test_a_viewer_finds_a_created_room_at_once() -> None:
     """A viewer is answered after one read that finds nothing, with the room as it was created."""
     world = World(GONE, NEW)
-    await world.create(NewRoom(anchor_id="alice", title="Friday"))
+    await world.create(NewRoom(anchor_id="alice", title="Friday"), "req-1")
     found = await world.cache.get("1", "bob")
     assert isinstance(found, CachedRoom)
     assert (title_of(found), found.result) == ("Friday", LookupResult.MISS)

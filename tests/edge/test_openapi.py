@@ -31,6 +31,7 @@ from gateway.edge.routes import ROUTES
 from gateway.events import EventStreams
 from gateway.metrics import Metrics
 from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
+from gateway.secret import Secret
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
 DOCUMENT = json.loads(openapi_json())
@@ -95,6 +96,8 @@ def application() -> Litestar:
         cookie=None,
         refusals=TokenRefusals(metrics.token_refusals, CapturingLogger(), lambda _: None, float),
         resource=ProtectedResource((), (), ""),
+        hints=lambda _: None,
+        callback_secret=Secret("s"),
         root_path="",
         docs=True,
         in_flight=InFlight(1),

@@ -1,6 +1,7 @@
 """Rooms, callers, and fakes of the domain's ports that record their calls."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from gateway.rooms import (
     IdempotencyClaim,
     LookupResult,
     NewRoom,
+    OpenCreate,
     Outcome,
     Patience,
     RecentWrites,
@@ -27,6 +29,7 @@ from gateway.rooms import (
     Scopes,
     ViewerRoom,
     ports,
+    that_holds,
 )
 from gateway.secret import Secret
 from tests.fakes.clock import Clock
@@ -85,11 +88,15 @@ class Upstream:
         self._reads = list(reads)
         self._error = error
         self.calls: list[str] = [] if log is None else log
+        self.created_by: list[str] = []
 
-    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def create(
+        self, room: NewRoom, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
         """Create a room of the anchor asked for."""
         if on_sent is not None:
             on_sent()
+        self.created_by.append(request_id)
         self._write("create")
         return room_of(room.anchor_id, CREATED)
 
@@ -193,10 +200,11 @@ class IdempotencyStore:
         self.calls.append("begin")
         return self.known.get(claim.key)
 
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> Outcome:
         """Record the outcome."""
         self.calls.append("settle")
-        self.known[claim.key] = outcome
+        holds = self.known[claim.key] = that_holds(self.known.get(claim.key), outcome)
+        return holds
 
     async def release(self, _claim: IdempotencyClaim) -> None:
         """Record the call."""
@@ -277,22 +285,47 @@ def share_for_all() -> FairShare:
     return FairShare(10_000, 60, lambda: None)
 
 
+class OpenCreates:
+    """Creates that are open, without bounds; `seen` has all that ever were."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, OpenCreate] = {}
+        self.seen: dict[str, OpenCreate] = {}
+
+    def add(self, request_id: str, create: OpenCreate) -> None:
+        """Remember a create."""
+        self.now[request_id] = self.seen[request_id] = create
+
+    def remove(self, request_id: str) -> None:
+        """Forget a create."""
+        self.now.pop(request_id, None)
+
+    async def find(self, request_id: str) -> OpenCreate | None:
+        """Return a create."""
+        return self.now.get(request_id)
+
+
 def creator_of(
     upstream: ports.Upstream,
     store: ports.IdempotencyStore,
     anchors: ports.Anchors | None = None,
     *,
+    open_creates: ports.OpenCreates | None = None,
     skew: float = 0,
     share: FairShare | None = None,
+    compare: Callable[[NewRoom, AnchorRoom], None] = lambda _asked, _made: None,
 ) -> Creator:
-    """Return a creator for known anchors that compares nothing."""
+    """Return a creator for known anchors, whose request ids are `id-1` and so on."""
+    numbers = itertools.count(1)
     return Creator(
         upstream,
         store,
         anchors or Anchors(),
+        open_creates=open_creates or OpenCreates(),
         share=share or share_for_all(),
         skew=lambda: skew,
-        compare=lambda _asked, _made: None,
+        compare=compare,
+        new_id=lambda: f"id-{next(numbers)}",
     )
 
 

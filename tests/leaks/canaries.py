@@ -1,6 +1,7 @@
 """The secrets of these tests: each is unique, and has characters that encodings write otherwise."""
 
 import time
+from base64 import b64encode
 
 import jwt
 
@@ -11,6 +12,12 @@ KEYS = {
     "GATEWAY_JWT_SECRET_PREVIOUS": "Pv6&ü>2/tEyUiWnBxCzL9o3Q and more of it: é/",
 }
 """Settings that are all secret."""
+
+CALLBACK = "cB3~._-kWq8ZtLm5VxYpRg2NdHs7JfUe9A"
+"""The password of the vendor's callbacks."""
+
+VENDOR = b64encode(f"qlive:{CALLBACK}".encode()).decode()
+"""Its credentials, as they are sent."""
 
 PUSH = {"alice": "pA7=x/Zk3+mQ9wErTy&uI", "bob": "pB2-_c%8Lk+vHs5/dNjGf"}
 """Of the one stream key that each anchor's rooms have."""
@@ -48,6 +55,8 @@ CANARIES = {
     "SK": KEYS["GATEWAY_SECRET_KEY"],
     "token secret": KEYS["GATEWAY_JWT_SECRET"],
     "previous token secret": KEYS["GATEWAY_JWT_SECRET_PREVIOUS"],
+    "callback secret": CALLBACK,
+    "vendor's credentials": VENDOR,
     "claim": JTI,
     **{f"{name}'s token": text.rpartition(".")[2] for name, text in TOKENS.items()},
     **{f"{name}'s push_url": text for name, text in PUSH.items()},

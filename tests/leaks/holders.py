@@ -15,7 +15,15 @@ import msgspec
 
 from gateway import keyring
 from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
-from gateway.edge import InFlight, answers, encode_room
+from gateway.edge import (
+    ClientAddress,
+    InFlight,
+    RateLimits,
+    TokenRefusals,
+    answers,
+    encode_room,
+)
+from gateway.edge.callback_handlers import CallbackHandlers
 from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
@@ -41,7 +49,7 @@ from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in,
 from gateway.upstream.faults import Broken
 from gateway.upstream.wire import RoomData, decode_room
 from tests.fakes.rooms import creator_of, share_for_all
-from tests.leaks.canaries import CANARIES, KEYS, TOKENS, push_url
+from tests.leaks.canaries import CALLBACK, CANARIES, KEYS, TOKENS, push_url
 from tests.leaks.telltale import FAULTS, fine, made_for
 from tests.live.fault_server import room as a_room
 
@@ -64,7 +72,11 @@ def run(work: Awaitable[T]) -> T:
 
 def settings() -> Settings:
     """Return settings whose every secret is one."""
-    return load({**KEYS, "GATEWAY_REDIS_URL": f"redis://:{CANARIES['SK']}@redis.example"})
+    more = {
+        "GATEWAY_REDIS_URL": f"redis://:{CANARIES['SK']}@redis.example",
+        "GATEWAY_CALLBACK_SECRET": CALLBACK,
+    }
+    return load({**KEYS, **more})
 
 
 def signer() -> QiniuSigner:
@@ -108,7 +120,7 @@ ROOM = fine(EVERY, made_for("alice", "1"))
 def signed_request() -> httpx.Request:
     """Return a create as it was sent."""
     transport = Transport(ROOM)
-    run(client(transport).create(NewRoom(anchor_id="alice", title="t")))
+    run(client(transport).create(NewRoom(anchor_id="alice", title="t"), "req-1"))
     assert CANARIES["AK"] in transport.request.headers["Authorization"]
     return transport.request
 
@@ -210,6 +222,15 @@ def credentials() -> keyring.Keyring:
     )
 
 
+def callbacks() -> CallbackHandlers:
+    """Return the handlers of callbacks."""
+    metrics = Metrics()
+    log = build_logger("info", "json", BytesIO())
+    limits = RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited)
+    refusals = TokenRefusals(metrics.token_refusals, log, lambda _: None, time.monotonic)
+    return CallbackHandlers(Secret(CALLBACK), lambda _: None, limits, refusals)
+
+
 async def _unsent(_: object) -> None:
     """Send nothing."""
 
@@ -248,6 +269,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "creates remembered": lambda: run(_outcomes()),
         "an anchor's answer": lambda: answers.found(room(), None),
         "an exchange": exchange,
+        "callbacks": callbacks,
         "a client": lambda: client(Transport(ROOM)),
     }
 )

@@ -1,6 +1,7 @@
 """All that is done with a gateway: every route, role and outcome, and whatever can go wrong."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -8,15 +9,17 @@ from typing import Any
 import httpx
 import msgspec
 
+from gateway.callback_url import PATH as CALLBACK
 from gateway.keyring import Keyring
 from gateway.metrics import Metrics
 from gateway.rotation import Rotation
 from gateway.settings import load
-from tests.leaks.canaries import CANARIES, KEYS, TOKENS
+from tests.leaks.canaries import CANARIES, KEYS, PUSH, TOKENS, VENDOR, push_url
 from tests.leaks.telltale import FAULTS, telltale
 from tests.leaks.traffic import APP, COOKIE, DEBUG, Client, Scene
 from tests.live.fault_server import answering, reply, serving
 from tests.live.test_jwks import SigningKey, publishing
+from tests.waiting import until
 
 ROLES = ("alice", "bob", "carol", "admin", "expired", "forged", None)
 JSON = {"Content-Type": "application/json"}
@@ -135,6 +138,45 @@ async def too_much(scene: Scene) -> None:
         )
 
 
+async def callbacks(scene: Scene) -> None:
+    """Call as the vendor and as others, with a `push_url` wherever there is room for it.
+
+    The vendor tells of a create that it did not answer.
+    """
+    async with serving(telltale, scripts_users=True) as server:
+        async with scene.gateway(server.url, transport=None) as client:
+            key, lost = {"Idempotency-Key": "k"}, {"title": "alice_WRITE_silence"}
+            await client.ask("alice", "POST", "/v1/rooms", json=lost, headers=key)
+            [made] = [each for each in server.received if each.method == "POST"]
+            told = {**JSON, "X-Reqid": made.header("x-reqid")}
+            for authorization in (f"Basic {VENDOR}", f"Basic {VENDOR[:-1]}", f"Bearer {VENDOR}"):
+                headers = {"Authorization": authorization, **told}
+                for kind in (*_CALLBACKS, push_url("alice", "1")):
+                    for body in _told_by_callbacks(kind):
+                        await client.send(None, "POST", CALLBACK, content=body, headers=headers)
+            await until(lambda: not _settling())
+            await client.ask("alice", "POST", "/v1/rooms", json=lost, headers=key)
+        scene.heard.upstream(server)
+
+
+_CALLBACKS = ("live_created", "live_stopped", "pk_started", "gift_send")
+
+
+def _told_by_callbacks(kind: str) -> Iterator[bytes]:
+    """Yield bodies of callbacks of a type: one like the vendor's, odd ones, and broken ones."""
+    url, key = push_url("alice", "1"), PUSH["alice"]
+    row = {"live_id": "alice_ok_1", "push_url": url, "title": key, "init_room_id": "bob_ok_1"}
+    for body in (row, {**row, "live_id": url}, {**row, "recv_room_id": key}, url, [row]):
+        whole = msgspec.json.encode({"type": kind, "body": body})
+        yield from (whole, whole[:-1], whole + url.encode())
+
+
+def _settling() -> bool:
+    """Return whether a create is being looked for."""
+    tasks = [each.get_coro() for each in asyncio.all_tasks()]
+    return any(getattr(each, "__qualname__", "") == "Hints._settle" for each in tasks)
+
+
 async def an_outage(scene: Scene) -> None:
     """Serve stale rooms and open the breaker."""
     async with serving(telltale, scripts_users=True) as server:
@@ -242,7 +284,10 @@ async def a_bug(scene: Scene) -> None:
 SCENES = MappingProxyType(
     {
         each.__name__: each
-        for each in (every_route, every_fault, too_much, an_outage, an_issuer_in_trouble, a_bug)
+        for each in (
+            *(every_route, every_fault, too_much, callbacks, an_outage, an_issuer_in_trouble),
+            a_bug,
+        )
     }
 )
 """All but `keys_that_change`, which needs a folder."""

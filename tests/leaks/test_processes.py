@@ -12,7 +12,7 @@ import pytest
 
 from tests import clients, commands
 from tests.commands import GATEWAY, environment, free_port
-from tests.leaks.canaries import CANARIES, KEYS, TOKENS
+from tests.leaks.canaries import CALLBACK, CANARIES, KEYS, TOKENS
 from tests.leaks.scan import scan
 from tests.leaks.telltale import FAULTS, made_for, telltale, told_by
 from tests.live.fault_server import Exchange, Script, serving
@@ -39,7 +39,10 @@ print(os.environ["GATEWAY_SECRET_KEY"], file=sys.{stream})
 """
 
 
-def run(*command: str, environ: Mapping[str, str] = KEYS) -> tuple[int, bytes]:
+EVERY = {**KEYS, "GATEWAY_CALLBACK_SECRET": CALLBACK}
+
+
+def run(*command: str, environ: Mapping[str, str] = EVERY) -> tuple[int, bytes]:
     """Run a command to its end; return its exit code and all it prints."""
     done = subprocess.run(  # noqa: S603  # our own
         command,
@@ -88,7 +91,7 @@ async def refusing(exchange: Exchange) -> None:
 async def test_check_prints_no_secret(script: Script, expected: int) -> None:
     """`check` prints no secret, even if the upstream repeats the keys."""
     async with serving(script) as server:
-        environ = {**KEYS, "GATEWAY_UPSTREAM_URL": server.url}
+        environ = {**EVERY, "GATEWAY_UPSTREAM_URL": server.url}
         code, said = await asyncio.to_thread(run, *GATEWAY, "check", environ=environ)
         assert (code, len(server.received)) == (expected, 1)
     assert scan(said, CANARIES) == []
@@ -121,7 +124,7 @@ def test_bad_settings_are_not_quoted(command: list[str]) -> None:
 async def test_a_gateway_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway at debug level prints no secret in its whole life, with the crash of a worker."""
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
-    environ = {name.removeprefix("GATEWAY_"): text for name, text in KEYS.items()}
+    environ = {name.removeprefix("GATEWAY_"): text for name, text in EVERY.items()}
     environ |= {"LOG_LEVEL": "debug", "ACCESS_LOG": "on"}
     async with serving(telltale, scripts_users=True) as server:
         with served(server.url, descriptors=None, **environ) as gateway:

@@ -70,6 +70,8 @@ EVENTS = {
     "request_failed",
     "token_refused",
     "room_write",
+    "callback_taken",
+    "unknown_create",
     "upstream_call_failed",
     "room_repaired",
     "push_url_repeated",

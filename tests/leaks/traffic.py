@@ -37,7 +37,7 @@ from gateway.telemetry import (
 from gateway.traces import Tracing
 from gateway.traces.sdk import open_telemetry
 from gateway.upstream import Transport
-from tests.leaks.canaries import KEYS, PUSH, TOKENS, push_url
+from tests.leaks.canaries import CALLBACK, KEYS, PUSH, TOKENS, push_url
 from tests.leaks.telltale import signature_in, telltale
 from tests.live.fault_server import Server, serving
 from tests.live.gateways import no_pause
@@ -55,6 +55,7 @@ DEBUG = {
     "GATEWAY_RATE_LIMIT_FAILED_AUTH": "off",
     "GATEWAY_JWT_COOKIE": COOKIE,
     "GATEWAY_CORS_ORIGINS": APP,
+    "GATEWAY_CALLBACK_SECRET": CALLBACK,
 }
 
 _PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -65,6 +65,13 @@ class Exchange:
         """Return the target of the request line."""
         return self.raw.split(b" ", 2)[1].decode()
 
+    def header(self, name: str) -> str:
+        """Return the value of a header, whose name is in lower case; it must be there once."""
+        head = self.raw.partition(b"\r\n\r\n")[0].decode("latin-1")
+        fields = [line.partition(":") for line in head.split("\r\n")[1:]]
+        [value] = [value.strip() for given, _, value in fields if given.lower() == name]
+        return value
+
     @property
     def live_id(self) -> str:
         """Return the id that a read is about."""

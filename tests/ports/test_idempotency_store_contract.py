@@ -14,6 +14,7 @@ from msgspec import structs
 
 from gateway.redis_url import RedisUrl
 from gateway.rooms import (
+    UNKNOWN,
     Created,
     Failed,
     IdempotencyClaim,
@@ -133,6 +134,23 @@ async def test_an_outcome_can_be_replaced(store: IdempotencyStore, clock: Clock)
     assert await store.begin(CLAIM) == FAILED
     clock.now += 2
     assert await store.begin(CLAIM) is None
+
+
+async def test_an_unknown_outcome_replaces_none(store: IdempotencyStore) -> None:
+    """What a callback has told holds, also once the create itself has ended as unknown."""
+    assert await store.begin(CLAIM) is None
+    assert await store.settle(CLAIM, ROOM) == ROOM
+    assert await store.settle(CLAIM, UNKNOWN) == ROOM
+    assert await store.begin(CLAIM) == ROOM
+
+
+async def test_a_room_replaces_an_unknown_outcome(store: IdempotencyStore) -> None:
+    """A create of unknown outcome has the one that a callback tells later."""
+    assert await store.begin(CLAIM) is None
+    assert await store.settle(CLAIM, UNKNOWN) == UNKNOWN
+    assert await store.begin(CLAIM) == UNKNOWN
+    assert await store.settle(CLAIM, ROOM) == ROOM
+    assert await store.begin(CLAIM) == ROOM
 
 
 @pytest.mark.parametrize("users", [1, 50, 17_520])

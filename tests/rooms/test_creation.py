@@ -39,10 +39,10 @@ from tests.fakes.rooms import (
     PUSH_URL,
     Anchors,
     IdempotencyStore,
+    OpenCreates,
     Upstream,
     creator_of,
     room_of,
-    share_for_all,
 )
 
 NEW_ROOM = NewRoom(anchor_id="alice", title="Friday")
@@ -59,19 +59,21 @@ async def create(
 class SlowUpstream(Upstream):
     """An upstream with creates that wait for `gate`."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        super().__init__()
+    def __init__(self, error: BaseException | None = None, *reads: AnchorRoom) -> None:
+        super().__init__(*reads)
         self.gate = asyncio.Event()
         self.begun = asyncio.Event()
         self.outcome = error
 
-    async def create(self, room: NewRoom, on_sent: Callable[[], None] | None = None) -> AnchorRoom:
+    async def create(
+        self, room: NewRoom, request_id: str, on_sent: Callable[[], None] | None = None
+    ) -> AnchorRoom:
         """Create a room once the gate is open."""
         self.begun.set()
         await self.gate.wait()
         if self.outcome is not None:
             raise self.outcome
-        return await super().create(room, on_sent)
+        return await super().create(room, request_id, on_sent)
 
 
 async def test_a_repeated_create_makes_no_second_room() -> None:
@@ -295,12 +297,9 @@ async def test_every_made_room_is_compared() -> None:
     """A room that was made is compared with what was asked for; a replay and a failure are not."""
     compared: list[tuple[NewRoom, AnchorRoom]] = []
     upstream = Upstream(room_of())
-    creator = Creator(
+    creator = creator_of(
         upstream,
         IdempotencyStore(),
-        Anchors(),
-        share=share_for_all(),
-        skew=lambda: 0,
         compare=lambda asked, made: compared.append((asked, made)),
     )
     for _ in range(2):
@@ -321,7 +320,7 @@ async def test_a_client_that_goes_away_loses_nothing() -> None:
     assert store.known == {}
     upstream.gate.set()
     await creator.aclose()
-    assert store.known == {"key": Created("1")}
+    assert [*store.known.values()] == [Created("1")]
     assert asyncio.all_tasks() == before
 
 
@@ -340,7 +339,7 @@ async def test_a_failure_that_nobody_waits_for_is_remembered_in_silence() -> Non
     for _ in range(3):
         await asyncio.sleep(0)
     gc.collect()
-    assert store.known == {"key": UNKNOWN}
+    assert [*store.known.values()] == [UNKNOWN]
     assert complaints == []
 
 
@@ -355,7 +354,7 @@ async def test_closing_waits_for_what_runs() -> None:
     assert not closing.done()
     upstream.gate.set()
     await closing
-    assert store.known == {"key": UNKNOWN}
+    assert [*store.known.values()] == [UNKNOWN]
     with pytest.raises(OutcomeUnknown):
         await request
 
@@ -368,7 +367,7 @@ async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
     upstream.gate.set()
     with pytest.raises(type(error)):
         await create(creator)
-    assert store.known == {"key": UNKNOWN}
+    assert [*store.known.values()] == [UNKNOWN]
     with pytest.raises(OutcomeUnknown) as caught:
         await create(creator)
     assert caught.value.replayed
@@ -377,12 +376,12 @@ async def test_what_is_cut_off_is_unknown(error: BaseException) -> None:
 class FailingStore(IdempotencyStore):
     """A store that fails to settle once."""
 
-    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> None:
+    async def settle(self, claim: IdempotencyClaim, outcome: Outcome) -> Outcome:
         """Record an outcome, but for the first."""
         if "settle" not in self.calls:
             self.calls.append("settle")
             raise MemoryError
-        await super().settle(claim, outcome)
+        return await super().settle(claim, outcome)
 
 
 async def test_an_outcome_that_cannot_be_kept_is_unknown() -> None:
@@ -402,4 +401,95 @@ async def test_only_the_answer_holds_the_room() -> None:
     creation = await create(creator_of(Upstream(), store))
     assert isinstance(creation.room, AnchorRoom)
     assert creation.room.push_url.reveal() == PUSH_URL
-    assert store.known == {"key": Created("1")}
+    assert [*store.known.values()] == [Created("1")]
+
+
+async def test_every_create_has_a_request_id_of_its_own() -> None:
+    """Each create is sent with a new id, with a key and without."""
+    upstream = Upstream()
+    creator = creator_of(upstream, IdempotencyStore())
+    for key in ("a", None, "b"):
+        await create(creator, key=key)
+    assert upstream.created_by == ["id-1", "id-2", "id-3"]
+
+
+async def test_a_create_is_open_while_it_runs() -> None:
+    """A create with a key is open under its request id, with all that a room must show of it."""
+    upstream, creates = SlowUpstream(), OpenCreates()
+    creator = creator_of(upstream, IdempotencyStore(), open_creates=creates)
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    [(request_id, one)] = creates.now.items()
+    assert (request_id, one.claim.user_id) == ("id-1", "alice")
+    assert one.made(room_of())
+    upstream.gate.set()
+    await request
+    assert creates.now == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (OutcomeUnknown("late"), True),
+        (ValueError("a defect"), True),
+        (UpstreamError("refused"), False),
+        (UpstreamError("no connection", sent=False), False),
+        (AnchorNotRegistered(), False),
+    ],
+)
+async def test_only_an_unknown_outcome_leaves_a_create_open(
+    error: Exception, *, stays: bool
+) -> None:
+    """A create stays open if and only if it may have made a room."""
+    creates = OpenCreates()
+    creator = creator_of(Upstream(error=error), IdempotencyStore(), open_creates=creates)
+    with pytest.raises(type(error)):
+        await create(creator)
+    assert [*creates.now] == ["id-1"] * stays
+
+
+async def test_without_a_key_nothing_is_open() -> None:
+    """A create without a key cannot be asked for again, so nothing is remembered of it."""
+    creates = OpenCreates()
+    creator = creator_of(
+        Upstream(error=OutcomeUnknown("late")), IdempotencyStore(), open_creates=creates
+    )
+    with pytest.raises(OutcomeUnknown):
+        await create(creator, key=None)
+    assert creates.seen == {}
+
+
+async def test_a_create_that_was_settled_meanwhile_gives_its_room() -> None:
+    """A create that times out after a callback has settled it answers with the room."""
+    upstream = SlowUpstream(OutcomeUnknown("late"), room_of())
+    store, creates = IdempotencyStore(), OpenCreates()
+    creator = creator_of(upstream, store, open_creates=creates)
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    [one] = creates.now.values()
+    await store.settle(one.claim, Created("1"))
+    upstream.gate.set()
+    assert await request == Creation(room_of(), replayed=True)
+    assert creates.now == {}
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), asyncio.CancelledError()])
+async def test_a_defect_is_told_even_if_the_room_is_known(error: BaseException) -> None:
+    """Only an unknown outcome gives way to the room; the next try gets it."""
+    upstream, store, creates = SlowUpstream(error), IdempotencyStore(), OpenCreates()
+    creator = creator_of(upstream, store, open_creates=creates)
+    request = asyncio.create_task(create(creator))
+    await upstream.begun.wait()
+    [one] = creates.now.values()
+    await store.settle(one.claim, Created("1"))
+    upstream.gate.set()
+    with pytest.raises(type(error)):
+        await request
+    assert [*store.known.values()] == [Created("1")]
+
+
+async def test_a_key_is_kept_as_a_hash() -> None:
+    """The key that the client chose, which may be anything, is in no claim."""
+    creates = OpenCreates()
+    await create(creator_of(Upstream(), IdempotencyStore(), open_creates=creates), key="secret-key")
+    assert "secret-key" not in str(creates.seen)

@@ -53,7 +53,7 @@ class World:
 async def test_a_created_room_is_waited_for() -> None:
     """A read after a create goes on until a replica shows the room with its `push_url`."""
     world = World(GONE, GONE, room_of(live_status=CREATED))
-    await world.tolerant.create(NEW_ROOM)
+    await world.tolerant.create(NEW_ROOM, "req-1")
     assert await world.tolerant.read("1") == room_of(live_status=CREATED)
     assert world.reads == 3
 
@@ -61,7 +61,7 @@ async def test_a_created_room_is_waited_for() -> None:
 async def test_the_wait_has_an_end() -> None:
     """A room that no read shows before the deadline is a timeout, never a missing room."""
     world = World(GONE)
-    await world.tolerant.create(NEW_ROOM)
+    await world.tolerant.create(NEW_ROOM, "req-1")
     began = world.clock.now
     with pytest.raises(UpstreamTimeout):
         await world.tolerant.read("1")
@@ -72,7 +72,7 @@ async def test_the_wait_has_an_end() -> None:
 async def test_after_the_lag_a_missing_room_is_missing() -> None:
     """A room that was created a while ago is not waited for."""
     world = World(GONE)
-    await world.tolerant.create(NEW_ROOM)
+    await world.tolerant.create(NEW_ROOM, "req-1")
     world.clock.now += 5
     with pytest.raises(RoomNotFound):
         await world.tolerant.read("1")
@@ -82,7 +82,7 @@ async def test_after_the_lag_a_missing_room_is_missing() -> None:
 async def test_other_errors_end_the_wait() -> None:
     """A read that fails for another reason is told as that."""
     world = World(GONE, UpstreamError("down"))
-    await world.tolerant.create(NEW_ROOM)
+    await world.tolerant.create(NEW_ROOM, "req-1")
     with pytest.raises(UpstreamError):
         await world.tolerant.read("1")
 
@@ -91,7 +91,7 @@ async def test_a_failed_create_is_not_remembered() -> None:
     """Nothing is stood by that has not happened."""
     world = World(GONE, error=UpstreamError("refused"))
     with pytest.raises(UpstreamError):
-        await world.tolerant.create(NEW_ROOM)
+        await world.tolerant.create(NEW_ROOM, "req-1")
     assert world.recent.count == 0
 
 
@@ -115,7 +115,7 @@ async def test_a_room_created_and_stopped_is_waited_for() -> None:
 async def test_a_created_room_is_stopped_and_deleted(operation: str) -> None:
     """Stop and delete wait until they can read the room, then send one write."""
     world = World(GONE, GONE, room_of())
-    await world.tolerant.create(NEW_ROOM)
+    await world.tolerant.create(NEW_ROOM, "req-1")
     rooms = service(world.tolerant, recent=world.recent, clock=world.clock)
     await getattr(rooms, operation)(ALICE, "1")
     assert world.upstream.calls == ["create", *["read 1"] * 3, f"{operation} 1"]

@@ -43,6 +43,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_JWT_AUDIENCE": (None, None),
     "GATEWAY_JWT_LEEWAY": ("10", 10.0),
     "GATEWAY_JWT_USER_CLAIM": ("sub", "sub"),
+    "GATEWAY_CALLBACK_SECRET": (None, None),
     "GATEWAY_CREATE_SCOPE": (None, None),
     "GATEWAY_ADMIN_SCOPE": ("rooms:admin", "rooms:admin"),
     "GATEWAY_CACHE_TTL": ("2", 2.0),
@@ -86,6 +87,7 @@ FILES = {
     "GATEWAY_JWT_JWKS",
     "GATEWAY_JWT_SECRET_PREVIOUS",
     "GATEWAY_REDIS_URL",
+    "GATEWAY_CALLBACK_SECRET",
     "GATEWAY_ADMIN_TOKEN",
 }
 

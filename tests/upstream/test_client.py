@@ -43,7 +43,7 @@ Outcome = tuple[int, bytes] | Fault | asyncio.CancelledError
 Make = Callable[[QliveClient], Awaitable[object]]
 
 CALLS: dict[str, Make] = {
-    "create": lambda client: client.create(NEW_ROOM),
+    "create": lambda client: client.create(NEW_ROOM, "req-1"),
     "read": lambda client: client.read("1"),
     "stop": lambda client: client.stop("1"),
     "delete": lambda client: client.delete("1"),
@@ -142,7 +142,7 @@ async def test_a_create_that_is_called_off_counts_as_abandoned() -> None:
 
     upstream.client._send = about_to_send  # noqa: SLF001  # in place of the pipeline
     with pytest.raises(ClientGone):
-        await upstream.client.create(NEW_ROOM, gone)
+        await upstream.client.create(NEW_ROOM, "req-1", gone)
     assert nonzero(upstream.block, Metrics.upstream_calls) == {("create", "abandoned"): 1}
     assert upstream.logged == ""
 
@@ -156,7 +156,7 @@ async def test_stop_and_delete_need_no_data(name: str, body: bytes) -> None:
 
 async def test_a_create_names_its_own_room() -> None:
     """The id of a new room is the upstream's to choose."""
-    room = await Upstream(success(ROOM | {"live_id": "77"})).client.create(NEW_ROOM)
+    room = await Upstream(success(ROOM | {"live_id": "77"})).client.create(NEW_ROOM, "req-1")
     assert room.live_id == "77"
 
 

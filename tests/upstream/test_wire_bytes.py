@@ -85,7 +85,7 @@ LIVE_ID = "Az_-09" + "x" * 58
 
 CALLS: list[tuple[Call, str, str, set[str]]] = [
     (
-        lambda client: client.create(NEW_ROOM),
+        lambda client: client.create(NEW_ROOM, "req-1"),
         "POST",
         "/server/live",
         OURS | {"content-type", "content-length"},
