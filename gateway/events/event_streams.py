@@ -66,14 +66,14 @@ _LAST_EVENTS = MappingProxyType(
 
 
 class Bounds(Struct, frozen=True):
-    """How many streams may be open: `most` in all, and `of_user`."""
+    """At most so many streams may be open: `most` in all, and `of_user`."""
 
     most: int
     of_user: int
 
 
 class Watch(Struct, frozen=True):
-    """Who wants to watch which room, by which token; `last_etag` is of the state that they know."""
+    """A caller with a token asks to watch a room; they know the state with `last_etag`, if any."""
 
     caller: Caller
     live_id: str
@@ -89,7 +89,7 @@ class TooManyStreams(RateLimited):
 
 
 class Standing(Struct, frozen=True):
-    """Whether tokens are still accepted.
+    """Tells whether tokens are still accepted.
 
     `expiry` returns the `exp` of a token in epoch seconds; it raises Unauthenticated for one that
     is refused, UpstreamUnavailable if nobody can tell. `changes` counts what may have refused some.

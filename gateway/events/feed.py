@@ -1,7 +1,7 @@
-"""What the readers of one room are told: its newest state, never a queue of messages.
+"""The feed of one room: its newest state, never a queue of messages.
 
-A reader is known by the ETag of the last state that they were sent. So whoever is behind skips to
-the newest state, and whoever comes back, to whichever process, hears nothing if nothing changed.
+The feed knows a reader by the ETag of the last state sent to them. So a reader that is behind skips
+to the newest state. One that comes back, to any process, hears nothing if nothing changed.
 """
 
 from typing import Any

@@ -16,7 +16,7 @@ class End(StrEnum):
 
 
 class Reader:
-    """What one stream knows; times are monotonic seconds.
+    """The reader of one stream; times are monotonic seconds.
 
     - `etag` is that of the last state sent, `told_doubt` whether the doubt about it was told.
     - `beat_at`, `aged_at` and `expires_at` are when a comment is due, and when the stream ends.

@@ -173,11 +173,11 @@ def _tell(watched: Watched) -> None:
 
 
 class Watching:
-    """Running watchers; `at_first` is what they saw until all streams were open."""
+    """Running watchers, whose streams are open."""
 
     def __init__(self, process: subprocess.Popen[bytes], wanted: Watchers) -> None:
         self._process = process
-        self.at_first = self._say(msgspec.json.encode(wanted))
+        self._say(msgspec.json.encode(wanted))
 
     def seen(self) -> Watched:
         """Return what they have seen since the last `forget`."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from gateway.metrics import Metrics
@@ -345,3 +346,23 @@ async def test_clients_that_vanish_are_forgotten(gateway: Gateway) -> None:
             await opened.enter_async_context(listening(gateway.port, "1", token(f"user-{number}")))
     gone = ("gone",)
     await until(lambda: nonzero(gateway.block, Metrics.streams_ended).get(gone) == 20)
+
+
+async def test_a_callback_of_the_vendors_is_heard_at_once(server: Server, vendor: Vendor) -> None:
+    """What it tells is read, and told to those who watch, though the room is fresh for an hour."""
+    secret = "canary-callback-secret-of-32-characters"
+    settings = {"CACHE_TTL": "3600", "CALLBACK_SECRET": secret}
+    async with (
+        gateway_at(server.url, **settings) as gateway,
+        listening(gateway.port, "1", BOB) as heard,
+    ):
+        await heard.until("room")
+        vendor.fields = {"live_status": 1}
+        taken = await gateway.client.post(
+            "/v1/callbacks/qlive",
+            json={"type": "live_started", "body": {"live_id": "1"}},
+            auth=httpx.BasicAuth("qlive", secret),
+        )
+        assert taken.json() == {"code": 0}
+        await heard.until("room", "change")
+        assert heard.events[1][1] == {"live_status": 1}
