@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import statistics
 import threading
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tests import clients
 from tests.bench import results
+from tests.bench.client import request
 from tests.bench.figures import percentile
 from tests.bench.results import Row, told
 from tests.bench.watchers import Watchers, Watching, watching
@@ -34,6 +36,7 @@ _COST_SECONDS = 10.0
 """Seconds."""
 
 CHANGES = 7
+_SECRET = "the-vendors-secret-of-32-characters-or-more"
 _SETTINGS = {"CACHE_TTL": f"{TTL:g}", "MAX_STREAMS": "20000"}
 
 
@@ -44,6 +47,8 @@ def rows() -> Iterator[Row]:
     yield from _woken(5_000)
     yield from _against_polls(500)
     yield _deleted()
+    yield _called_back()
+    yield from _unread()
     yield from _vanished(1_000)
     yield from _stopped(5_000)
 
@@ -128,6 +133,69 @@ def _deleted() -> Row:
                     waits.append((watchers.seen().last - began) * 1000)
     detail = f"the longest of {len(waits)}, from the request on"
     return _bounded("a delete at one gateway, heard at another", max(waits), 200, "ms", detail)
+
+
+def _called_back() -> Row:
+    """Have the vendor call back about a room that has changed, and is fresh for long."""
+    waits = []
+    settings = {"CALLBACK_SECRET": _SECRET, "CACHE_TTL": "3600"}
+    with (
+        _stage(**settings) as (vendor, gateway),
+        watching(Watchers(gateway.port, 1, 1)) as watchers,
+        clients.client(gateway.gateway.url) as caller,
+    ):
+        caller.auth = ("qlive", _SECRET)
+        for number in range(10):
+            watchers.forget()
+            began = vendor.change(f"{STANDING}0", title=f"number {number}")
+            told = {"type": "live_started", "body": {"live_id": f"{STANDING}0"}}
+            caller.post("/v1/callbacks/qlive", json=told).raise_for_status()
+            eventually(_all_heard(watchers, "change", 1))
+            waits.append((watchers.seen().last - began) * 1000)
+    detail = f"the longest of {len(waits)}; the vendor answers at once"
+    return _bounded("a callback of the vendor's, heard on a stream", max(waits), 100, "ms", detail)
+
+
+def _unread() -> Iterator[Row]:
+    """Change a room all the time for one who reads, and for one who never does."""
+    port = str(free_port())
+    with (
+        _stage(METRICS_PORT=port, CACHE_TTL="0.05") as (vendor, gateway),
+        watching(Watchers(gateway.port, 1, 1)),
+        _changing(vendor),
+    ):
+        time.sleep(5)
+        before, began = _resident(gateway), time.monotonic()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", gateway.port))
+            deaf.sendall(request("GET", f"/v1/rooms/{STANDING}0/events", BOB))
+            eventually(lambda: _gauge(port) == 2)
+            eventually(lambda: _gauge(port) == 1)
+            took = time.monotonic() - began
+            more = (_resident(gateway) - before) / 1e6
+    name = "one who never reads"
+    detail = "from its request on; 400 KB of events a second"
+    yield _bounded(f"{name}, dropped after", took, 12, "s", detail)
+    yield _bounded(f"{name}, memory more than with one who reads", more, 1, "MB")
+
+
+@contextmanager
+def _changing(vendor: Counting) -> Iterator[None]:
+    """Change a room every 100 ms, by 40 KB."""
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.wait(0.1):
+            vendor.change(f"{STANDING}0", notice=f"{time.monotonic()}".ljust(40_000, "x"))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _vanished(streams: int) -> Iterator[Row]:
