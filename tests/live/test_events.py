@@ -7,8 +7,10 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from gateway.metrics import Metrics
@@ -22,6 +24,8 @@ from tests.live.fault_server import Exchange, Server, enveloped, reply, room, se
 from tests.live.gateways import ALICE, BOB, Gateway, assert_told, gateway_at, token
 from tests.live.listening import listening
 from tests.live.stores import store
+from tests.live.test_rotation import SECRETS
+from tests.served import served
 from tests.telemetry.counts import nonzero, nonzero_series
 from tests.waiting import until
 
@@ -366,3 +370,22 @@ async def test_a_callback_of_the_vendors_is_heard_at_once(server: Server, vendor
         assert taken.json() == {"code": 0}
         await heard.until("room", "change")
         assert heard.events[1][1] == {"live_status": 1}
+
+
+async def test_a_withdrawn_key_ends_its_streams(tmp_path: Path, server: Server) -> None:
+    """Those by tokens of the key that is no longer among the files, soon after a reload."""
+    file = tmp_path / "jwt"
+    file.write_text(SECRETS[0])
+    by_old, by_new = (
+        jwt.encode({"sub": "bob", "exp": 2**32}, each, algorithm="HS256") for each in SECRETS[:2]
+    )
+    with served(server.url, JWT_SECRET="", JWT_SECRET_FILE=str(file)) as gateway:
+        async with listening(gateway.port, "1", by_old) as heard:
+            await heard.until("room")
+            file.write_text(SECRETS[1])
+            gateway.process.send_signal(signal.SIGHUP)
+            assert await heard.end()
+            assert heard.names == ["room", "expired"]
+        async with listening(gateway.port, "1", by_new) as heard:
+            await heard.until("room")
+        gateway.stop()
