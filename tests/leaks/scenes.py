@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -136,6 +137,26 @@ async def too_much(scene: Scene) -> None:
         await asyncio.gather(
             *(client.ask("alice", "POST", "/v1/rooms", json=body, headers=key) for _ in range(2))
         )
+
+
+async def streams(scene: Scene) -> None:
+    """Watch a room as everyone, with a token as the last event's id, until it is deleted."""
+    room = "/v1/rooms/alice_ok_5"
+    async with scene.world() as client, AsyncExitStack() as opened:
+        answers = []
+        for user in ROLES:
+            token = TOKENS[user or "bob"]
+            headers = {"Last-Event-ID": token}
+            if user is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            asked = client.http.stream("GET", f"{room}/events", headers=headers)
+            answers.append((user, await opened.enter_async_context(asked)))
+        assert (await client.ask("alice", "DELETE", room)).status_code == 204
+        for user, answer in answers:
+            await answer.aread()
+            client.heard.answer(user, answer)
+            assert ("event: deleted" in answer.text) == (answer.status_code == 200)
+        assert [answer.status_code for _, answer in answers] == [200] * 4 + [401] * 3
 
 
 async def callbacks(scene: Scene) -> None:
@@ -285,7 +306,15 @@ SCENES = MappingProxyType(
     {
         each.__name__: each
         for each in (
-            *(every_route, every_fault, too_much, callbacks, an_outage, an_issuer_in_trouble),
+            *(
+                every_route,
+                every_fault,
+                too_much,
+                streams,
+                callbacks,
+                an_outage,
+                an_issuer_in_trouble,
+            ),
             a_bug,
         )
     }
