@@ -4,6 +4,7 @@ Keys are made at startup and never stored. The gateway is built as in production
 environment. The tests use this too.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -81,12 +82,17 @@ async def running(
         metrics = Metrics()
         sink = Sink(STDOUT, metrics.log_dropped.inc)
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
-        async with serving.listening(app.build(settings, telemetry, metrics), port) as own_port:
+        draining = asyncio.Event()
+        gateway = app.build(settings, telemetry, metrics, draining=draining)
+        async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             if settings.callback_secret is not None:
                 told = callback_url(url, settings.callback_secret.reveal())
                 vendor.faults.callback_url = told
-            yield Sandbox(url, upstream_url, vendor, settings)
+            try:
+                yield Sandbox(url, upstream_url, vendor, settings)
+            finally:
+                draining.set()  # ends the event streams, which the server would wait for
 
 
 def _token_key(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from gateway.metrics import Metrics
+from gateway.sandbox import running
 from tests import clients
 from tests.commands import free_port
 from tests.leaks.canaries import token as canary_token
@@ -389,3 +390,20 @@ async def test_a_withdrawn_key_ends_its_streams(tmp_path: Path, server: Server) 
         async with listening(gateway.port, "1", by_new) as heard:
             await heard.until("room")
         gateway.stop()
+
+
+async def test_a_sandbox_does_not_wait_for_those_who_watch() -> None:
+    """It tells them to come back, and ends."""
+    async with AsyncExitStack() as box, AsyncExitStack() as opened:
+        sandbox = await box.enter_async_context(running())
+        headers = {"Authorization": f"Bearer {sandbox.token('alice')}"}
+        async with clients.async_client(sandbox.url, headers) as alice:
+            made = await alice.post("/v1/rooms", json={"title": "t"})
+        port = int(sandbox.url.rpartition(":")[2])
+        stream = listening(port, made.json()["live_id"], sandbox.token("bob"))
+        heard = await opened.enter_async_context(stream)
+        await heard.until("room")
+        async with asyncio.timeout(10):
+            await box.aclose()
+        assert await heard.end()
+        assert heard.names == ["room", "reconnect"]
