@@ -121,7 +121,8 @@ class Metrics(DeclaredMetrics):
     )
     evictions = counter(
         "gateway_cache_evictions_total",
-        "Rooms evicted for want of capacity, or after a stop or delete by any process.",
+        "Rooms evicted for want of capacity, or after a write: a stop, a delete or a callback, to "
+        "any process.",
         reason=("capacity", "write"),
     )
     cached = gauge(

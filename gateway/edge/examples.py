@@ -32,20 +32,14 @@ class RoomBatch(Struct, frozen=True):
     failed: Annotated[Sequence[LiveId], Meta(description="Ids that could not be read now.")]
 
 
-class CallbackBody(Struct, frozen=True):
-    """The room that has changed; all else is skipped."""
-
-    live_id: LiveId
-
-
 class Callback(Struct, frozen=True):
-    """A callback of the vendor's; one of another `type` has no effect."""
+    """A callback of the vendor's; anything but these is taken, and has no effect."""
 
     type: Annotated[
         str,
         Meta(description="`live_created`, `live_started`, `live_stopped` or `live_deleted`."),
     ]
-    body: CallbackBody
+    body: Annotated[Any, Meta(description="An object with the `live_id` of the room.")] = None
 
 
 ROOM = ViewerRoom(
@@ -142,7 +136,7 @@ RESOURCE = Example(
 )
 
 CALLBACK = Example(
-    "stopped", "A broadcast has ended", Callback("live_stopped", CallbackBody(ROOM.live_id))
+    "stopped", "A broadcast has ended", Callback("live_stopped", {"live_id": ROOM.live_id})
 )
 TAKEN = Example("taken", "Taken", Taken())
 

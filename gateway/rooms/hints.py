@@ -2,8 +2,9 @@
 
 - A hint is taken at once, and the work begins afterwards. What is beyond the bounds is dropped,
   because a cached room is out of date for a short time only.
-- Its rooms are evicted in all processes, so the next lookup reads them again. Hints about a room
-  whose eviction is due share it; one that comes during an eviction makes another.
+- Its rooms are evicted in all processes, so the next lookup reads them again. That read may still
+  show the old state, from a replica that lags, as any read may. Hints about a room whose eviction
+  is due share it; one that comes during an eviction makes another.
 - A hint about a new room has the request id of the create that made it. If that create has a key
   and is not known to have ended, the room is read upstream. If it is the one that was asked for,
   the create is settled: the same key gives this room from then on, in every process.

@@ -39,8 +39,8 @@ alice goes live, in place of her app; then she stops and deletes it (bob may not
   curl -s -i -X POST $ROOMS/$ROOM/stop -H "Authorization: Bearer $ALICE"
   curl -s -i -X DELETE $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
 
-The vendor tells the gateway of each change, so bob sees it at once, whatever is cached:
-callbacks of {sandbox.url}{PATH}, with a secret of this session.
+The vendor tells the gateway of each change, so bob sees it at once, whatever is cached. It calls
+{sandbox.url}{PATH} with a secret of this session.
 
 The vendor's faults, such as a dead database or a lagging replica, are switched by
 PUT {sandbox.upstream_url}/sandbox/faults; GET {sandbox.upstream_url}/sandbox lists them.

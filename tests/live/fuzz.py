@@ -34,7 +34,7 @@ from tests.live.fault_server import (
     rooms,
     serving,
 )
-from tests.live.fuzz_inputs import Inputs
+from tests.live.fuzz_inputs import CALLBACK_SECRET, Inputs
 from tests.live.gateways import KEYS
 from tests.live.viewers import viewer_at
 from tests.waiting import until
@@ -61,6 +61,7 @@ SETTINGS = {
     "GATEWAY_CACHE_STALE_WHILE_REVALIDATE": "0",
     "GATEWAY_CACHE_STALE_IF_ERROR": "0",
     "GATEWAY_JWT_COOKIE": "session",
+    "GATEWAY_CALLBACK_SECRET": CALLBACK_SECRET,
     "GATEWAY_CORS_ORIGINS": "https://app.example.test,https://*.example.test",
     "GATEWAY_TRUSTED_PROXIES": "127.0.0.1",
     "GATEWAY_RATE_LIMIT_READS": "off",

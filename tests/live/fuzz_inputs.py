@@ -6,6 +6,7 @@ whatever has made some parser slow or fail: repeated separators, huge digits, ne
 """
 
 import random
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -53,10 +54,15 @@ _PIECES = [
     ),
 ]
 
+CALLBACK_SECRET = "callback-secret-of-more-than-32-characters"
+VENDOR = b"Basic " + b64encode(f"qlive:{CALLBACK_SECRET}".encode())
+
 HEADERS: dict[bytes, list[bytes]] = {
     b"Content-Type": [b"application/json", b'application/json; charset="utf-8"', b"text/plain"],
     b"Content-Length": [b"13", b"0", b"65537"],
-    b"Authorization": [b"Bearer " + BOB.encode(), b"Bearer a.b.c", b"Basic YTpi", b"Digest a=b"],
+    b"Authorization": [
+        *(b"Bearer " + BOB.encode(), b"Bearer a.b.c", b"Basic YTpi", b"Digest a=b", VENDOR),
+    ],
     b"Cookie": [
         b"session=" + BOB.encode(),
         b'session="a.b.c"; session=x; a=b',
@@ -73,6 +79,7 @@ HEADERS: dict[bytes, list[bytes]] = {
     b"X-Gateway-CSRF": [b"1"],
     b"Sec-Fetch-Site": [b"same-origin", b"cross-site"],
     b"Idempotency-Key": [b"key-1", b"key-2"],
+    b"X-Reqid": [b"up-1"],
     b"If-None-Match": [b'"a", W/"b", *', b"*"],
     b"X-Request-Id": [b"id-1"],
     b"X-Forwarded-Proto": [b"https"],
@@ -118,8 +125,10 @@ REPLY_HEADERS: dict[bytes, list[bytes]] = {
 """The headers of a reply that the gateway or its HTTP client reads, with good values."""
 
 CREATE = b"POST", b"/v1/rooms"
+CALLBACK = b"POST", b"/v1/callbacks/qlive"
 GOOD = [
     *[CREATE, (b"GET", b"/v1/rooms/1"), (b"GET", b"/v1/rooms?id=1&id=2")] * 4,
+    *[CALLBACK] * 3,
     *((b"HEAD", b"/v1/rooms/1"), (b"GET", b"/docs/start.js"), (b"OPTIONS", b"/v1/rooms")),
     *((b"POST", b"/v1/rooms/1/stop"), (b"DELETE", b"/v1/rooms/1")),
 ]
@@ -143,6 +152,12 @@ BODIES = [
     b'{"title":"t","notice":"n","cover_url":"https://a.test/x","extends":{"k":"v"}}',
     b'{"title":"t","start_at":"2030-01-01T00:00:00Z","end_at":"2031-01-01T00:00:00+08:00"}',
     b'{"title":"t","publish_expire_at":"2031-01-01T00:00:00Z","anchor_id":"bob"}',
+]
+CALLBACKS = [
+    b'{"type":"live_started","body":{"live_id":"1"}}',
+    b'{"type":"live-created","body":{"id":7,"live_id":2,"extends":{"k":"v"},"push_url":"rtmp://a/b"}}',
+    b'{"type":"pk_started","body":{"ID":7,"sid":"s","init_room_id":"1","recv_room_id":"2"}}',
+    b'{"type":"gift_send","body":null}',
 ]
 STATUSES = [
     b"200",
@@ -171,7 +186,12 @@ class Inputs:
         method, target = self._chance.choice(GOOD)
         headers = {b"Host": b"test", b"Connection": b"close"}
         headers[b"Authorization"] = b"Bearer " + self._chance.choice([ALICE, BOB]).encode()
-        body = self._chance.choice(BODIES) if (method, target) == CREATE else b""
+        body = b""
+        if (method, target) == CREATE:
+            body = self._chance.choice(BODIES)
+        elif (method, target) == CALLBACK:
+            headers |= {b"Authorization": VENDOR, b"X-Reqid": b"up-1"}
+            body = self._chance.choice(CALLBACKS)
         if self._chance.random() < 0.1:
             method = self._chance.choice([*METHODS, self._changed(method, 15_000)])
         if self._chance.random() < 0.2:

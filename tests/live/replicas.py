@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.commands import CRASH, GATEWAY, environment, free_port
-from tests.leaks.canaries import CANARIES, KEYS, token
+from tests.leaks.canaries import CALLBACK, CANARIES, KEYS, token
 from tests.leaks.scan import scan
 from tests.live.counting_vendor import PUSH_TOKEN, Counting
 from tests.served import QUIET, Served
@@ -27,6 +27,7 @@ ALICE, BOB, ADMIN = token("alice"), token("bob"), token("admin", scope="rooms:ad
 _SETTINGS = {
     **QUIET,
     **KEYS,
+    "GATEWAY_CALLBACK_SECRET": CALLBACK,
     "GATEWAY_MAX_CONCURRENCY": "20000",
     "GATEWAY_SHUTDOWN_DELAY": "0",
     "GATEWAY_UPSTREAM_LAG": "0",  # the counting vendor shows what it was last told

@@ -269,10 +269,11 @@ async def test_other_methods(method: str) -> None:
 
 async def test_it_is_answered_before_any_work() -> None:
     """A vendor that does not answer reads holds no callback up, and no stop of the gateway."""
-    vendor = LosingReplies()
+    vendor, before = LosingReplies(), asyncio.all_tasks()
+    patient = {**IMPATIENT, "UPSTREAM_LAG": "60"}
     async with (
         serving(vendor) as server,
-        gateway_at(server.url, CALLBACK_SECRET=SECRET, **IMPATIENT) as gateway,
+        gateway_at(server.url, CALLBACK_SECRET=SECRET, **patient) as gateway,
     ):
         await create(gateway)
         server.script = silence
@@ -283,6 +284,7 @@ async def test_it_is_answered_before_any_work() -> None:
         assert {each.status_code for each in answers} == {200}
         assert max(each.elapsed.total_seconds() for each in answers) < LATEST
         await until(lambda: server.targets("GET") != [])
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_push_url_in_a_callback_goes_nowhere() -> None:

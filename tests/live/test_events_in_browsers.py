@@ -78,10 +78,15 @@ def code_of(code: str) -> str:
 
 async def live_a_life(gateway: Gateway, vendor: Vendor) -> None:
     """Let the room go live and be deleted, while somebody watches."""
-    for event, then in (("room", {"live_status": 1}), ("change", {})):
-        await until(lambda event=event: (event,) in nonzero(gateway.block, Metrics.events_sent))  # type: ignore[misc]
-        vendor.fields = {**vendor.fields, **then}
+    await until_sent(gateway, "room")
+    vendor.fields = {**vendor.fields, "live_status": 1}
+    await until_sent(gateway, "change")
     assert (await gateway.write("delete", "1")).status_code == 204
+
+
+async def until_sent(gateway: Gateway, event: str) -> None:
+    """Wait until a gateway has sent such an event."""
+    await until(lambda: (event,) in nonzero(gateway.block, Metrics.events_sent))
 
 
 @pytest.mark.parametrize("code", [BY_COOKIE, BY_TOKEN], ids=["EventSource", "fetch"])

@@ -6,6 +6,7 @@ For creates `schemathesis_hooks` replaces a built-in check by a more exact one.
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ import pytest
 from tests.conftest import running_sandbox, signed_in
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "gateway.json"
-OF_AN_ISSUER = {"GATEWAY_JWT_ISSUER": "https://accounts.example.com"}
+SECRET = "callback-secret-of-more-than-32-characters"
+ALL_ROUTES = {
+    "GATEWAY_JWT_ISSUER": "https://accounts.example.com",
+    "GATEWAY_CALLBACK_SECRET": SECRET,
+}
+VENDOR = b64encode(f"qlive:{SECRET}".encode()).decode()
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 
 CONFIG = """
@@ -32,6 +38,10 @@ algorithms = []
 [[operations]]
 include-name = "POST /v1/rooms"
 checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /v1/callbacks/qlive"
+headers = {{ Authorization = "Basic {vendor}" }}
 """
 
 
@@ -39,10 +49,10 @@ checks.positive_data_acceptance.enabled = false
 def test_it_finds_nothing(tmp_path: Path) -> None:
     """Examples, boundary values, fuzzing and sequences of calls by alice must find no fault."""
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG.format(hooks=HOOKS))
+    config.write_text(CONFIG.format(hooks=HOOKS, vendor=VENDOR))
     not_measured = {"COVERAGE_PROCESS_START": ""}  # it would take twice the time
     environ = {**os.environ, "PYTHONWARNINGS": "default", **not_measured}
-    with running_sandbox(environ=OF_AN_ISSUER) as sandbox:
+    with running_sandbox(environ=ALL_ROUTES) as sandbox:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", str(DOCUMENT), "--url", sandbox.url, "--no-color"),

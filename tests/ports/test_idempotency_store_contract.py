@@ -47,9 +47,11 @@ async def local(clock: Clock, _: RedisUrl) -> AsyncGenerator[IdempotencyStore]:
 
 
 @asynccontextmanager
-async def shared(clock: Clock, url: RedisUrl) -> AsyncGenerator[IdempotencyStore]:
-    """Give a store that processes share, of which there is one."""
-    store = ClockedStore(connect(url), new_prefix(), clock)
+async def shared(
+    clock: Clock, url: RedisUrl, prefix: str | None = None
+) -> AsyncGenerator[IdempotencyStore]:
+    """Give a store that processes share, of which there is one unless they have one `prefix`."""
+    store = ClockedStore(connect(url), prefix or new_prefix(), clock)
     yield SharedIdempotencyStore(store, LocalIdempotencyStore(clock, lambda: None), seconds=60)
     await store.aclose()
 
@@ -142,6 +144,19 @@ async def test_an_unknown_outcome_replaces_none(store: IdempotencyStore) -> None
     assert await store.settle(CLAIM, ROOM) == ROOM
     assert await store.settle(CLAIM, UNKNOWN) == ROOM
     assert await store.begin(CLAIM) == ROOM
+
+
+async def test_what_another_process_was_told_holds(clock: Clock, store_server: StoreServer) -> None:
+    """A process whose create ends as unknown learns of the room that another was told of."""
+    prefix = new_prefix()
+    async with (
+        shared(clock, store_server.url, prefix) as sender,
+        shared(clock, store_server.url, prefix) as hearer,
+    ):
+        assert await sender.begin(CLAIM) is None
+        assert await hearer.settle(CLAIM, ROOM) == ROOM
+        assert await sender.settle(CLAIM, UNKNOWN) == ROOM
+        assert [await each.begin(CLAIM) for each in (sender, hearer)] == [ROOM] * 2
 
 
 async def test_a_room_replaces_an_unknown_outcome(store: IdempotencyStore) -> None:

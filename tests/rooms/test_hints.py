@@ -1,6 +1,7 @@
 """The vendor's hints: rooms evicted, creates of unknown outcome settled, within bounds."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -134,6 +135,21 @@ async def test_hints_about_one_room_share_an_eviction() -> None:
     await settle()
     assert cache.calls == ["invalidate 1"] * 2
     assert world.reports.outcomes == [HintOutcome.EVICTED] * 18
+
+
+async def test_evictions_belong_to_no_request() -> None:
+    """Evictions for many requests are not charged to the request that began them."""
+    request: ContextVar[str] = ContextVar("request", default="none")
+    charged: list[str] = []
+
+    class Charging(RoomCache):
+        async def invalidate(self, _live_id: str) -> None:
+            charged.append(request.get())
+
+    world = World(cache=Charging())
+    request.set("one")
+    await world.told(Hint(("1",)))
+    assert charged == ["none"]
 
 
 async def test_too_many_rooms_are_dropped() -> None:

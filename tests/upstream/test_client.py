@@ -128,6 +128,25 @@ async def test_rooms_are_returned_whole(name: str) -> None:
     assert upstream.logged == ""
 
 
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (DeadlineExceeded("late"), "own-1"),
+        ((200, b'{"code":500,"request_id":"not one"}'), "own-1"),
+        ((200, b'{"code":500,"request_id":"up-1"}'), "up-1"),
+    ],
+)
+async def test_the_id_of_a_create_is_known_without_a_reply(outcome: Outcome, told: str) -> None:
+    """The log has the id that the create was sent with, beside the request's, if no other came."""
+    upstream = Upstream(outcome)
+    with pytest.raises(OutcomeUnknown):
+        await upstream.client.create(NEW_ROOM, "own-1")
+    assert upstream.calls[0].request_id == "own-1"
+    [line] = upstream.lines
+    assert (line["request_id"], line["upstream_request_id"]) == ("req-1", told)
+    assert [each.request_id for each in upstream.request.calls] == [told]
+
+
 async def test_a_create_that_is_called_off_counts_as_abandoned() -> None:
     """The call knows whom to ask before it is sent, and what that raises passes as it is."""
     upstream = Upstream()

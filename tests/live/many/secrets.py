@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from gateway.callback_url import PATH
 from tests.bench.client import Connection, NoAnswer, request
-from tests.leaks.canaries import TOKENS
+from tests.leaks.canaries import TOKENS, VENDOR
 from tests.leaks.scan import Finding, scan
-from tests.live.counting_vendor import PUSH_TOKEN
+from tests.live.counting_vendor import PUSH_TOKEN, push_url
 from tests.live.crowd import create
 from tests.live.replicas import ADMIN, ALICE, BOB, SECRETS, Replica
 from tests.live.stores import Store
@@ -78,5 +79,10 @@ async def everything_once(replicas: Sequence[Replica]) -> None:
         await ask(request("GET", f"/v1/rooms/{live_id}", BOB))
         await ask(request("POST", f"/v1/rooms/{live_id}/stop", ALICE))
         await ask(request("DELETE", gone, ALICE))
+        row = {"live_id": live_id, "push_url": push_url(live_id), "title": PUSH_TOKEN}
+        event = msgspec.json.encode({"type": "live_created", "body": row})
+        for credentials in (VENDOR, VENDOR[:-1]):
+            vendors = {"Authorization": f"Basic {credentials}", "X-Reqid": "id-1"}
+            await ask(request("POST", PATH, "", vendors, event))
         await ask(request("GET", gone, BOB))
         connection.drop()
