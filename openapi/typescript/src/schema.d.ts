@@ -281,19 +281,13 @@ export interface components {
         };
         /**
          * Callback
-         * @description A callback of the vendor's; one of another `type` has no effect.
+         * @description A callback of the vendor's; anything but these is taken, and has no effect.
          */
         Callback: {
             /** @description `live_created`, `live_started`, `live_stopped` or `live_deleted`. */
             type: string;
-            body: components["schemas"]["CallbackBody"];
-        };
-        /**
-         * CallbackBody
-         * @description The room that has changed; all else is skipped.
-         */
-        CallbackBody: {
-            live_id: string;
+            /** @description An object with the `live_id` of the room. */
+            body?: unknown;
         };
         /**
          * Index
