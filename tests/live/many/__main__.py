@@ -20,7 +20,7 @@ from msgspec import Struct
 from tests.bench.figures import percentile
 from tests.live.counting_vendor import Counting, counting_vendor
 from tests.live.crowd import Crowd, Seen, send
-from tests.live.many import creates, hits, limits, outages, reads, secrets
+from tests.live.many import creates, hits, limits, outages, reads, secrets, watched
 from tests.live.many.row import Row
 from tests.live.replicas import Replica, replicas
 from tests.live.stores import Store, store
@@ -272,6 +272,42 @@ async def _replica_paused(_: Store, replica: Replica) -> None:
     replica.resume()
 
 
+async def streams(stage: Stage) -> Rows:
+    """Let many watch rooms that change, while gateways and the store come and go."""
+    stage.vendor.behave(read=UPSTREAM, still=True)
+    running = stage.gateways(CACHE_TTL="2")
+    live_ids = reads.fresh("watched", 12)
+    watchers = [watched.Watcher(live_ids[each % 12], f"watcher-{each}") for each in range(120)]
+    over, calm = asyncio.Event(), asyncio.Event()
+    watching = [asyncio.create_task(watched.watch(each, running, over)) for each in watchers]
+    changing = asyncio.create_task(watched.change(stage.vendor, live_ids, running, calm))
+    end = asyncio.get_running_loop().time() + 4 * stage.scale.seconds
+    done: Counter[str] = Counter()
+    faults = [_killed, _replica_killed, _paused, _replica_paused, _flushed]
+    for fault in itertools.cycle(faults):
+        if asyncio.get_running_loop().time() > end:
+            break
+        await fault(stage.store, running[done.total() % len(running)])
+        done[fault.__name__] += 1
+        await asyncio.sleep(1)
+    calm.set()
+    deleted = await changing
+    await asyncio.sleep(12)  # those who were away are back
+    over.set()
+    await asyncio.gather(*watching)
+    false = [each for watcher in watchers for each in watcher.false]
+    late = [
+        each for watcher in watchers for each in watched.differences(watcher, stage.vendor, deleted)
+    ]
+    heard = sum((watcher.heard for watcher in watchers), Counter[str]())
+    yield Row(
+        f"{len(watchers)} watchers of 12 rooms, {done.total()} faults",
+        "nothing false heard, nothing missed in the end",
+        f"{dict(heard)}; {len(false)} false {false[:3]}, {len(late)} missed {late[:3]}",
+        not false and not late and heard["change"] > 0,
+    )
+
+
 async def local_hits(stage: Stage) -> Rows:
     """Compare hits in memory with a store and without."""
     (shared,) = stage.gateways(1, CACHE_TTL="3600")
@@ -336,6 +372,7 @@ CHECKS: dict[str, Callable[[Stage], Rows]] = {
         writes_limit,
         keyed_creates,
         turmoil,
+        streams,
         local_hits,
         shared_hits,
         told_to_the_store,
