@@ -5,6 +5,7 @@ import hashlib
 import random
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpx
@@ -138,7 +139,7 @@ async def change(
                     "end_time": random.choice([0, number]),  # noqa: S311  # same
                     "online_count": number,
                 }
-                await asyncio.to_thread(lambda: vendor.change(live_id, **fields))
+                await asyncio.to_thread(partial(vendor.change, live_id, **fields))
         await asyncio.sleep(0.05)
     return deleted
 
