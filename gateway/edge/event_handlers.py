@@ -55,7 +55,8 @@ class EventStream(Struct, frozen=True):
     async def _send(self, exchange: Exchange) -> None:
         """Send it. Raises as `EventStreams.serve` does, before its head."""
         begin, write = partial(_begin, exchange), partial(_write, exchange)
-        if await self.streams.serve(self.watch, begin, write):
+        exchange.cut = not await self.streams.serve(self.watch, begin, write)
+        if not exchange.cut:
             await exchange.send(_body(b"", more=False))
 
 

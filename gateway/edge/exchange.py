@@ -31,7 +31,7 @@ class Exchange(RequestContext):
 
     For the records: the caller's `user_id`; the `cache` status of the room sent; `replayed` for the
     outcome of an earlier create; the reason why the token was `refused`; `streams` from the head of
-    a stream; `cut` if the client did not read all of a large body.
+    a stream; `cut` if the client did not read a stream, or all of a large body.
     """
 
     __slots__ = (

@@ -250,6 +250,8 @@ async def test_one_who_does_not_read_is_dropped(server: Server, vendor: Vendor) 
                     return nonzero(gateway.block, Metrics.streams_ended).get(("slow",)) == 1
 
                 await until(is_dropped)
+                gone = ("/v1/rooms/{live_id}/events", "GET", "gone")
+                await until(lambda: nonzero(gateway.block, Metrics.http_requests).get(gone) == 1)
                 assert heard.whole is None
                 assert len(heard.events) > 20
 
