@@ -22,14 +22,27 @@ KINDS = pytest.mark.parametrize("for_write", [False, True], ids=["reads", "write
 """What holds for each kind of call alone, with two connections for it."""
 
 
+class StillCall(Call):
+    """A call whose time passes in `World.pass_time` alone, however slow the machine is."""
+
+    def time_left(self) -> float:
+        """Return what is left of its seconds."""
+        return self.deadline
+
+
 class World:
     """An upstream that answers when it is told to, behind `connections` for calls of one kind.
 
-    By default two are for that kind: reads leave one of three.
+    By default two are for that kind: reads leave one of three. Its calls may be `still`.
     """
 
     def __init__(
-        self, *, for_write: bool, connections: int | None = None, seconds: float = 10
+        self,
+        *,
+        for_write: bool,
+        connections: int | None = None,
+        seconds: float = 10,
+        still: bool = False,
     ) -> None:
         self._under_way: list[Call] = []
         self.most = 0
@@ -38,6 +51,7 @@ class World:
         self.send: Send = with_connection(self.limiter, self._send)
         self._for_write = for_write
         self._seconds = seconds
+        self._still = still
 
     @property
     def under_way(self) -> int:
@@ -67,7 +81,10 @@ class World:
         self, on_sent: Callable[[], None] | None = None, *, for_write: bool | None = None
     ) -> asyncio.Future[Reply]:
         """Start a call, of the usual kind unless another is given."""
-        call = Call("GET", "/", deadline_in(self._seconds), on_sent=on_sent)
+        made, deadline = Call, deadline_in(self._seconds)
+        if self._still:
+            made, deadline = StillCall, self._seconds
+        call = made("GET", "/", deadline, on_sent=on_sent)
         call.for_write = self._for_write if for_write is None else for_write
         return asyncio.ensure_future(self.send(call))
 
@@ -264,7 +281,7 @@ async def test_writes_may_take_every_connection() -> None:
 
 async def test_a_write_is_not_refused_for_the_reads_that_wait() -> None:
     """Reads of a second each wait in numbers, and some are refused; each write is let in."""
-    world = World(for_write=False, connections=10, seconds=2)
+    world = World(for_write=False, connections=10, seconds=2, still=True)
     for _ in range(60):  # until the mean of reads has settled
         call = world.call()
         await _settle()
