@@ -181,7 +181,7 @@ def _shown(shown: Sequence[Example]) -> Json:
 def _stream(events: EventsExample) -> Json:
     about = f"Server-sent events; the data of each is JSON, as `{events.data.__name__}` names it."
     shown = {"stream": {"summary": events.summary, "value": events.text}}
-    return {EVENT_STREAM: {"schema": {"type": "string", "description": about}, "examples": shown}}
+    return {EVENT_STREAM: {"schema": {"description": about}, "examples": shown}}
 
 
 def _schemas(routes: Iterable[Route]) -> Json:

@@ -110,7 +110,7 @@ class Tally(Struct, frozen=True):
 class EventStreams:
     """Streams of the rooms that `view` shows to their callers, fed by `feeds`.
 
-    `clock` is monotonic and `now` gives epoch seconds. `wake` is that of the feeds.
+    `clock` is monotonic and `now` gives epoch seconds. `feeds` wake their readers with `waker`.
     """
 
     def __init__(
