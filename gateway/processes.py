@@ -37,8 +37,10 @@ from gateway.telemetry import (
 )
 from gateway.traces import tracing_for
 
-_GC_THRESHOLD = 50_000
-"""New objects between two collections of the youngest generation."""
+_GC_THRESHOLDS = (20_000, 0, 1_000)
+"""New objects before the young are collected; how often that is before older ones are, and all.
+
+Collecting all holds the loop: for 250 ms with 15,000 streams open."""
 
 
 def serve(
@@ -157,7 +159,7 @@ def worker(
         read_at=read_at,
         orders=orders,
     )
-    _collect_rarely()
+    collect_rarely()
     return gateway
 
 
@@ -174,11 +176,11 @@ def _current_settings(
     return settings, []
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """Exempt all present objects from garbage collection, and collect others less often.
 
     They live as long as the worker, and requests leave no cycles: this saves 5 % of a request.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(*_GC_THRESHOLDS)

@@ -17,6 +17,7 @@ from gateway.events import Bounds, EventStreams, RoomFeeds, Standing, Tally, Wak
 from gateway.identity import CachingVerifier
 from gateway.metrics import Metrics
 from gateway.rooms import CurrentRoom, RoomService
+from gateway.secret import Secret
 from gateway.settings import Settings
 
 
@@ -45,12 +46,16 @@ class Watching:
             new_id=new_id,
             log=log,
         )
+
+        async def expiry(token: Secret) -> float:
+            return await tokens.expiry(token.reveal())
+
         cache.tell_of_evictions(self._feeds.look_again)
         self.streams = EventStreams(
             rooms.view,
             self._feeds,
             waker,
-            Standing(tokens.expiry, lambda: tokens.changes),
+            Standing(expiry, lambda: tokens.changes),
             Tally(metrics.streams_opened, metrics.streams_ended, metrics.events_sent),
             Bounds(settings.max_streams, settings.max_streams_per_user),
             clock=time.monotonic,

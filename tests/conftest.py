@@ -11,10 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from gateway.sandbox import DialectName, Faults, Sandbox, running
 from tests import clients
 from tests.store_server import StoreServer, running_store
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # no property depends on how fast the machine is
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +58,8 @@ def running_sandbox(
     started: Future[tuple[Sandbox, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        settings = {**UNLIMITED, "GATEWAY_ACCESS_LOG": "off", **(environ or {})}
-        async with running(dialect=dialect, faults=faults, environ=settings) as sandbox:
+        chosen = {**UNLIMITED, "GATEWAY_ACCESS_LOG": "off", **(environ or {})}
+        async with running(dialect=dialect, faults=faults, environ=chosen) as sandbox:
             leave = asyncio.Event()
             started.set_result((sandbox, asyncio.get_running_loop(), leave))
             await leave.wait()

@@ -69,9 +69,9 @@ DIRECTION: dict[str, set[str]] = {
         "watching",
     },
     "watching": {
-        *{"background", "cache", "events", "identity", "metrics", "rooms", "settings"},
+        *{"background", "cache", "events", "identity", "metrics", "rooms", "secret", "settings"},
     },
-    "events": {"rooms", "telemetry"},
+    "events": {"rooms", "secret", "telemetry"},
     "sharing": {
         *{"background", "cache", "metrics", "redis_url", "rooms", "settings"},
         *{"shared_store", "stores"},

@@ -398,7 +398,7 @@ STEPS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_the_last_order_on_each_name_holds(
     store_server: StoreServer, steps: list[tuple[str, int, str]]

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateway.events import EventStreams, Watch
 from gateway.rooms import Caller
+from gateway.secret import Secret
 
 from .answers import Header
 from .batch import checked
@@ -37,7 +38,7 @@ class EventHandlers(Struct, frozen=True):
     ) -> "EventStream":
         """Stream the events of a room."""
         last_etag = _last_event_id(request.scope["headers"])
-        watch = Watch(request.user, checked(live_id), request.auth, last_etag)
+        watch = Watch(request.user, checked(live_id), Secret(request.auth), last_etag)
         return EventStream(self.streams, watch)
 
 

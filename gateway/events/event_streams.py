@@ -17,6 +17,7 @@ from gateway.rooms import (
     Unauthenticated,
     UpstreamUnavailable,
 )
+from gateway.secret import Secret
 from gateway.telemetry import Counter
 
 from . import frames
@@ -77,7 +78,7 @@ class Watch(Struct, frozen=True):
 
     caller: Caller
     live_id: str
-    token: str
+    token: Secret
     last_etag: bytes | None
 
 
@@ -95,7 +96,7 @@ class Standing(Struct, frozen=True):
     is refused, UpstreamUnavailable if nobody can tell. `changes` counts what may have refused some.
     """
 
-    expiry: Callable[[str], Awaitable[float]]
+    expiry: Callable[[Secret], Awaitable[float]]
     changes: Callable[[], int]
 
 
@@ -129,6 +130,7 @@ class EventStreams:
         self._feeds = feeds
         self._waker = waker
         self._standing = standing
+        self._changes_seen = standing.changes()
         self._tally = tally
         self._bounds = bounds
         self._clock = clock
@@ -189,12 +191,11 @@ class EventStreams:
 
     async def follow_changes(self) -> NoReturn:
         """Recheck after each change that may have made tokens bad."""
-        seen = self._standing.changes()
         while True:
             await asyncio.sleep(_TICK)
-            if (changes := self._standing.changes()) != seen:
+            if (changes := self._standing.changes()) != self._changes_seen:
                 if await self.recheck():
-                    seen = changes
+                    self._changes_seen = changes
                 else:
                     await asyncio.sleep(_RECHECK_AFTER_FAILURE)
 

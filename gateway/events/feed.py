@@ -41,7 +41,7 @@ class RoomFeed:
         self.is_deleted = False
         self._room = _decode(room.body)
         self._whole = event("room", room.body, etag=room.etag)
-        self._before = b""
+        self._before: bytes | None = None
         self._change = b""
         self._counted_at = now
 
@@ -66,4 +66,5 @@ class RoomFeed:
         """Return an event, by name, for one who knows the state with `etag`; None without news."""
         if etag == self.etag:
             return None
-        return ("change", self._change) if etag == self._before else ("room", self._whole)
+        is_one_behind = etag is not None and etag == self._before
+        return ("change", self._change) if is_one_behind else ("room", self._whole)

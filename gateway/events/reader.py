@@ -3,6 +3,8 @@
 import asyncio
 from enum import StrEnum
 
+from gateway.secret import Secret
+
 
 class End(StrEnum):
     """Why a stream ended: by its last event, or because its client did not read, or left."""
@@ -29,7 +31,7 @@ class Reader:
         *("told_doubt", "token", "writing_since"),
     )
 
-    def __init__(self, token: str, etag: bytes | None) -> None:
+    def __init__(self, token: Secret, etag: bytes | None) -> None:
         self.token = token
         self.etag = etag
         self.told_doubt = False

@@ -29,6 +29,9 @@ from .ports import RoomCache, Upstream, WriteMemory
 from .recent_writes import Lagging
 from .room import AnchorRoom, NewRoom, ViewerRoom
 
+_LAGGING_FOR = 1.0
+"""Seconds until a room that lags is read again for those who watch it."""
+
 
 class LagTolerantUpstream:
     """`upstream`, whose reads agree with the `recent` writes. Its creates are remembered there."""
@@ -157,7 +160,7 @@ class LagTolerantRoomCache:
         except Lagging as lagging:
             room = lagging.room
         viewers = room.for_viewers() if isinstance(room, AnchorRoom) else room
-        return CurrentRoom(self._encode(viewers), 0)
+        return CurrentRoom(self._encode(viewers), _LAGGING_FOR)
 
     async def aclose(self) -> None:
         """Wait for the waits in flight, which `patience` bounds."""

@@ -132,6 +132,16 @@ async def test_a_stopped_room_is_shown_ended_and_not_kept() -> None:
     assert world.reads == 3
 
 
+async def test_who_watches_looks_again_in_a_second() -> None:
+    """A watched room that lags is told as the write left it, and read again after a second."""
+    world = World(room_of(), OVER)
+    await world.recent.stopped("1")
+    lagging = await world.cache.latest("1")
+    assert (b'"live_status":2' in lagging.room.body, lagging.fresh) == (True, 1)
+    assert (await world.cache.latest("1")).fresh == 2
+    assert world.reads == 2
+
+
 async def test_the_anchor_sees_a_stopped_room_ended() -> None:
     """The anchor's own read of a stopped room agrees with the stop, without a wait."""
     world = World(room_of())

@@ -193,7 +193,7 @@ def test_both_ways_answer_alike(browsers: str) -> None:
             runner.run(world.ask(read(room, alice), fast=True))
         etag = dict(seen[1])[b"etag"]
 
-        @settings(max_examples=300, deadline=None, derandomize=True)
+        @settings(max_examples=300, derandomize=True)
         @given(requests(world, room, etag))
         def alike(request: dict[str, Any]) -> None:
             ask: Callable[..., Any] = world.ask
@@ -203,7 +203,7 @@ def test_both_ways_answer_alike(browsers: str) -> None:
 
         world.answered_fast = 0
         alike()
-        assert world.answered_fast > 40
+        assert world.answered_fast > 20  # of 300: the fast path is compared at all
 
 
 @pytest.mark.parametrize(

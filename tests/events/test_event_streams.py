@@ -31,6 +31,7 @@ from gateway.rooms import (
     UpstreamError,
     UpstreamUnavailable,
 )
+from gateway.secret import Secret
 from gateway.telemetry import Family, SharedMetrics, families
 from tests.fakes.clock import Clock
 from tests.fakes.rooms import room_of
@@ -87,7 +88,8 @@ class World:
         await asyncio.sleep(0)
         return CachedRoom(self.room(), LookupResult.HIT, 2)
 
-    async def _expiry(self, token: str) -> float:
+    async def _expiry(self, secret: Secret) -> float:
+        token = secret.reveal()
         if token in self.bad_tokens:
             raise self.bad_tokens[token]
         return EXPIRY[token]
@@ -132,7 +134,7 @@ class Client:
         self.task = asyncio.create_task(self._watch(world, user, token, etag))
 
     async def _watch(self, world: World, user: str, token: str, etag: bytes | None) -> bool:
-        wanted = Watch(Caller(user), "1", token, etag)
+        wanted = Watch(Caller(user), "1", Secret(token), etag)
         return await world.streams.serve(wanted, self._begin, self._write)
 
     async def _begin(self) -> bool:
@@ -238,6 +240,21 @@ async def test_a_token_that_is_accepted_no_longer_ends_its_stream(world: World) 
         assert await refused.task
     assert refused.events == ["room", "expired"]
     assert good.events == ["room"]
+    following.cancel()
+
+
+async def test_a_change_is_seen_once_it_was_checked(world: World) -> None:
+    """A check that fails for a reason nobody foresaw is made again."""
+    client = await world.watch()
+    world.bad_tokens[GOOD] = ValueError("unforeseen")
+    world.changes += 1
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="unforeseen"):
+            await world.streams.follow_changes()
+        world.bad_tokens[GOOD] = TokenInvalid("refused")
+        following = asyncio.create_task(world.streams.follow_changes())
+        assert await client.task
+    assert client.events == ["room", "expired"]
     following.cancel()
 
 

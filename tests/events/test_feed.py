@@ -49,6 +49,15 @@ def test_a_change_is_told_as_a_patch() -> None:
     assert heard(feed, b'"unknown"') == ("room", json.loads(third.body))
 
 
+def test_an_id_of_nothing_is_no_state() -> None:
+    """A reader with an empty `Last-Event-ID` hears the whole room, before any change and after."""
+    feed = RoomFeed(room(), 0)
+    assert heard(feed, b"") == ("room", json.loads(room().body))
+    feed.publish(room(live_status=1), 1)
+    assert heard(feed, b"") == ("room", json.loads(room(live_status=1).body))
+    assert heard(feed, None) == ("room", json.loads(room(live_status=1).body))
+
+
 def test_who_slept_through_a_change_and_back_hears_nothing() -> None:
     """What counts is the state, not what happened meanwhile."""
     first = room()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.events.frames import comment, event, retry
 from gateway.events.merge_patch import merge_patch
+from tests.events.patches import applied, without_nulls
 
 NAMES = st.sampled_from(["a", "b", "c"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
@@ -28,26 +29,6 @@ def test_what_no_client_shows() -> None:
     """A retry alone and a comment make no event."""
     assert retry(700) == b"retry: 700\n\n"
     assert comment("a b") == b": a b\n\n"
-
-
-def applied(target: Any, patch: Any) -> Any:
-    """Return `target` with a patch, as RFC 7396 §2 has it."""
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = applied(made.get(name), value)
-    return made
-
-
-def without_nulls(value: Any) -> Any:
-    """Return an object without members that are null; a patch cannot tell these."""
-    if not isinstance(value, dict):
-        return value
-    return {name: without_nulls(each) for name, each in value.items() if each is not None}
 
 
 @given(OBJECTS, OBJECTS)

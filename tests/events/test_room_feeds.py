@@ -12,6 +12,7 @@ from gateway.events.feed import RoomFeed
 from gateway.events.reader import Reader
 from gateway.events.room_feeds import RoomFeeds
 from gateway.rooms import CurrentRoom, RoomNotFound, UpstreamError
+from gateway.secret import Secret
 from gateway.telemetry import current_request_id
 from tests.fakes.clock import Clock
 from tests.fakes.rooms import room_of
@@ -73,7 +74,7 @@ class World:
     async def join(self, live_id: str = "a") -> tuple[Reader, RoomFeed]:
         """Let somebody watch a room, who knows it as it is now."""
         room = encode_room(room_of("a", title=str(self.rooms.title)).for_viewers())
-        reader = Reader("token", room.etag)
+        reader = Reader(Secret("token"), room.etag)
         feed = self.feeds.join(live_id, room, reader)
         self._joined.append((live_id, feed, reader))
         await settle()

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -174,7 +174,6 @@ def test_other_scope_claims_grant_nothing() -> None:
     assert identity_from(claims, PLAIN, NOW).caller.scopes == frozenset()
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     changed=st.dictionaries(
         st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "iat", "scope"]), ANY_VALUE

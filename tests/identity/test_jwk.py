@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.identity import Key, StaticKeys
@@ -266,7 +266,6 @@ def test_other_curves(jwks: Jwks) -> None:
             key_from_jwk({**jwks["EdDSA"], "crv": crv, "x": text_of(raw)})
 
 
-@settings(deadline=None)
 @given(
     alg=st.sampled_from(["RS256", "ES256", "EdDSA"]),
     changes=st.dictionaries(st.sampled_from(MEMBERS), WORDS | JSON, min_size=1),

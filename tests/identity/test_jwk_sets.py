@@ -3,7 +3,7 @@ from collections.abc import Mapping
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.identity.jwk import KeySet, parse_key_set
@@ -96,7 +96,6 @@ def test_not_a_set(text: bytes) -> None:
         parse_key_set(text)
 
 
-@settings(deadline=None)
 @given(text=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_text(text: bytes) -> None:
     """Any text of an issuer makes a set or a ValueError."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.identity import ClaimRules, Identity, Key, StaticKeys, TokenVerifier, hmac_key
@@ -146,7 +146,6 @@ def test_one_spelling(
 
 
 @pytest.mark.parametrize("algorithm", KINDS)
-@settings(deadline=None)
 @given(edits=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2), st.text(max_size=3))))
 def test_mutated_token(
     keys: Mapping[str, Key],
@@ -167,7 +166,6 @@ def test_mutated_token(
 
 
 @pytest.mark.parametrize("algorithm", KINDS)
-@settings(deadline=None)
 @given(at=st.integers(min_value=0), character=st.sampled_from(BASE64URL + ".=+/ \n"))
 def test_one_character_changed(
     keys: Mapping[str, Key],
@@ -185,7 +183,6 @@ def test_one_character_changed(
     assert (_outcome(verify, mutated, keys[algorithm]) is not None) == (mutated == token)
 
 
-@settings(deadline=None)
 @given(
     token=st.text(st.characters(), max_size=300)  # surrogates included
     | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True)
@@ -196,7 +193,6 @@ def test_any_text(keys: Mapping[str, Key], verify: Verify, token: str) -> None:
     assert _outcome(verify, token, *keys.values()) is None
 
 
-@settings(deadline=None)
 @given(
     header=st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit", "b64", "x5c"]), JSON),
     payload=st.binary(max_size=200) | JSON,

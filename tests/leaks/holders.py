@@ -26,6 +26,8 @@ from gateway.edge import (
 from gateway.edge.callback_handlers import CallbackHandlers
 from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
+from gateway.events import Watch
+from gateway.events.reader import Reader
 from gateway.identity import CachingVerifier, StaticKeys, TokenVerifier, hmac_key
 from gateway.identity.jwk import KeySet, NamedKey
 from gateway.metrics import Metrics
@@ -242,6 +244,10 @@ def exchange() -> Exchange:
     return made
 
 
+async def _reader() -> Reader:
+    return Reader(Secret(TOKENS["alice"]), None)
+
+
 async def _lagging(made: AnchorRoom) -> AnchorRoom:
     return await (await recent_writes(made)).judge("1", made)
 
@@ -270,6 +276,8 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "an anchor's answer": lambda: answers.found(room(), None),
         "an exchange": exchange,
         "callbacks": callbacks,
+        "a wish to watch": lambda: Watch(ALICE, "1", Secret(TOKENS["alice"]), None),
+        "a reader of events": lambda: run(_reader()),
         "a client": lambda: client(Transport(ROOM)),
     }
 )

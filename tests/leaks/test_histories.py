@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests import clients
@@ -34,10 +34,8 @@ def test_push_url_reaches_its_anchor_only(dialect: Any) -> None:
     bounds = settings(
         max_examples=10,
         stateful_step_count=20,
-        deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],
     )
     with (
         running_sandbox(dialect, {"GATEWAY_JWT_COOKIE": COOKIE}) as sandbox,

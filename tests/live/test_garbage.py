@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from gateway.processes import collect_rarely
 from tests.live.fault_server import Exchange, enveloped, reply, rooms, serving
 from tests.live.gateways import BOB, Gateway, gateway_at
 from tests.live.viewers import viewer_at
@@ -111,6 +112,21 @@ async def test_nothing_is_left_in_circles(kind: str) -> None:
             await some()
             await asyncio.sleep(0.05)
         assert {name: count for name, count in found.items() if name in ODD} == {}
+
+
+def test_collections_are_rare_and_short() -> None:
+    """The young are few when they are collected, and all objects are hardly ever looked through."""
+    young, middle, full = gc.get_threshold()
+    frozen = gc.get_freeze_count()
+    try:
+        collect_rarely()
+        assert gc.get_freeze_count() > frozen
+        assert 10_000 <= gc.get_threshold()[0] <= 20_000
+        assert gc.get_threshold()[1] == 0
+        assert gc.get_threshold()[2] >= 1_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(young, middle, full)
 
 
 def fail() -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -195,9 +195,7 @@ def test_push_url_reaches_its_anchor_only(machine: type[Histories]) -> None:
     bounds = settings(
         max_examples=20,
         stateful_step_count=25,
-        deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],
     )
     run_state_machine_as_test(machine, settings=bounds)

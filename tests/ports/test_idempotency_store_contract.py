@@ -262,9 +262,7 @@ class History(RuleBasedStateMachine):
         self.ended = {key: kept for key, kept in self.ended.items() if kept[2] > now}
 
 
-HISTORIES = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None
-)
+HISTORIES = settings(max_examples=150, stateful_step_count=30, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize("make", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)

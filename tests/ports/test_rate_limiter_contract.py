@@ -28,7 +28,7 @@ class Make:
     """Makes limiters of one kind, and runs them in an event loop of their own."""
 
     def __init__(self, kind: Kind, url: RedisUrl, examples: int) -> None:
-        self.examples = settings(deadline=None, max_examples=examples)
+        self.examples = settings(max_examples=examples)
         self._kind = kind
         self._url = url
         self._runner = asyncio.Runner()

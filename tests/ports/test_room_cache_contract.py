@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
+import msgspec
 import pytest
 
 from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
@@ -114,6 +115,11 @@ async def title(cache: RoomCache, live_id: str = "a", reader: str | None = None)
     return title_of(await cache.get(live_id, reader))
 
 
+async def title_of_latest(cache: RoomCache, live_id: str = "a") -> str:
+    """Return the title of the room that `latest` gives."""
+    return str(msgspec.json.decode((await cache.latest(live_id)).room.body)["title"])
+
+
 def peeked(cache: RoomCache, live_id: str = "a") -> str | None:
     """Return the title of the room in memory."""
     seen = cache.peek(live_id)
@@ -143,6 +149,41 @@ async def test_a_read_makes_a_room_fresh(cache: RoomCache, world: World) -> None
     assert cache.peek("a", "bob") == CachedRoom(hit.room, LookupResult.HIT, 1)
     assert world.upstream.reads == ["a"]
     assert world.results == [LookupResult.MISS, LookupResult.HIT, LookupResult.HIT]
+
+
+async def test_the_latest_room_is_a_fresh_one(cache: RoomCache, world: World) -> None:
+    """`latest` reads a room that is not fresh, waits for it, and tells how long it is fresh."""
+    assert (await cache.latest("a")).fresh == 2
+    world.clock.now += 1.5
+    assert (await cache.latest("a")).fresh == pytest.approx(0.5)
+    assert world.upstream.reads == ["a"]
+    world.clock.now += 1
+    world.upstream.title = "second"
+    assert (await title_of_latest(cache), peeked(cache)) == ("second", "second")
+    assert world.upstream.reads == ["a", "a"]
+
+
+async def test_the_latest_room_is_never_an_old_one(cache: RoomCache, world: World) -> None:
+    """`latest` raises what a read raises, though a stale room could be served."""
+    await cache.latest("a")
+    world.clock.now += 2.5
+    world.upstream.error = DOWN
+    with pytest.raises(UpstreamError):
+        await cache.latest("a")
+    world.upstream.error = RoomNotFound()
+    with pytest.raises(RoomNotFound):
+        await cache.latest("a")
+    assert is_missing(cache)
+
+
+async def test_a_look_at_the_latest_room_joins_a_read(cache: RoomCache, world: World) -> None:
+    """Lookups and looks at the latest room share one read."""
+    world.upstream.answering.clear()
+    asking = [asyncio.create_task(each) for each in (title(cache), title_of_latest(cache))]
+    await until(lambda: world.upstream.reads == ["a"])
+    world.upstream.answering.set()
+    assert await asyncio.gather(*asking) == ["first", "first"]
+    assert world.upstream.reads == ["a"]
 
 
 async def test_a_stale_room_is_served_while_one_read_refreshes_it(

@@ -6,8 +6,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.settings import (
@@ -246,9 +245,6 @@ def test_errors_show_no_value(name: str, shape: str) -> None:
     )
 )
 @example({"GATEWAY_UPSTREAM_URL": "http://[::1]", "GATEWAY_JWT_JWKS_URL": "http://0x.0x"})
-@hypothesis_settings(
-    suppress_health_check=[HealthCheck.too_slow]
-)  # at first it makes a table of Unicode
 def test_load_ends_in_settings_or_settings_error(environ: dict[str, str]) -> None:
     """Any text in any variable gives settings or SettingsError."""
 

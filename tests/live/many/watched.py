@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from gateway.rooms import ViewerRoom
 from tests import clients
-from tests.events.test_frames import applied
+from tests.events.patches import applied
 from tests.leaks.canaries import token
 from tests.leaks.scan import scan
 from tests.live.counting_vendor import Counting
