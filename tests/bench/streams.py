@@ -11,19 +11,24 @@ import re
 import signal
 import socket
 import statistics
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
 
 from tests import clients
 from tests.bench import results
 from tests.bench.client import request
 from tests.bench.figures import percentile
 from tests.bench.results import Row, told
+from tests.bench.watched import Moment
 from tests.bench.watchers import Watchers, Watching, watching
-from tests.commands import free_port
+from tests.commands import GATEWAY, free_port
 from tests.live.counting_vendor import STANDING, Counting, counting_vendor
 from tests.live.crowd import Crowd, send
 from tests.live.replicas import ALICE, BOB, Replica, replicas
@@ -35,6 +40,9 @@ AT_REST = 20.0
 _COST_SECONDS = 10.0
 """Seconds."""
 
+_HELD = 50.0
+"""Milliseconds for which the event loop may be held."""
+
 CHANGES = 7
 _SECRET = "the-vendors-secret-of-32-characters-or-more"
 _SETTINGS = {"CACHE_TTL": f"{TTL:g}", "MAX_STREAMS": "20000"}
@@ -44,6 +52,7 @@ def rows() -> Iterator[Row]:
     """Measure the rows, one after the other."""
     yield from _at_rest(15_000, 500, 0.15)
     yield from _at_rest(3_000, 100, 0.05)
+    yield from _opened(15_000)
     yield from _woken(5_000)
     yield from _against_polls(500)
     yield _deleted()
@@ -76,23 +85,33 @@ def _at_rest(streams: int, rooms: int, most: float) -> Iterator[Row]:
     )
 
 
+def _opened(streams: int) -> Iterator[Row]:
+    """Open streams as fast as the gateway takes them."""
+    with _under_watch() as (_, gateway, blocks), watching(Watchers(gateway.port, streams, 500)):
+        began, opened = blocks.began, f"{streams:,} streams are opened"
+        yield _bounded(f"{opened}, event loop held", blocks.longest(since=began), _HELD, "ms")
+
+
 def _woken(streams: int) -> Iterator[Row]:
     """Change a room that all watch, while somebody else reads another one from memory."""
     spans = []
     with (
-        _stage() as (vendor, gateway),
+        _under_watch() as (vendor, gateway, blocks),
         watching(Watchers(gateway.port, streams, 1)) as watchers,
         _reading(gateway) as waits,
     ):
+        began = time.monotonic()
         for number in range(CHANGES):
             watchers.forget()
             vendor.change(f"{STANDING}0", title=f"number {number}")
             eventually(_all_heard(watchers, "change", streams))
             seen = watchers.seen()
             spans.append(seen.last - seen.first)
+        held = blocks.longest(since=began)
     name = f"{streams:,} in one room, a change"
     worst = f"the longest of {CHANGES}, {statistics.median(spans):.2f} s at the median"
     yield _bounded(f"{name}, from the first to the last who hears", max(spans), 0.6, "s", worst)
+    yield _bounded(f"{name}, event loop held", held, _HELD, "ms")
     reads = [wait * 1000 for wait in waits]
     detail = f"{len(reads)} reads, one every 5 ms; the longest {max(reads):.0f} ms"
     yield _bounded(
@@ -242,12 +261,42 @@ def _stopped(streams: int) -> Iterator[Row]:
     yield Row(f"{name}, spread of `retry`", "–", f"{spread:.1f} s", "≥ 3 s", spread >= 3, "")
 
 
+class Blocks:
+    """The times for which the event loop of a watched gateway was held."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.began = time.monotonic()
+
+    def longest(self, *, since: float) -> float:
+        """Return the longest in milliseconds, once its worker has told of all until now."""
+        now = time.monotonic()
+        eventually(lambda: self._moments()[-1].at > now)
+        return max(each.blocked for each in self._moments() if each.at >= since) * 1000
+
+    def _moments(self) -> list[Moment]:
+        (file,) = self._folder.glob("*.jsonl")
+        *whole, _ = file.read_bytes().split(b"\n")  # the last may still be written
+        return [msgspec.json.decode(each, type=Moment) for each in whole]
+
+
 @contextmanager
-def _stage(**environ: str) -> Iterator[tuple[Counting, Replica]]:
+def _under_watch() -> Iterator[tuple[Counting, Replica, Blocks]]:
+    """Run the same with a gateway that samples its event loop."""
+    with TemporaryDirectory() as folder:
+        command = ("env", f"BENCH_WATCH={folder}", sys.executable, "-m", "tests.bench.watched")
+        with _stage(command) as (vendor, gateway):
+            yield vendor, gateway, Blocks(Path(folder))
+
+
+@contextmanager
+def _stage(
+    command: Sequence[str] = (*GATEWAY, "serve"), **environ: str
+) -> Iterator[tuple[Counting, Replica]]:
     """Run a vendor whose rooms do not change by themselves, and a gateway that is warm."""
     with counting_vendor() as vendor:
         vendor.behave(still=True)
-        with replicas(1, vendor, "none", **_SETTINGS | environ) as (gateway,):
+        with replicas(1, vendor, "none", command, **_SETTINGS | environ) as (gateway,):
             with watching(Watchers(gateway.port, 50, 50, first=100_000)):
                 time.sleep(1)
             time.sleep(1)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,10 +35,14 @@ _SETTINGS = {
 
 
 class Replica:
-    """A `gateway serve` of one worker on `port` of loopback; `settings` are whole variables."""
+    """A `gateway serve` of one worker on `port` of loopback; `settings` are whole variables.
 
-    def __init__(self, log: Path, settings: dict[str, str]) -> None:
+    Another `command` must serve likewise.
+    """
+
+    def __init__(self, log: Path, settings: dict[str, str], command: Sequence[str]) -> None:
         self.port = free_port()
+        self._command = command
         self._log = log
         self._environment = environment(**settings, GATEWAY_PORT=str(self.port))
         self._gateway: Served | None = None
@@ -47,7 +51,7 @@ class Replica:
         """Start it, in a process group of its own; `wait` waits until it serves."""
         with self._log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  # our own command
-                [*GATEWAY, "serve"],
+                self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -112,9 +116,13 @@ class Replica:
 
 @contextmanager
 def replicas(
-    count: int, vendor: Counting, store_url: str, **environ: str
+    count: int,
+    vendor: Counting,
+    store_url: str,
+    command: Sequence[str] = (*GATEWAY, "serve"),
+    **environ: str,
 ) -> Iterator[list[Replica]]:
-    """Run so many gateways; `environ` are further settings without their prefix.
+    """Run so many gateways by `command`; `environ` are further settings without their prefix.
 
     Afterwards none may have crashed, or written a secret down.
     """
@@ -126,7 +134,7 @@ def replicas(
     settings |= {f"GATEWAY_{name}": text for name, text in environ.items()}
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / f"{number}.log" for number in range(count)]
-        running = [Replica(log, settings) for log in logs]
+        running = [Replica(log, settings, command) for log in logs]
         try:
             for each in running:
                 each.launch()
