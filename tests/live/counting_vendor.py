@@ -12,6 +12,7 @@ Those who measure talk to it on the same port:
 """
 
 import asyncio
+import math
 import subprocess
 import sys
 import time
@@ -165,7 +166,7 @@ class Vendor:
         return self._rooms.get(live_id)
 
     def _shown(self, live_id: str) -> dict[str, Any] | None:
-        changed, before = self._before.get(live_id, (0.0, None))
+        changed, before = self._before.get(live_id, (-math.inf, None))
         return before if changed + self._behaviour.lag > time.monotonic() else self._room(live_id)
 
     def _change(self, live_id: str, changed: dict[str, Any] | None) -> None:
