@@ -37,6 +37,9 @@ _CONNECTIONS = 8
 """For the pipelines at once, the subscription, and connections that are just closing."""
 
 _UNABLE = (ClusterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError)
+_BACKSTOP = 1.0
+"""Seconds. `Batches` bounds calls before that, and tells a late reply from another failure."""
+
 _UNABLE_CODES = ("BUSY", "MISCONF", "NOREPLICAS")
 """Replies for which the library has no type."""
 
@@ -67,12 +70,12 @@ def _is_unable(error: BaseException) -> bool:
     return isinstance(error, _UNABLE) or str(error).startswith(_UNABLE_CODES)
 
 
-def _options(url: RedisUrl) -> dict[str, Any]:
+def _options(url: RedisUrl, seconds: float = _BACKSTOP) -> dict[str, Any]:
     return {
         "username": url.user,
         "password": url.password.reveal() if url.password else None,
-        "socket_timeout": DEADLINE,
-        "socket_connect_timeout": DEADLINE,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "max_connections": _CONNECTIONS,
@@ -91,7 +94,7 @@ def _single(url: RedisUrl) -> Redis:
 
 
 def _sentinel(url: RedisUrl) -> Redis:
-    asking = {**_options(url), "username": None, "password": None}
+    asking = {**_options(url, DEADLINE), "username": None, "password": None}
     sentinel = Sentinel(url.nodes, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]  # it has no types
     master: Redis = sentinel.master_for(url.master, ssl=url.tls, db=url.db, **_options(url))
     return master
