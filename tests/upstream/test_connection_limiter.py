@@ -88,6 +88,11 @@ class World:
         return asyncio.ensure_future(self.send(call))
 
 
+def histories(*steps: str) -> st.SearchStrategy[list[tuple[str, int]]]:
+    """Return lists of steps, each with a number that chooses a call."""
+    return st.lists(st.tuples(st.sampled_from(steps), st.integers(0, 59)), max_size=60)
+
+
 async def _settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -170,17 +175,14 @@ def test_on_sent_is_called_once_a_call_has_its_permit(*, for_write: bool) -> Non
 
 
 @KINDS
-@given(
-    steps=st.lists(st.sampled_from(["call", "cancel", "answer", "pass"]), max_size=60),
-    random=st.randoms(),
-)
-def test_permits_add_up(*, steps: list[str], random: Random, for_write: bool) -> None:
+@given(steps=histories("call", "cancel", "answer", "pass"))
+def test_permits_add_up(*, steps: list[tuple[str, int]], for_write: bool) -> None:
     """In any order of calls and cancellations at most two run, and both permits come back."""
 
     async def run() -> None:
         world = World(for_write=for_write)
         calls: list[asyncio.Future[Reply]] = []
-        for step in steps:
+        for step, number in steps:
             if step == "call":
                 calls.append(world.call())
             elif step == "cancel" and calls:
@@ -300,10 +302,7 @@ async def test_a_write_is_not_refused_for_the_reads_that_wait() -> None:
     await asyncio.gather(*reads, return_exceptions=True)
 
 
-STEPS = st.sampled_from(["read", "write", "cancel", "answer", "pass"])
-
-
-@given(st.lists(st.tuples(STEPS, st.integers(0, 59)), max_size=60))
+@given(histories("read", "write", "cancel", "answer", "pass"))
 async def test_permits_of_both_kinds_add_up(steps: list[tuple[str, int]]) -> None:
     """In any order, reads and writes leave all connections free, and reads never had the last."""
     world = World(for_write=False, connections=4)
