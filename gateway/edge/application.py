@@ -1,12 +1,13 @@
 """The HTTP application: Litestar's routes inside the outer layer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from gateway.events import EventStreams
@@ -64,6 +65,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     recorder: Recorder,
+    console: Sequence[HTTPRouteHandler],
 ) -> ASGIApp:
     """Return the ASGI application.
 
@@ -71,6 +73,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
     vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
     Clients know all paths below `root_path`. `docs` are the pages for people.
+    `console` are the routes of the sandbox's own page; in production there are none.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
@@ -89,6 +92,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
             *(bound(CALLBACK_ROUTES, callbacks) if callbacks else ()),
             *(bound(RESOURCE_ROUTES, resource) if resource else ()),
             *(bound(DOCS_ROUTES, DocsHandlers(openapi_json(root_path), root_path)) if docs else ()),
+            *console,
         ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],

@@ -23,10 +23,11 @@ from .problems import NotFound
 
 PublicRequest = Request[None, None, State]
 
-_POLICY = (
+POLICY = (
     b"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     b"style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""The Content-Security-Policy of pages for people: nothing from another host, no inline script."""
 
 _REVALIDATE = (b"cache-control", b"no-cache")
 _KEEP = (b"cache-control", b"public, max-age=3600")
@@ -59,7 +60,7 @@ class DocsHandlers:
     """Serves `document`, the OpenAPI JSON, and its page, which browsers find below `root_path`."""
 
     def __init__(self, document: bytes, root_path: str) -> None:
-        policy = (b"content-security-policy", _POLICY)
+        policy = (b"content-security-policy", POLICY)
         html = b"text/html; charset=utf-8"
         self._document = Document(b"application/json", document, _REVALIDATE)
         self._page = Document(html, _page(root_path).encode(), _REVALIDATE, policy)

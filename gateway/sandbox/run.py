@@ -1,7 +1,7 @@
 """The simulated vendor and a gateway in front of it, on loopback, without configuration.
 
 Keys are made at startup and never stored. The gateway is built as in production, from a generated
-environment. The tests use this too.
+environment, and has the console beside its own routes. The tests use this too.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from gateway.metrics import Metrics
 from gateway.settings import Settings, load
 from gateway.telemetry import STDOUT, Sink
 
+from .console_page import console_routes
 from .switches import Faults
 from .vendor import Vendor
 from .wording import DialectName
@@ -39,16 +40,7 @@ class Sandbox(Struct, frozen=True):
 
     def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
         """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""
-        if self.settings.jwt_secret is None:
-            raise ValueError("this sandbox verifies with a public key")
-        return mint(
-            self.settings.jwt_secret.reveal(),
-            user_id,
-            keyring.claim_rules(self.settings),
-            scopes=scopes,
-            now=time.time(),
-            ttl=_DAY,
-        )
+        return _minted(self.settings, user_id, scopes)
 
 
 @asynccontextmanager
@@ -83,7 +75,9 @@ async def running(
         sink = Sink(STDOUT, metrics.log_dropped.inc)
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
         draining = asyncio.Event()
-        gateway = app.build(settings, telemetry, metrics, draining=draining)
+        tokens = {user: _minted(settings, user) for user in USERS if settings.jwt_secret}
+        console = console_routes(tokens, vendor)
+        gateway = app.build(settings, telemetry, metrics, draining=draining, console=console)
         async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             if settings.callback_secret is not None:
@@ -93,6 +87,19 @@ async def running(
                 yield Sandbox(url, upstream_url, vendor, settings)
             finally:
                 draining.set()  # ends the event streams, which the server would wait for
+
+
+def _minted(settings: Settings, user_id: str, scopes: Sequence[str] = ()) -> str:
+    if settings.jwt_secret is None:
+        raise ValueError("this sandbox verifies with a public key")
+    return mint(
+        settings.jwt_secret.reveal(),
+        user_id,
+        keyring.claim_rules(settings),
+        scopes=scopes,
+        now=time.time(),
+        ttl=_DAY,
+    )
 
 
 def _token_key(environ: Mapping[str, str]) -> Mapping[str, str]:

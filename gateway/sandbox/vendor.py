@@ -98,6 +98,10 @@ class Vendor:
         """Register `user_id` as an anchor, if new, as if it had always been one."""
         self._users.add(user_id)
 
+    async def go_live(self, live_id: str, request_id: str) -> None:
+        """Begin a room, as its anchor's app does; raise DatabaseError if unknown or ended."""
+        await self._room_calls.go_live(live_id, request_id)
+
     def issue_keys(self, access_key: str, secret_key: str) -> None:
         """Accept this key pair from now on, beside earlier ones."""
         self._keys[access_key] = secret_key

@@ -108,6 +108,7 @@ def application() -> Litestar:
         clock=lambda: NOW,
         new_id=str,
         recorder=cast("Recorder", object()),
+        console=(),
     )
     return cast("Litestar", front.app)  # the one way to the real routes
 
