@@ -50,7 +50,8 @@ LARGEST = 6 * 1024
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the package beside the document, with its dependencies."""
-    folder = tmp_path_factory.mktemp("openapi")
+    folder = tmp_path_factory.mktemp("repository") / "openapi"
+    folder.mkdir()
     shutil.copy(ROOT / "openapi" / "gateway.json", folder)
     copy = folder / "typescript"
     copy.mkdir()
@@ -94,6 +95,15 @@ def test_it_is_strict(package: Path) -> None:
 def test_its_own_tests_pass(package: Path) -> None:
     """Against a sandbox, and against servers that misbehave."""
     assert "# fail 0" in npm(package, "test")
+
+
+def test_the_console_has_it(package: Path) -> None:
+    """The sandbox's page has the client as it is, bundled, and its dependencies' licences."""
+    npm(package, "run", "console")
+    console = Path("gateway", "sandbox", "console")
+    for name in ("client.js", "client.js.LICENSE.txt"):
+        made = package.parent.parent / console / name
+        assert made.read_bytes() == (ROOT / console / name).read_bytes()
 
 
 @needs_chromium

@@ -67,13 +67,15 @@ async function start() {
   if (users.length === 0) return refuse();
   sides = users.map((user) => new Side(user, page));
   document.querySelector("#sides").append(...sides.map(({ root }) => root));
-  for (const { root } of sides) root.querySelector("[name=title]").value = "Friday session";
   choose(language());
   document.querySelector("#open").addEventListener("submit", (event) => {
     event.preventDefault();
     if (field.value.trim()) open(field.value.trim());
   });
-  const liveId = decodeURIComponent(location.hash.slice(1));
+  document.addEventListener("visibilitychange", () => {
+    for (const side of sides) document.hidden ? side.pause() : side.resume();
+  });
+  const liveId = location.hash.slice(1);
   if (liveId) open(liveId);
 }
 

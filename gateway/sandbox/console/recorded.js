@@ -35,7 +35,8 @@ const NAMES = {
 
 /** Return the curl command of a request, with the token as a variable or as it is. */
 export function curl({ method, url, headers, body }, authorization) {
-  const parts = [`curl -i${method === "GET" || body ? "" : ` -X ${method}`} ${url}`];
+  const flags = isStream({ url }) ? "-iN" : "-i";
+  const parts = [`curl ${flags}${method === "GET" || body ? "" : ` -X ${method}`}`, url];
   parts.push(`-H "Authorization: Bearer ${authorization}"`);
   for (const [name, value] of headers)
     if (name in NAMES) parts.push(`-H ${quoted(`${NAMES[name]}: ${value}`)}`);

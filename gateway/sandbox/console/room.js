@@ -61,7 +61,9 @@ function time(seconds) {
 export function changes(before, after) {
   return Object.keys(after)
     .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
-    .map((name) => `${name}: ${brief(before[name])} → ${brief(after[name])}`);
+    .map((name) => `${name}: ${brief(before[name])} → ${brief(after[name])}${meaning(name, after)}`);
 }
+
+const meaning = (name, room) => (name === "live_status" ? ` (${texts().states[room[name]]})` : "");
 
 const brief = (value) => (typeof value === "string" ? value : JSON.stringify(value));

@@ -22,8 +22,9 @@ export class Side {
   #answer;
   #problem;
   #stream = "off";
+  #streamed; // the request for the stream
   #events = [];
-  #watching = new AbortController();
+  #watching; // ends the stream of events
   #isBusy = false;
 
   /** `page` is told of a room created or seen here: `opened(liveId)`, `seen(room, isGone)`. */
@@ -39,14 +40,30 @@ export class Side {
     return this.#root;
   }
 
+  /** The token's name in the commands that the sandbox prints. */
+  get #variable() {
+    return `$${this.#user.id.toUpperCase()}`;
+  }
+
   /** Take up a room: read it once, then hear of it. Nothing is read without being asked for. */
   async open(liveId, room) {
-    this.#watching.abort();
-    this.#watching = new AbortController();
-    const { signal } = this.#watching;
+    this.pause();
     this.#begin(liveId, room);
     if (!room) await this.#act("read", () => this.#read());
-    if (this.#room && !signal.aborted) this.#watch(signal);
+    if (this.#liveId === liveId) this.resume();
+  }
+
+  /** End the stream of events; a page has few connections, and keeps them while nobody looks. */
+  pause() {
+    this.#watching?.abort();
+    this.#watching = undefined;
+  }
+
+  /** Hear of the room, or hear of it again. */
+  resume() {
+    if (this.#watching || !this.#room || this.#isGone || document.hidden) return;
+    this.#watching = new AbortController();
+    this.#watch(this.#watching.signal);
   }
 
   #begin(liveId, room) {
@@ -56,6 +73,7 @@ export class Side {
     this.#isGone = false;
     this.#events = [];
     this.#stream = "off";
+    this.#streamed = undefined;
     if (!room) this.#answer = this.#problem = undefined;
     this.translate();
   }
@@ -78,7 +96,8 @@ export class Side {
       this.#log({ at, type: "deleted" });
     } else {
       const changed = this.#heard && changes(this.#heard, event.room);
-      this.#log({ at, type: changed ? "change" : "room", changed });
+      if (!changed) this.#log({ at, type: "room" });
+      else if (changed.length) this.#log({ at, type: "change", changed });
       this.#heard = event.room;
       const { push_url } = this.#room ?? {};
       this.#room = push_url ? { ...event.room, push_url } : event.room;
@@ -95,8 +114,10 @@ export class Side {
   }
 
   #told(exchange) {
-    if (isStream(exchange)) this.#stream = exchange.status === 200 ? "open" : "connecting";
-    else if (exchange.status) this.#answer = exchange;
+    if (isStream(exchange)) {
+      this.#streamed = exchange;
+      this.#stream = exchange.status === 200 ? "open" : "connecting";
+    } else if (exchange.status) this.#answer = exchange;
     this.render();
   }
 
@@ -158,6 +179,8 @@ export class Side {
     const stream = this.#find(".stream");
     stream.textContent = texts().streams[this.#stream];
     stream.dataset.stream = this.#stream;
+    this.#find(".watching").hidden = !this.#streamed;
+    if (this.#streamed) this.#find(".watching pre").textContent = curl(this.#streamed, this.#variable);
   }
 
   #renderView(isAnchor) {
@@ -171,14 +194,15 @@ export class Side {
 
   #renderAnswer() {
     const answer = this.#answer;
-    this.#find(".answer").hidden = !answer && !this.#problem;
+    this.#find(".unasked").hidden = Boolean(answer || this.#problem);
+    this.#find(".line").hidden = !answer && !this.#problem;
     const code = this.#find(".code");
     code.textContent = answer?.status ?? "–";
     code.dataset.kind = !answer || this.#problem ? "refused" : "good";
     this.#find(".asked").textContent = answer ? `${answer.method} ${new URL(answer.url).pathname}` : "";
     this.#find(".facts").replaceChildren(...(answer ? facts(answer) : []));
     this.#find(".command").hidden = !answer;
-    if (answer) this.#find(".command pre").textContent = curl(answer, `$${this.#user.id.toUpperCase()}`);
+    if (answer) this.#find(".command pre").textContent = curl(answer, this.#variable);
     const problem = this.#find(".problem");
     problem.hidden = !this.#problem;
     problem.replaceChildren(...(this.#problem ? problemParts(this.#problem) : []));
@@ -186,11 +210,12 @@ export class Side {
 
   /** Put the chosen language into the parts that are made once. */
   translate() {
-    const { does, of, command, copyTitle, noEvents } = texts();
+    const { does, of, viewOf, copyTitle, example, noEvents } = texts();
     this.#find(".actions").ariaLabel = does(this.#user.id);
     for (const [name, label] of Object.entries(of)) this.#find(`.${name}`).ariaLabel = label(this.#user.id);
     this.#find(".events ol").ariaLabel = of.events(this.#user.id);
-    this.#find(".command pre").ariaLabel = command;
+    this.#find(".view h3").textContent = viewOf(this.#user.id);
+    this.#find("[name=title]").defaultValue = example;
     this.#find(".copy").title = copyTitle;
     const lines = this.#events.map(line);
     this.#find(".events ol").replaceChildren(...(lines.length ? lines : [empty(noEvents)]));
