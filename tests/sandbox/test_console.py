@@ -48,7 +48,7 @@ def test_its_files_are_served(browser: httpx.Client, name: str) -> None:
     assert browser.get(f"/console/{name}", headers=etag).status_code == 304
 
 
-@pytest.mark.parametrize("name", ["index.html", "client.js.LICENSE.txt", "..%2fvendor.py", "none.js"])
+@pytest.mark.parametrize("name", ["index.html", "client.js.LICENSE.txt", "..%2frun.py", "none.js"])
 def test_nothing_else_is_served(browser: httpx.Client, name: str) -> None:
     """Any other name is unknown."""
     assert browser.get(f"/console/{name}").status_code == 404
@@ -75,7 +75,8 @@ def test_the_tokens_are_for_this_machine(browser: httpx.Client, host: str, statu
 def test_only_its_anchor_takes_a_room_live(browser: httpx.Client) -> None:
     """The viewer, a stranger and an unknown room are refused, and an ended room stays ended."""
     users = shown(browser)
-    room = browser.post("/v1/rooms", json={"title": "t"}, headers=users["alice"]).headers["location"]
+    created = browser.post("/v1/rooms", json={"title": "t"}, headers=users["alice"])
+    room = created.headers["location"]
     path = f"/console{room.removeprefix('/v1')}/live"
     assert browser.post(path, headers=users["bob"]).json()["code"] == "not_room_anchor"
     assert browser.post(path).json()["code"] == "not_room_anchor"
