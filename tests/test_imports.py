@@ -46,7 +46,7 @@ DIRECTION: dict[str, set[str]] = {
         "upstream",
     },
     "sandbox": {
-        *{"app", "callback_url", "keyring", "identity", "metrics", "serving", "settings"},
+        *{"app", "callback_url", "edge", "keyring", "identity", "metrics", "serving", "settings"},
         "telemetry",
     },
     "app": {

@@ -1,7 +1,7 @@
 """The HTTP application: Litestar's routes inside the outer layer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -56,6 +56,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     callback_secret: Secret | None,
     root_path: str,
     docs: bool,
+    trial_tokens: Mapping[str, str],
     in_flight: InFlight,
     streams: EventStreams,
     checks: Checks,
@@ -70,7 +71,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
     `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
     vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
-    Clients know all paths below `root_path`. `docs` are the pages for people.
+    Clients know all paths below `root_path`. `docs` are the pages for people, with `trial_tokens` to sign in
+    by, empty but in the sandbox.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
@@ -82,13 +84,14 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         middleware=[authentication(authenticate, limits, cookie, refusals)],
     )
     callbacks = callback_secret and CallbackHandlers(callback_secret, hints, limits, refusals)
+    pages = DocsHandlers(openapi_json(root_path), root_path, trial_tokens) if docs else None
     litestar = Litestar(
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, root_path, documents)),
             *(bound(CALLBACK_ROUTES, callbacks) if callbacks else ()),
             *(bound(RESOURCE_ROUTES, resource) if resource else ()),
-            *(bound(DOCS_ROUTES, DocsHandlers(openapi_json(root_path), root_path)) if docs else ()),
+            *(bound(DOCS_ROUTES, pages) if pages else ()),
         ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],

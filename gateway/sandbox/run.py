@@ -1,7 +1,8 @@
 """The simulated vendor and a gateway in front of it, on loopback, without configuration.
 
 Keys are made at startup and never stored. The gateway is built as in production, from a generated
-environment. The tests use this too.
+environment, and its page of the API offers the users' tokens. The room of the API's examples is
+there. The tests use this too.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from gateway import app, keyring, serving
 from gateway.callback_url import callback_url
+from gateway.edge import EXAMPLE_ROOM
 from gateway.identity import mint
 from gateway.metrics import Metrics
 from gateway.settings import Settings, load
@@ -39,16 +41,7 @@ class Sandbox(Struct, frozen=True):
 
     def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
         """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""
-        if self.settings.jwt_secret is None:
-            raise ValueError("this sandbox verifies with a public key")
-        return mint(
-            self.settings.jwt_secret.reveal(),
-            user_id,
-            keyring.claim_rules(self.settings),
-            scopes=scopes,
-            now=time.time(),
-            ttl=_DAY,
-        )
+        return _minted(self.settings, user_id, scopes)
 
 
 @asynccontextmanager
@@ -68,6 +61,7 @@ async def running(
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
     vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS, faults=faults)
+    vendor.add_living_room(EXAMPLE_ROOM.live_id, USERS[0], EXAMPLE_ROOM.title)
     async with serving.listening(vendor, upstream_port) as vendor_port:
         upstream_url = f"http://{serving.LOOPBACK}:{vendor_port}"
         settings = load(
@@ -83,7 +77,10 @@ async def running(
         sink = Sink(STDOUT, metrics.log_dropped.inc)
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
         draining = asyncio.Event()
-        gateway = app.build(settings, telemetry, metrics, draining=draining)
+        trial_tokens = {user: _minted(settings, user) for user in USERS if settings.jwt_secret}
+        gateway = app.build(
+            settings, telemetry, metrics, draining=draining, trial_tokens=trial_tokens
+        )
         async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             if settings.callback_secret is not None:
@@ -93,6 +90,19 @@ async def running(
                 yield Sandbox(url, upstream_url, vendor, settings)
             finally:
                 draining.set()  # ends the event streams, which the server would wait for
+
+
+def _minted(settings: Settings, user_id: str, scopes: Sequence[str] = ()) -> str:
+    if settings.jwt_secret is None:
+        raise ValueError("this sandbox verifies with a public key")
+    return mint(
+        settings.jwt_secret.reveal(),
+        user_id,
+        keyring.claim_rules(settings),
+        scopes=scopes,
+        now=time.time(),
+        ttl=_DAY,
+    )
 
 
 def _token_key(environ: Mapping[str, str]) -> Mapping[str, str]:
