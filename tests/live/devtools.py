@@ -6,7 +6,6 @@ Messages are JSON, each with a NUL byte at its end (`--remote-debugging-pipe`).
 import asyncio
 import base64
 import json
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,10 +23,10 @@ _LONGEST = 32 << 20
 class Page:
     """An open page. `events` are those of the protocol that came so far, oldest first."""
 
-    def __init__(self, reader: asyncio.StreamReader, to_browser: int) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.events: list[Any] = []
         self._reader = reader
-        self._to_browser = to_browser
+        self._writer = writer
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._session: str | None = None
 
@@ -45,7 +44,7 @@ class Page:
         self._answers[number] = answer = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": params}
         session = {"sessionId": self._session} if self._session else {}
-        os.write(self._to_browser, json.dumps(message | session).encode() + b"\0")
+        self._writer.write(json.dumps(message | session).encode() + b"\0")
         async with asyncio.timeout(_PATIENCE):
             told = await answer
         assert "error" not in told, told
@@ -100,23 +99,22 @@ class Page:
 async def page(profile: Path) -> AsyncGenerator[Page]:
     """Run Chromium, with an empty `profile`, until the end of the block."""
     assert CHROMIUM is not None
-    its_input, to_browser = os.pipe()
-    from_browser, its_output = os.pipe()
     browser = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
-        f'exec "$0" "$@" 3<&{its_input} 4>&{its_output}',
+        'exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null',  # where it reads and writes messages
         CHROMIUM,
         *FLAGS,
         "--remote-debugging-pipe",
         f"--user-data-dir={profile}",
-        stdout=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        pass_fds=(its_input, its_output),
+        limit=_LONGEST,
     )
-    for each in (its_input, its_output):
-        os.close(each)
-    opened = Page(await _reader(from_browser), to_browser)
+    assert browser.stdin is not None
+    assert browser.stdout is not None
+    opened = Page(browser.stdout, browser.stdin)
     listening = asyncio.create_task(opened.listen())
     try:
         await opened.attach()
@@ -125,13 +123,3 @@ async def page(profile: Path) -> AsyncGenerator[Page]:
         listening.cancel()
         browser.terminate()
         await browser.wait()
-        os.close(to_browser)
-
-
-async def _reader(descriptor: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(limit=_LONGEST)
-    pipe = os.fdopen(descriptor, "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    return reader

@@ -10,9 +10,26 @@ const docs = document.getElementById("docs");
 const status = document.getElementById("signed-in");
 const buttons = document.querySelectorAll("button[data-token]");
 
-/** The head of this page has the title and the description. */
+/** JSON laid out, with 64-bit ids as they came: Swagger UI itself would round them. */
+function exact(text) {
+  const kept = (_name, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value);
+  return JSON.stringify(JSON.parse(text, kept), null, 2);
+}
+
+function withExactIds(Original, system) {
+  return (props) => {
+    const laidOut = "rawJSON" in JSON && /json/.test(props.contentType) && props.content
+      ? { ...props, content: exact(props.content), contentType: "text" }
+      : props;
+    return system.React.createElement(Original, laidOut);
+  };
+}
+
 const plugin = {
-  wrapComponents: { InfoContainer: () => () => null },
+  wrapComponents: {
+    responseBody: withExactIds,
+    InfoContainer: () => () => null, // the head of this page has the title and the description
+  },
   statePlugins: {
     spec: {
       wrapSelectors: {
@@ -40,9 +57,16 @@ const ui = SwaggerUIBundle({
 
 /** Let the other calls be about the new room, and the next create have a key of its own. */
 function continueWith(liveId) {
-  for (const operation of OF_A_ROOM) ui.specActions.changeParam(operation, "live_id", "path", liveId);
-  const key = crypto.randomUUID();
-  ui.specActions.changeParam(["/v1/rooms", "post"], "Idempotency-Key", "header", key);
+  for (const operation of OF_A_ROOM) fill(operation, "live_id", "path", liveId);
+  fill(["/v1/rooms", "post"], "Idempotency-Key", "header", crypto.randomUUID());
+}
+
+/** Swagger UI keeps the value of a parameter that it has shown by identity, else by place and name. */
+function fill([path, method], name, place, value) {
+  const shown = ui.specSelectors.specResolvedSubtree(["paths", path, method, "parameters"]);
+  const parameter = shown?.find((each) => each.get("name") === name);
+  if (parameter) ui.specActions.changeParamByIdentity([path, method], parameter, value);
+  else ui.specActions.changeParam([path, method], name, place, value);
 }
 
 function signIn(pressed) {
