@@ -71,8 +71,8 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
     `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
     vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
-    Clients know all paths below `root_path`. `docs` are the pages for people, with `trial_tokens` to sign in
-    by, empty but in the sandbox.
+    Clients know all paths below `root_path`. `docs` are the pages for people; they offer
+    `trial_tokens`, by user, which are empty but in the sandbox.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(

@@ -14,10 +14,12 @@ from tests.live.browser import needs_chromium
 from tests.live.devtools import Page, page
 from tests.live.fault_server import rooms, serving
 from tests.live.gateways import gateway_at
-from tests.live.test_typescript_client import npm, pytestmark as needs_npm
+from tests.live.test_typescript_client import needs_npm, npm
 
 BUILT = ROOT / "gateway" / "edge" / "docs_page" / "swagger-ui"
 OPEN = ".opblock.is-open"
+STATUS = f"{OPEN} .live-responses-table .response .response-col_status"
+BODY = f"{OPEN} .live-responses-table .response .highlight-code .microlight"
 ROOM = "/v1/rooms/{live_id}"
 ANSWER = f"{OPEN} .live-responses-table .response"
 
@@ -48,10 +50,8 @@ async def executed(browser: Page, path: str, method: str) -> tuple[int, Any]:
     await browser.until(f"ui.specSelectors.specResolvedSubtree({operation}) !== undefined")
     await press(browser, f"{OPEN} .execute")
     await browser.until(f"document.querySelector('{ANSWER}') !== null")
-    status = await browser.run(
-        f"document.querySelector('{ANSWER} .response-col_status').textContent"
-    )
-    body = await browser.run(f"document.querySelector('{ANSWER} .highlight-code .microlight')?.innerText")
+    status = await browser.run(f"document.querySelector('{STATUS}').textContent")
+    body = await browser.run(f"document.querySelector('{BODY}')?.innerText")
     return int(status), json.loads(body) if body else None
 
 
@@ -126,7 +126,9 @@ async def test_a_gateway_in_production_shows_no_tokens(tmp_path: Path) -> None:
     ):
         url = f"http://127.0.0.1:{gateway.port}"
         await shown(browser, url, "getRoom")
-        assert "Your account system issues the token" in await browser.run("document.body.innerText")
+        assert "Your account system issues the token" in await browser.run(
+            "document.body.innerText"
+        )
         assert await browser.run("document.querySelectorAll('[data-token]').length") == 0
         assert_kept_its_promise(browser, url)
 
@@ -141,7 +143,7 @@ async def test_a_stream_is_not_tried(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_npm[1]
+@needs_npm
 def test_the_files_are_those_of_the_package(tmp_path: Path) -> None:
     """The committed files of Swagger UI are those that the locked package gives."""
     folder = tmp_path / "openapi" / "docs"
