@@ -114,7 +114,10 @@ DIRECTION: dict[str, set[str]] = {
 }
 """What each part may import of the others; any may import the package's own `__version__`."""
 
-RUNNER = {"gateway.sandbox", "gateway.sandbox.run", "gateway.sandbox.welcome"}
+RUNNER = {
+    *{"gateway.sandbox", "gateway.sandbox.run", "gateway.sandbox.terminal"},
+    "gateway.sandbox.welcome",
+}
 
 OURS = sorted(name for name in GRAPH.modules if name.split(".")[0] == "gateway")
 
