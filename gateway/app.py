@@ -105,14 +105,16 @@ def build(  # noqa: PLR0913  # the composition root
     read_at: Stamp | None = None,
     orders: LastText | None = None,
     console: Sequence[HTTPRouteHandler] = (),
+    trial_tokens: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
     look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
-    before they were read. `orders` are those of an operator, None if there is none. `console` are
-    the routes of the sandbox's page. Raises SettingsError for an unusable key.
+    before they were read. `orders` are those of an operator, None if there is none.
+    `trial_tokens`, by user, are shown to everyone, and `console` are the routes of the sandbox's
+    page. Raises SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -256,6 +258,7 @@ def build(  # noqa: PLR0913  # the composition root
         callback_secret=settings.callback_secret,
         root_path=settings.root_path or "",
         docs=settings.docs,
+        trial_tokens=trial_tokens,
         in_flight=in_flight,
         streams=watching.streams,
         checks={

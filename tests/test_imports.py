@@ -116,7 +116,7 @@ DIRECTION: dict[str, set[str]] = {
 
 RUNNER = {
     *{"gateway.sandbox", "gateway.sandbox.console_page", "gateway.sandbox.run"},
-    "gateway.sandbox.welcome",
+    *{"gateway.sandbox.terminal", "gateway.sandbox.welcome"},
 }
 
 OURS = sorted(name for name in GRAPH.modules if name.split(".")[0] == "gateway")

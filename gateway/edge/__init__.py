@@ -7,6 +7,7 @@ from .client_address import ClientAddress
 from .cookie import TokenCookie
 from .cors import Cors
 from .docs import POLICY, Document, PublicRequest
+from .examples import ROOM as EXAMPLE_ROOM
 from .in_flight import InFlight
 from .openapi import openapi_json
 from .operations import Route, bound

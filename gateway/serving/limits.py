@@ -6,10 +6,14 @@ connection. A proxy in front needs a shorter idle time-out, or it would send a r
 connection that is being closed.
 """
 
-import resource
 import socket
 from contextlib import suppress
 from typing import Any
+
+try:
+    import resource
+except ImportError:  # Windows bounds no descriptors
+    resource = None  # type: ignore[assignment]  # a module elsewhere
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -54,9 +58,15 @@ def _connections() -> int:
     It is below the descriptor limit. Otherwise granian would retry to accept at full speed, with no
     descriptor left for the upstream.
     """
-    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    descriptors = _UNBOUNDED if now == resource.RLIM_INFINITY else now
+    descriptors = _descriptors()
     return max(descriptors - _RESERVED, descriptors // 2)
+
+
+def _descriptors() -> int:
+    if resource is None:
+        return _UNBOUNDED
+    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _UNBOUNDED if now == resource.RLIM_INFINITY else now
 
 
 def bound_unread(listener: socket.socket) -> None:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.browser import CHROMIUM, FLAGS
-
-_PATIENCE = 60
-"""Seconds in which Chromium must have answered, or a condition must have come true."""
+from tests.waiting import LIMIT, until
 
 _LONGEST = 32 << 20
 """Bytes of a message; a screenshot is one."""
@@ -45,7 +43,7 @@ class Page:
         message = {"id": number, "method": method, "params": params}
         session = {"sessionId": self._session} if self._session else {}
         self._writer.write(json.dumps(message | session).encode() + b"\0")
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(LIMIT):
             told = await answer
         assert "error" not in told, told
         return told["result"]
@@ -69,17 +67,18 @@ class Page:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    async def until(self, script: str) -> Any:
-        """Evaluate an expression until it is true; return its value."""
-        async with asyncio.timeout(_PATIENCE):
-            while not (value := await self.run(script)):
-                await asyncio.sleep(0.02)
-        return value
+    async def until(self, script: str) -> None:
+        """Evaluate an expression until it is true."""
 
-    async def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Write a PNG of the window, or of the `whole` page."""
+        async def holds() -> bool:
+            return bool(await self.run(script))
+
+        await until(holds)
+
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """Return a PNG of the window, or of the `whole` page."""
         shot = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        return base64.b64decode(shot["data"])
 
     def told(self, method: str) -> list[Mapping[str, Any]]:
         """Return what the events of one name told."""

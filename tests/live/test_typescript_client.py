@@ -20,14 +20,11 @@ from tests.live.gateways import BOB, gateway_at
 from tests.live.test_events import OFTEN, Vendor
 from tests.live.test_events_in_browsers import live_a_life
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("npm") is None
-        and os.environ.get("CI") != "true",  # there it would not be missed
-        reason="needs Node and npm: apt-get install nodejs npm",
-    ),
-]
+needs_npm = pytest.mark.skipif(
+    shutil.which("npm") is None and os.environ.get("CI") != "true",  # there it would not be missed
+    reason="needs Node and npm: apt-get install nodejs npm",
+)
+pytestmark = [pytest.mark.slow, needs_npm]
 
 PACKAGE = ROOT / "openapi" / "typescript"
 COPIED = ("src", "test", "package.json", "package-lock.json", "tsconfig.json", ".npmrc")

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from tests.commands import ROOT
+from tests.pictures.console import console
 from tests.pictures.dashboard import dashboard
 
 PICTURES: dict[str, Callable[[], Awaitable[bytes]]] = {
+    "console": console,
     "dashboard": dashboard,
 }
 """One function a picture, which returns it as PNG."""

@@ -12,8 +12,8 @@ _ENVIRON = {
 }
 
 
-async def console(path: Path) -> None:
-    """Write the picture."""
+async def console() -> bytes:
+    """Return the picture."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         async with running(environ=_ENVIRON) as sandbox, page(Path(profile)) as browser:
             await browser.show(1280, 900)
@@ -26,7 +26,7 @@ async def console(path: Path) -> None:
             await _shows(browser, "#bob .events", "(live)")
             await _press(browser, "#bob [data-act=stop]")
             await _shows(browser, "#bob .problem", "not_room_anchor")
-            await browser.picture(path, whole=True)
+            return await browser.picture(whole=True)
 
 
 async def _press(browser: Page, button: str) -> None:
