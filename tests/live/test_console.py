@@ -108,7 +108,7 @@ async def test_a_room_lives_by_keyboard(sandbox: Sandbox, tmp_path: Path) -> Non
         await keys.act("bob", "stop")
         assert "403" in await keys.text("#bob .line")
         assert "not_room_anchor" in await keys.text("#bob .problem")
-        assert await keys.text("#bob .facts dd:nth-of-type(2)") != "none"
+        assert await keys.text("#bob .facts div:nth-child(2) dd") != "none"
         command = await keys.text("#bob .command pre")
         assert "curl -i -X POST" in command
         assert '-H "Authorization: Bearer $BOB"' in command

@@ -1,6 +1,7 @@
 """Makes the pictures of the documents again: `python -m tests.pictures`, or with names of some.
 
-Needs Chromium, and for the dashboard Prometheus (Debian: `chromium`, `prometheus`).
+Needs Chromium and a Chinese font, and for the dashboard Prometheus (Debian: `chromium`,
+`fonts-noto-cjk`, `prometheus`).
 """
 
 import asyncio

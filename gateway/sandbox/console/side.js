@@ -272,10 +272,10 @@ function line({ at, type, changed }) {
 function facts({ cache, requestId, milliseconds }) {
   const { none, took, requestId: id, cache: name } = texts();
   return [
-    ...fact(name, cache ?? none, cache ? "mono" : "none"),
-    ...fact(id, requestId ?? none, "mono"),
-    ...fact(took, `${milliseconds} ms`),
-  ];
+    fact(name, cache ?? none, cache ? "mono" : "none"),
+    fact(id, requestId ?? none, "mono"),
+    fact(took, `${milliseconds} ms`),
+  ].map((pair) => element("div", {}, ...pair));
 }
 
 /** Return the title and the advice of a problem, in the chosen language. */
