@@ -84,9 +84,7 @@ async def running(
             telemetry = replace(telemetry, access_log=emit)
         draining = asyncio.Event()
         tokens = {user: _minted(settings, user) for user in USERS if settings.jwt_secret}
-        gateway = app.build(
-            settings, telemetry, metrics, draining=draining, trial_tokens=tokens
-        )
+        gateway = app.build(settings, telemetry, metrics, draining=draining, trial_tokens=tokens)
         async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             if settings.callback_secret is not None:
