@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import sys
 import webbrowser
+from functools import partial
 
 import click
 
@@ -14,6 +15,7 @@ from gateway.sandbox import (
     in_colour,
     request_line,
     running,
+    understands_colour,
     welcome,
 )
 
@@ -29,7 +31,7 @@ def run(port: int, upstream_port: int, dialect: DialectName, *, browse: bool) ->
 
 
 async def _run(port: int, upstream_port: int, dialect: DialectName, *, browse: bool) -> None:
-    for_people = sys.stdout.isatty()
+    for_people, colour = sys.stdout.isatty(), understands_colour()
     environ = {
         "GATEWAY_LOG_FORMAT": "console",
         "GATEWAY_LOG_LEVEL": "warning" if for_people else "info",
@@ -40,10 +42,10 @@ async def _run(port: int, upstream_port: int, dialect: DialectName, *, browse: b
         upstream_port=upstream_port,
         dialect=dialect,
         environ=environ,
-        line=request_line if for_people else None,
+        line=partial(request_line, colour=colour) if for_people else None,
     ) as box:
         text = welcome(box, dialect)
-        click.echo(in_colour(text) if for_people else text)
+        click.echo(in_colour(text) if colour else text)
         if browse:
             await _browse(box)
         await asyncio.Event().wait()

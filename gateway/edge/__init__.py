@@ -6,7 +6,7 @@ from .application import build_application
 from .client_address import ClientAddress
 from .cookie import TokenCookie
 from .cors import Cors
-from .docs import POLICY, Document, PublicRequest
+from .docs import POLICY, Document, PublicRequest, is_local
 from .examples import ROOM as EXAMPLE_ROOM
 from .in_flight import InFlight
 from .openapi import openapi_json

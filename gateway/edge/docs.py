@@ -9,6 +9,7 @@ has one is told so (304).
 """
 
 import gzip
+import re
 from collections.abc import Mapping
 from functools import cache
 from html import escape
@@ -32,6 +33,7 @@ POLICY = (
 )
 """The Content-Security-Policy of pages for people: nothing from another host, no inline script."""
 
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _SCRIPT = b"text/javascript"
 _REVALIDATE = (b"cache-control", b"no-cache")
 _KEEP = (b"cache-control", b"public, max-age=3600")
@@ -69,9 +71,11 @@ class DocsHandlers:
     def __init__(self, document: bytes, root_path: str, trial_tokens: Mapping[str, str]) -> None:
         policy = (b"content-security-policy", POLICY)
         html = b"text/html; charset=utf-8"
-        page = _page(root_path, trial_tokens).encode()
         self._document = Document(b"application/json", document, _REVALIDATE)
-        self._page = Document(html, page, _REVALIDATE, policy)
+        self._page, self._trial = (
+            Document(html, _page(root_path, tokens).encode(), _REVALIDATE, policy)
+            for tokens in ({}, trial_tokens)
+        )
         self._files = {
             "swagger-ui.css": _packaged("swagger-ui/swagger-ui.css", b"text/css"),
             "swagger-ui-bundle.js": _packaged("swagger-ui/swagger-ui-bundle.js", _SCRIPT),
@@ -84,14 +88,22 @@ class DocsHandlers:
         return self._document.answer(request)
 
     async def page(self, request: PublicRequest) -> Answer:
-        """Return the page."""
-        return self._page.answer(request)
+        """Return the page; with tokens only for a name of this machine."""
+        return (self._trial if is_local(request) else self._page).answer(request)
 
     async def file(self, request: PublicRequest, name: FromPath[str]) -> Answer:
         """Return a file of the page; raise NotFound for any other."""
         if name not in self._files:
             raise NotFound
         return self._files[name].answer(request)
+
+
+def is_local(request: PublicRequest) -> bool:
+    """Return True if the client calls this machine by a name of loopback.
+
+    A site whose name is made to point to this machine (DNS rebinding) does not.
+    """
+    return _LOOPBACK.fullmatch(request.headers.get("host", "")) is not None
 
 
 def _page(root_path: str, trial_tokens: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from .run import USERS, Sandbox, running
 from .switches import Faults
-from .terminal import in_colour, request_line
+from .terminal import in_colour, request_line, understands_colour
 from .vendor import Vendor
 from .welcome import welcome
 from .wording import DialectName
@@ -16,5 +16,6 @@ __all__ = [
     "in_colour",
     "request_line",
     "running",
+    "understands_colour",
     "welcome",
 ]

@@ -7,7 +7,6 @@ in `console/`; `client.js` among them is built by `openapi/typescript`.
 is made to point to this machine (DNS rebinding) is refused by the `Host` that it sends.
 """
 
-import re
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from gateway.edge import (
     PublicRequest,
     Route,
     bound,
+    is_local,
     json,
 )
 from gateway.rooms import NotRoomAnchor, RoomNotFound, RoomNotLive
@@ -38,7 +38,6 @@ PATH: Final = "/console"
 
 _MEDIA_TYPES = MappingProxyType({".css": b"text/css", ".js": b"text/javascript"})
 _REVALIDATE = (b"cache-control", b"no-cache")
-_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _PARTS = files(__package__) / "console"
 
 
@@ -83,7 +82,7 @@ class ConsoleHandlers:
 
     async def users(self, request: PublicRequest) -> Answer:
         """Return the users with their tokens; raise NotFound for a name that is not loopback's."""
-        if not _LOOPBACK.fullmatch(request.headers.get("host", "")):
+        if not is_local(request):
             raise NotFound
         return json(self._users, NO_STORE)
 

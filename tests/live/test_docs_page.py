@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox import Sandbox, running
+from tests.clients import async_client
 from tests.commands import ROOT
 from tests.live.browser import needs_chromium
 from tests.live.devtools import Page, page
@@ -164,3 +165,12 @@ def test_its_lock_has_no_addresses() -> None:
     lock = json.loads((ROOT / "openapi" / "docs" / "package-lock.json").read_text("utf-8"))
     assert lock["packages"]["node_modules/swagger-ui-dist"]["version"]
     assert [name for name, each in lock["packages"].items() if "resolved" in each] == []
+
+
+async def test_tokens_are_shown_on_this_machine_only(sandbox: Sandbox) -> None:
+    """A foreign name that points to this machine gets the page without the users' tokens."""
+    async with async_client(sandbox.url) as client:
+        for host, shown in (("localhost:8080", True), ("127.0.0.1", True), ("evil.test", False)):
+            told = await client.get("/docs", headers={"Host": host})
+            assert told.status_code == 200
+            assert ("data-token" in told.text) is shown, host

@@ -95,4 +95,4 @@ def number(value: float, unit: str) -> str:
         return f"{value * 100:.3g} %"
     if unit == "s":
         return f"{value * 1000:.3g} ms"
-    return f"{value:,.4g}" + ("/s" if unit in {"reqps", "ops"} else "")
+    return f"{value:.3g}" + ("/s" if unit in {"reqps", "ops"} else "")

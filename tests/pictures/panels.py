@@ -86,7 +86,7 @@ def _time_series(
 ) -> str:
     chart = Chart(
         width=at["w"] * _COLUMN - 28,
-        height=at["h"] * _ROW - 72,
+        height=at["h"] * _ROW - 88,
         begin=window.begin,
         end=window.end,
         unit=defaults["unit"],
@@ -97,9 +97,9 @@ def _time_series(
 
 
 def _legend(line: Line) -> str:
-    """Return a line's name; one that has no axis, or is above it, with its largest value."""
-    most = f": {number(line.most, '')}" if line.dashed else ""
-    scale = f" (up to {number(line.most, '')})" if line.own_scale else ""
+    """Return a line's name; a limit's with its value, as it may be above the chart."""
+    most = f": {line.most:,.0f}" if line.dashed else ""
+    scale = " (own scale)" if line.own_scale else ""
     return f'<li><i style="background:{line.colour}"></i>{escape(line.name)}{most}{scale}'
 
 
