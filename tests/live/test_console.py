@@ -1,6 +1,8 @@
 """The console in Chromium, with nothing but a keyboard."""
 
+import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -140,6 +142,45 @@ async def test_either_user_may_be_the_anchor(sandbox: Sandbox, tmp_path: Path) -
         assert_kept_its_promise(browser, sandbox.url)
 
 
+async def test_the_command_is_the_same(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The curl command of a create, with any title, repeats it: same key, user and body."""
+    title = """it's "$HOME" `id` \\ 周五"""
+    async with page(tmp_path) as browser:
+        keys = Keyboard(browser, sandbox.url)
+        await keys.begin()
+        await keys.go_to("#alice [name=title]")
+        await browser.run("document.activeElement.select()")
+        await browser.call("Input.insertText", text=title)
+        await keys.act("alice", "create")
+        await keys.shows("#alice .push", "rtmp://")
+        live_id = await keys.text("#alice .fields dd")
+        command = await keys.text("#alice .command pre")
+    shell = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        command,
+        env={**os.environ, "ALICE": sandbox.token("alice"), "no_proxy": "*"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    head, _, body = (await shell.communicate())[0].partition(b"\r\n\r\n")
+    assert b"idempotency-replayed: true" in head.lower()
+    assert (json.loads(body)["live_id"], json.loads(body)["title"]) == (live_id, title)
+
+
+async def test_it_says_that_the_sandbox_is_gone(tmp_path: Path) -> None:
+    """A request without an answer is shown as such."""
+    async with page(tmp_path) as browser:
+        async with running(environ=ENVIRON) as sandbox:
+            keys = Keyboard(browser, sandbox.url)
+            await keys.begin()
+            await keys.act("alice", "create")
+            await keys.shows("#bob .events", "the whole room")
+        await keys.act("bob", "read")
+        assert "Is the sandbox still running?" in await keys.text("#bob .problem")
+        assert "–" in await keys.text("#bob .line")
+
+
 async def test_it_asks_only_when_asked(sandbox: Sandbox, tmp_path: Path) -> None:
     """A create makes one read and two streams; whatever comes by events is not read again."""
     async with page(tmp_path) as browser:
@@ -190,7 +231,9 @@ async def test_everything_has_a_name(sandbox: Sandbox, tmp_path: Path) -> None:
         if not each["ignored"] and each["role"]["value"] in named
     ]
     assert {role for role, name in found if not name} == set()
-    assert {("region", "alice"), ("region", "bob"), ("log", "Events of bob")} <= set(found)
+    assert {("region", "alice"), ("region", "bob"), ("log", "Events of bob, newest first")} <= set(
+        found
+    )
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)

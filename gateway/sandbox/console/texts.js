@@ -27,10 +27,15 @@ const en = {
   example: "Friday session",
   create: "Create room",
   read: "Read",
-  does: (user) => `Actions of ${user}`,
-  of: { answer: (user) => `Last answer to ${user}`, view: (user) => `The room, as ${user} sees it`, events: (user) => `Events of ${user}` },
+  acts: { create: "create", read: "read", live: "go live", stop: "stop", delete: "delete" },
+  labels: {
+    ".actions": (user) => `Actions of ${user}`,
+    ".view": (user) => `The room, as ${user} sees it`,
+    ".answer": (user) => `Last answer to ${user}`,
+    ".events": (user) => `Events of ${user}`,
+    ".events ol": (user) => `Events of ${user}, newest first`,
+  },
   answer: "Last answer",
-  viewOf: (user) => `The room, as ${user} sees it`,
   unasked: "Nothing asked yet.",
   events: "Events",
   copy: "Copy",
@@ -53,12 +58,16 @@ const en = {
   none: "none",
   whole: "the whole room",
   gone: "The room is deleted; the stream has ended.",
-  unchanged: "not changed",
   unreachable: "No answer",
   unreachableDetail: "Is the sandbox still running?",
   noUsers: "This sandbox gave no users to this page. Open it as http://127.0.0.1 or http://localhost.",
-  said: { ok: (user, what) => `${user}: ${what}, done.`, refused: (user, what, why) => `${user}: ${what}, refused. ${why}` },
-  problems: { not_room_anchor: ["Not the room’s anchor", "Only the anchor of this room may do this."] },
+  said: {
+    ok: (user, act) => `${user}, ${act}: done.`,
+    refused: (user, act, why) => `${user}, ${act}: refused. ${why}`,
+  },
+  problems: {
+    not_room_anchor: ["Not the room’s anchor", "Only the anchor of this room may do this."],
+  },
 };
 
 const zh = {
@@ -88,10 +97,15 @@ const zh = {
   example: "周五场",
   create: "创建直播间",
   read: "读取",
-  does: (user) => `${user} 的操作`,
-  of: { answer: (user) => `给 ${user} 的最近应答`, view: (user) => `${user} 看到的直播间`, events: (user) => `${user} 的事件` },
+  acts: { create: "创建", read: "读取", live: "开播", stop: "停播", delete: "删除" },
+  labels: {
+    ".actions": (user) => `${user} 的操作`,
+    ".view": (user) => `${user} 看到的直播间`,
+    ".answer": (user) => `给 ${user} 的最近应答`,
+    ".events": (user) => `${user} 的事件`,
+    ".events ol": (user) => `${user} 的事件，最新的在前`,
+  },
   answer: "最近应答",
-  viewOf: (user) => `${user} 看到的直播间`,
   unasked: "还没有请求。",
   events: "事件",
   copy: "复制",
@@ -114,11 +128,13 @@ const zh = {
   none: "无",
   whole: "完整的直播间",
   gone: "直播间已删除，事件流已结束。",
-  unchanged: "没有变化",
   unreachable: "没有应答",
   unreachableDetail: "沙箱还在运行吗？",
   noUsers: "沙箱没有把用户交给本页。请用 http://127.0.0.1 或 http://localhost 打开。",
-  said: { ok: (user, what) => `${user}：${what}，成功。`, refused: (user, what, why) => `${user}：${what}，被拒绝。${why}` },
+  said: {
+    ok: (user, act) => `${user} ${act}：成功。`,
+    refused: (user, act, why) => `${user} ${act}：被拒绝。${why}`,
+  },
   problems: {
     invalid_request: ["请求无效", "请看下面各字段的说明。"],
     not_room_anchor: ["不是该直播间的主播", "只有主播可以这样做。"],
@@ -150,10 +166,12 @@ export function speak(wanted) {
   chosen = wanted;
   document.documentElement.lang = { en: "en", zh: "zh-CN" }[chosen];
   document.title = texts().pageTitle;
-  for (const each of document.querySelectorAll("[data-text]")) each.textContent = texts()[each.dataset.text];
-  for (const each of document.querySelectorAll("[data-label]")) each.ariaLabel = texts()[each.dataset.label];
-  for (const each of document.querySelectorAll(".languages button")) each.ariaPressed = String(each.lang === chosen);
+  for (const each of all("[data-text]")) each.textContent = texts()[each.dataset.text];
+  for (const each of all("[data-label]")) each.ariaLabel = texts()[each.dataset.label];
+  for (const each of all(".languages button")) each.ariaPressed = String(each.lang === chosen);
 }
+
+const all = (selector) => document.querySelectorAll(selector);
 
 /** Return a text with names in it. */
 export const filled = (text, names) => text.replace(/\{(\w+)\}/g, (_, name) => names[name]);
