@@ -52,7 +52,6 @@ async def _run(port: int, upstream_port: int, dialect: DialectName, *, browse: b
 
 
 async def _browse(sandbox: Sandbox) -> None:
-    """Open the page of the API in a browser, which may take its time to start."""
-    url = f"{sandbox.url}/docs"
-    if not await asyncio.to_thread(webbrowser.open, url):
-        click.echo(f"  No browser was found; open {url} in one.\n", err=True)
+    """Open the console in a browser, which may take its time to start."""
+    if not await asyncio.to_thread(webbrowser.open, sandbox.console):
+        click.echo(f"  No browser was found; open {sandbox.console} in one.\n", err=True)

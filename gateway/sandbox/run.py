@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.settings import Settings, load
 from gateway.telemetry import STDOUT, AccessLog, RequestLine, Sink
 
+from .console_page import PATH as CONSOLE
 from .console_page import console_routes
 from .switches import Faults
 from .vendor import Vendor
@@ -40,6 +41,11 @@ class Sandbox(Struct, frozen=True):
     upstream_url: str
     vendor: Vendor
     settings: Settings
+
+    @property
+    def console(self) -> str:
+        """The URL of the page to try first."""
+        return f"{self.url}{CONSOLE}"
 
     def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
         """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""

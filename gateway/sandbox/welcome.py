@@ -2,7 +2,6 @@
 
 from gateway.callback_url import PATH
 
-from .console_page import PATH as CONSOLE
 from .run import USERS, Sandbox
 
 
@@ -12,7 +11,7 @@ def welcome(sandbox: Sandbox, dialect: str) -> str:
     return f"""
 Live room gateway, sandbox
 
-  console   {sandbox.url}{CONSOLE}   open this first: alice and bob side by side
+  console   {sandbox.console}   open this first: alice and bob side by side
   gateway   {sandbox.url}   API: {sandbox.url}/docs
   upstream  {sandbox.upstream_url}   simulated, {dialect} dialect, every signature checked
 

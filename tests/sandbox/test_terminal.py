@@ -40,7 +40,7 @@ def test_each_request_is_a_line(environ: dict[str, str]) -> None:
 
 
 def test_it_opens_a_browser(tmp_path: Path) -> None:
-    """`--open` must open the page of the API in the browser of the system."""
+    """`--open` must open the console in the browser of the system."""
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n', encoding="utf-8")
     browser.chmod(0o700)
@@ -50,7 +50,7 @@ def test_it_opens_a_browser(tmp_path: Path) -> None:
         until_printed(process, "Ctrl-C")
         eventually(lambda: opened.exists() and opened.read_text() != "")
         end(process)
-    assert opened.read_text("utf-8") == f"http://127.0.0.1:{port}/docs\n"
+    assert opened.read_text("utf-8") == f"http://127.0.0.1:{port}/console\n"
 
 
 def test_without_a_browser_it_goes_on(tmp_path: Path) -> None:
