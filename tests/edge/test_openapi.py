@@ -100,6 +100,7 @@ def application() -> Litestar:
         callback_secret=Secret("s"),
         root_path="",
         docs=True,
+        trial_tokens={},
         in_flight=InFlight(1),
         streams=cast("EventStreams", object()),
         checks={},

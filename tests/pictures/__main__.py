@@ -3,6 +3,7 @@
 Needs Chromium, and for the dashboard Prometheus (Debian: `chromium`, `prometheus`).
 """
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,11 +17,17 @@ PICTURES: dict[str, Callable[[], Awaitable[bytes]]] = {
 """One function a picture, which returns it as PNG."""
 
 
-async def _make(name: str) -> bytes:
-    return await PICTURES[name]()
-
-
-for each in sys.argv[1:] or PICTURES:
-    path = ROOT / ".github" / f"{each}.png"
-    path.write_bytes(asyncio.run(_make(each)))
+async def _make(name: str) -> None:
+    path = ROOT / ".github" / f"{name}.png"
+    path.write_bytes(await PICTURES[name]())
     sys.stdout.write(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB\n")
+
+
+async def _make_all(names: list[str]) -> None:
+    for name in names:
+        await _make(name)
+
+
+parser = argparse.ArgumentParser(prog="python -m tests.pictures", description=__doc__)
+parser.add_argument("names", nargs="*", help=f"of {', '.join(PICTURES)}; all by default")
+asyncio.run(_make_all(parser.parse_args().names or list(PICTURES)))
