@@ -8,15 +8,15 @@ connection that is being closed.
 
 import socket
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
-
-try:
-    import resource
-except ImportError:  # Windows bounds no descriptors
-    resource = None  # type: ignore[assignment]  # a module elsewhere
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+
+_RESOURCE: Any = import_module("resource") if find_spec("resource") else None
+"""The module of limits; Windows has none."""
 
 BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
@@ -63,10 +63,10 @@ def _connections() -> int:
 
 
 def _descriptors() -> int:
-    if resource is None:
+    if _RESOURCE is None:
         return _UNBOUNDED
-    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _UNBOUNDED if now == resource.RLIM_INFINITY else now
+    now, _ = _RESOURCE.getrlimit(_RESOURCE.RLIMIT_NOFILE)
+    return _UNBOUNDED if now == _RESOURCE.RLIM_INFINITY else now
 
 
 def bound_unread(listener: socket.socket) -> None:
@@ -85,6 +85,6 @@ def take_all_descriptors() -> None:
 
     The soft limit is low for programs that use `select`.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most = _RESOURCE.getrlimit(_RESOURCE.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # the hard limit is above the system's
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        _RESOURCE.setrlimit(_RESOURCE.RLIMIT_NOFILE, (most, most))
