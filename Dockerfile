@@ -8,14 +8,12 @@ COPY requirements.lock ./
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/pip.pem \
     /build/bin/pip download -q --require-hashes --only-binary :all: -r requirements.lock -d /wheels
 
-# Beside Swagger UI its package brings another program, larger than all the rest.
 COPY pyproject.toml README.md ./
 COPY gateway gateway
 ENV PIP_QUIET=1 PIP_NO_CACHE_DIR=1 PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels
 RUN /build/bin/pip install hatchling \
  && /build/bin/pip wheel --no-deps --no-build-isolation -w /wheels . \
- && /build/bin/pip --python /opt/gateway/bin/python install 'live-room-gateway[otel]' \
- && find /opt/gateway -path '*/swagger_ui/static/swagger-editor*' -delete
+ && /build/bin/pip --python /opt/gateway/bin/python install 'live-room-gateway[otel]'
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Live room gateway" \

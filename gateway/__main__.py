@@ -9,7 +9,7 @@ def main() -> None:
 
     `serve` reloads keys on SIGHUP, which ends other processes: it is ignored before the imports.
     """
-    if sys.argv[1:2] == ["serve"]:
+    if sys.argv[1:2] == ["serve"] and hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from gateway import cli  # noqa: PLC0415  # it takes a tenth of a second
 

@@ -11,13 +11,14 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Scope
 from structlog.typing import FilteringBoundLogger
 
@@ -103,14 +104,17 @@ def build(  # noqa: PLR0913  # the composition root
     handover: Handover | None = None,
     read_at: Stamp | None = None,
     orders: LastText | None = None,
+    console: Sequence[HTTPRouteHandler] = (),
+    trial_tokens: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIApp:
     """Return the gateway as an ASGI application, on another `transport` where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
     look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
-    before they were read. `orders` are those of an operator, None if there is none. Raises
-    SettingsError for an unusable key.
+    before they were read. `orders` are those of an operator, None if there is none.
+    `trial_tokens`, by user, are shown to everyone, and `console` are the routes of the sandbox's
+    page. Raises SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(
@@ -254,6 +258,7 @@ def build(  # noqa: PLR0913  # the composition root
         callback_secret=settings.callback_secret,
         root_path=settings.root_path or "",
         docs=settings.docs,
+        trial_tokens=trial_tokens,
         in_flight=in_flight,
         streams=watching.streams,
         checks={
@@ -274,6 +279,7 @@ def build(  # noqa: PLR0913  # the composition root
             telemetry.access_log,
             log,
         ),
+        console=console,
     )
     return tracing.application(application, log)
 

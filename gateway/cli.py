@@ -76,7 +76,7 @@ _PORT = click.IntRange(0, 65_535)
 @main.command(
     epilog=_lines(
         "Examples:",
-        "  gateway sandbox",
+        "  gateway sandbox --open",
         "  gateway sandbox --port 9000 --upstream-port 9001 --dialect legacy",
     )
 )
@@ -93,17 +93,18 @@ _PORT = click.IntRange(0, 65_535)
     default="documented",
     help="The dialect of the simulated vendor.",
 )
-def sandbox(port: int, upstream_port: int, dialect: "DialectName") -> None:
+@click.option("--open", "browse", is_flag=True, help="Open a browser.")
+def sandbox(port: int, upstream_port: int, dialect: "DialectName", *, browse: bool) -> None:
     """Run everything on loopback, with a simulated vendor.
 
     Prints tokens of two users and the curl commands of a session to paste. Keys are generated at
-    the start and kept in memory. Ctrl-C stops both servers.
+    the start and kept in memory. On a terminal each request is a line. Ctrl-C stops both servers.
     """
     _require_output()
     try:
         from gateway.commands import run_sandbox as command
 
-        command.run(port, upstream_port, dialect)
+        command.run(port, upstream_port, dialect, browse=browse)
     except KeyboardInterrupt:
         return
 
@@ -132,6 +133,7 @@ def serve() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _exit_at_once)
     _require_output()
+    _require_fork()
     from gateway.commands import serve as command
 
     command.run(os.environ)
@@ -142,6 +144,15 @@ def _require_output() -> None:
     if sys.stdout is None:
         click.echo(
             "gateway: standard output is closed; redirect it to a log or /dev/null", err=True
+        )
+        sys.exit(1)
+
+
+def _require_fork() -> None:
+    """Exit on a system without fork, by which workers start."""
+    if not hasattr(os, "fork"):
+        click.echo(
+            "gateway: serve needs a system with fork, such as Linux; sandbox runs here", err=True
         )
         sys.exit(1)
 

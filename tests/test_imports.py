@@ -46,8 +46,8 @@ DIRECTION: dict[str, set[str]] = {
         "upstream",
     },
     "sandbox": {
-        *{"app", "callback_url", "keyring", "identity", "metrics", "serving", "settings"},
-        "telemetry",
+        *{"app", "callback_url", "edge", "keyring", "identity", "metrics", "rooms", "serving"},
+        *{"settings", "telemetry"},
     },
     "app": {
         "background",
@@ -114,7 +114,10 @@ DIRECTION: dict[str, set[str]] = {
 }
 """What each part may import of the others; any may import the package's own `__version__`."""
 
-RUNNER = {"gateway.sandbox", "gateway.sandbox.run", "gateway.sandbox.welcome"}
+RUNNER = {
+    *{"gateway.sandbox", "gateway.sandbox.console_page", "gateway.sandbox.run"},
+    *{"gateway.sandbox.terminal", "gateway.sandbox.welcome"},
+}
 
 OURS = sorted(name for name in GRAPH.modules if name.split(".")[0] == "gateway")
 

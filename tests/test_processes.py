@@ -34,7 +34,9 @@ def test_the_sandbox_runs_the_session_that_it_prints(dialect: str) -> None:
     options = [f"--port={ports[0]}", f"--upstream-port={ports[1]}", f"--dialect={dialect}"]
     with started("sandbox", *options) as process:
         welcome = until_printed(process, "Ctrl-C")
-        assert f"http://127.0.0.1:{ports[0]}" in welcome
+        first = re.search("http://[^ ]+", welcome)
+        assert first
+        assert first[0] == f"http://127.0.0.1:{ports[0]}/console"
         assert f"http://127.0.0.1:{ports[1]}" in welcome
         session = subprocess.run(  # noqa: S603  # what we print
             [bash, "-c", commands_in(welcome)],

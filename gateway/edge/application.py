@@ -1,12 +1,13 @@
 """The HTTP application: Litestar's routes inside the outer layer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from gateway.events import EventStreams
@@ -56,6 +57,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     callback_secret: Secret | None,
     root_path: str,
     docs: bool,
+    trial_tokens: Mapping[str, str],
     in_flight: InFlight,
     streams: EventStreams,
     checks: Checks,
@@ -64,13 +66,16 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     recorder: Recorder,
+    console: Sequence[HTTPRouteHandler],
 ) -> ASGIApp:
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
     `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
     vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
-    Clients know all paths below `root_path`. `docs` are the pages for people.
+    Clients know all paths below `root_path`. `docs` are the pages for people; they offer
+    `trial_tokens`, by user, which are empty but in the sandbox. `console` are the routes of the
+    sandbox's own page; in production there are none.
     """
     documents = {"docs": DOCS, "openapi": OPENAPI} if docs else {}
     private = Router(
@@ -82,13 +87,15 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         middleware=[authentication(authenticate, limits, cookie, refusals)],
     )
     callbacks = callback_secret and CallbackHandlers(callback_secret, hints, limits, refusals)
+    pages = DocsHandlers(openapi_json(root_path), root_path, trial_tokens) if docs else None
     litestar = Litestar(
         [
             private,
             *bound(HEALTH_ROUTES, HealthHandlers(checks, draining.is_set, root_path, documents)),
             *(bound(CALLBACK_ROUTES, callbacks) if callbacks else ()),
             *(bound(RESOURCE_ROUTES, resource) if resource else ()),
-            *(bound(DOCS_ROUTES, DocsHandlers(openapi_json(root_path), root_path)) if docs else ()),
+            *(bound(DOCS_ROUTES, pages) if pages else ()),
+            *console,
         ],
         exception_handlers={Exception: _leave_to_front},
         lifespan=[lifespan],

@@ -1,16 +1,20 @@
 """`/openapi.json`, and `/docs`, a page that loads nothing from another host.
 
-Swagger UI comes from a package's static files. A Content-Security-Policy makes the browser enforce
-the promise. It forbids inline script, so the page's few lines of script are a file.
+The files are in `docs_page`; Swagger UI's among them are built by `openapi/docs`. A
+Content-Security-Policy makes the browser enforce the promise. It forbids inline script, so all that
+the page's script must know is in attributes of its elements.
 
 Anyone may ask for these files, and they are large. So they are compressed once, and a browser that
 has one is told so (304).
 """
 
 import gzip
+import re
+from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from html import escape
+from importlib.resources import files
+from string import Template
 
 from litestar import Request
 from litestar.datastructures import State
@@ -23,11 +27,14 @@ from .problems import NotFound
 
 PublicRequest = Request[None, None, State]
 
-_POLICY = (
+POLICY = (
     b"default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""The Content-Security-Policy of pages for people: nothing from another host, no inline script."""
 
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_SCRIPT = b"text/javascript"
 _REVALIDATE = (b"cache-control", b"no-cache")
 _KEEP = (b"cache-control", b"public, max-age=3600")
 _VARY = (b"vary", b"Accept-Encoding")
@@ -56,17 +63,24 @@ class Document:
 
 
 class DocsHandlers:
-    """Serves `document`, the OpenAPI JSON, and its page, which browsers find below `root_path`."""
+    """Serves `document`, the OpenAPI JSON, and its page, which browsers find below `root_path`.
 
-    def __init__(self, document: bytes, root_path: str) -> None:
-        policy = (b"content-security-policy", _POLICY)
+    `trial_tokens`, by user, become buttons of the page; empty but in the sandbox.
+    """
+
+    def __init__(self, document: bytes, root_path: str, trial_tokens: Mapping[str, str]) -> None:
+        policy = (b"content-security-policy", POLICY)
         html = b"text/html; charset=utf-8"
         self._document = Document(b"application/json", document, _REVALIDATE)
-        self._page = Document(html, _page(root_path).encode(), _REVALIDATE, policy)
+        self._page, self._trial = (
+            Document(html, _page(root_path, tokens).encode(), _REVALIDATE, policy)
+            for tokens in ({}, trial_tokens)
+        )
         self._files = {
-            "swagger-ui.css": _packaged("swagger-ui.css", b"text/css"),
-            "swagger-ui-bundle.js": _packaged("swagger-ui-bundle.js", b"text/javascript"),
-            "start.js": Document(b"text/javascript", _start(root_path).encode(), _KEEP),
+            "swagger-ui.css": _packaged("swagger-ui/swagger-ui.css", b"text/css"),
+            "swagger-ui-bundle.js": _packaged("swagger-ui/swagger-ui-bundle.js", _SCRIPT),
+            "page.css": _packaged("page.css", b"text/css"),
+            "start.js": _packaged("start.js", _SCRIPT),
         }
 
     async def openapi(self, request: PublicRequest) -> Answer:
@@ -74,8 +88,8 @@ class DocsHandlers:
         return self._document.answer(request)
 
     async def page(self, request: PublicRequest) -> Answer:
-        """Return the page."""
-        return self._page.answer(request)
+        """Return the page; with tokens only for a name of this machine."""
+        return (self._trial if is_local(request) else self._page).answer(request)
 
     async def file(self, request: PublicRequest, name: FromPath[str]) -> Answer:
         """Return a file of the page; raise NotFound for any other."""
@@ -84,46 +98,36 @@ class DocsHandlers:
         return self._files[name].answer(request)
 
 
-def _page(root_path: str) -> str:
-    docs, document = f"{root_path}{DOCS}", f"{root_path}{OPENAPI}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Live room gateway</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{docs}/swagger-ui.css">
-</head>
-<body>
-<div id="docs"></div>
-<noscript>
-This page needs script; the document itself is <a href="{document}">{document}</a>.
-</noscript>
-<script src="{docs}/swagger-ui-bundle.js"></script>
-<script src="{docs}/start.js"></script>
-</body>
-</html>
-"""
+def is_local(request: PublicRequest) -> bool:
+    """Return True if the client calls this machine by a name of loopback.
+
+    A site whose name is made to point to this machine (DNS rebinding) does not.
+    """
+    return _LOOPBACK.fullmatch(request.headers.get("host", "")) is not None
 
 
-def _start(root_path: str) -> str:
-    return f"""SwaggerUIBundle({{
-  url: "{root_path}{OPENAPI}",
-  dom_id: "#docs",
-  deepLinking: true,
-  validatorUrl: null,
-  defaultModelsExpandDepth: 0,
-  tryItOutEnabled: true,
-}});
-"""
+def _page(root_path: str, trial_tokens: Mapping[str, str]) -> str:
+    sign_in = _read("sandbox.html" if trial_tokens else "serve.html").decode()
+    return Template(_read("page.html").decode()).substitute(
+        docs=f"{root_path}{DOCS}",
+        document=f"{root_path}{OPENAPI}",
+        sign_in=Template(sign_in).safe_substitute(users=_buttons(trial_tokens)),
+    )
+
+
+def _buttons(tokens: Mapping[str, str]) -> str:
+    return "\n".join(
+        f'<button type="button" disabled aria-pressed="false" data-user="{escape(user)}" '
+        f'data-token="{escape(token)}">Sign in as {escape(user)}</button>'
+        for user, token in tokens.items()
+    )
 
 
 @cache
 def _packaged(name: str, media_type: bytes) -> Document:
-    """Return a static file of the package; compressing it takes 0.05 s."""
-    package = find_spec("swagger_ui")
-    if package is None or package.origin is None:
-        raise RuntimeError("the package swagger-ui-py is not installed")
-    static = Path(package.origin).parent / "static"
-    return Document(media_type, (static / name).read_bytes(), _KEEP)
+    """Return a file of the page; compressing the largest takes 0.05 s."""
+    return Document(media_type, _read(name), _KEEP)
+
+
+def _read(name: str) -> bytes:
+    return files(__package__).joinpath("docs_page", name).read_bytes()

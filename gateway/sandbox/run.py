@@ -1,24 +1,29 @@
 """The simulated vendor and a gateway in front of it, on loopback, without configuration.
 
 Keys are made at startup and never stored. The gateway is built as in production, from a generated
-environment. The tests use this too.
+environment, and has the console beside its own routes. Its page of the API offers the users'
+tokens. The room of the API's examples is there. The tests use this too.
 """
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway import app, keyring, serving
 from gateway.callback_url import callback_url
+from gateway.edge import EXAMPLE_ROOM
 from gateway.identity import mint
 from gateway.metrics import Metrics
 from gateway.settings import Settings, load
-from gateway.telemetry import STDOUT, Sink
+from gateway.telemetry import STDOUT, AccessLog, RequestLine, Sink
 
+from .console_page import PATH as CONSOLE
+from .console_page import console_routes
 from .switches import Faults
 from .vendor import Vendor
 from .wording import DialectName
@@ -37,18 +42,14 @@ class Sandbox(Struct, frozen=True):
     vendor: Vendor
     settings: Settings
 
+    @property
+    def console(self) -> str:
+        """The URL of the page to try first."""
+        return f"{self.url}{CONSOLE}"
+
     def token(self, user_id: str, scopes: Sequence[str] = ()) -> str:
         """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""
-        if self.settings.jwt_secret is None:
-            raise ValueError("this sandbox verifies with a public key")
-        return mint(
-            self.settings.jwt_secret.reveal(),
-            user_id,
-            keyring.claim_rules(self.settings),
-            scopes=scopes,
-            now=time.time(),
-            ttl=_DAY,
-        )
+        return _minted(self.settings, user_id, scopes)
 
 
 @asynccontextmanager
@@ -59,15 +60,18 @@ async def running(
     dialect: DialectName = "documented",
     faults: Faults | None = None,
     environ: Mapping[str, str] | None = None,
+    line: Callable[[RequestLine], bytes] | None = None,
 ) -> AsyncGenerator[Sandbox]:
     """Run both in this event loop until the block is left. Port 0 means any free port.
 
     `faults` are the vendor's switches, all healthy by default. `environ` adds settings for the
-    gateway; with a callback secret in it, the vendor tells the gateway about rooms. Raises
-    PortTaken or SettingsError.
+    gateway; with a callback secret in it, the vendor tells the gateway about rooms. `line` is a
+    request's line on the output, in place of the one of the settings; it has users by their names.
+    Raises PortTaken or SettingsError.
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
     vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS, faults=faults)
+    vendor.add_living_room(EXAMPLE_ROOM.live_id, USERS[0], EXAMPLE_ROOM.title)
     async with serving.listening(vendor, upstream_port) as vendor_port:
         upstream_url = f"http://{serving.LOOPBACK}:{vendor_port}"
         settings = load(
@@ -82,8 +86,19 @@ async def running(
         metrics = Metrics()
         sink = Sink(STDOUT, metrics.log_dropped.inc)
         telemetry = app.telemetry_to(sink, settings, close=sink.close)
+        if line is not None:
+            emit = AccessLog(lambda each: sink.write(line(each)), caller_id=str)
+            telemetry = replace(telemetry, access_log=emit)
         draining = asyncio.Event()
-        gateway = app.build(settings, telemetry, metrics, draining=draining)
+        tokens = {user: _minted(settings, user) for user in USERS if settings.jwt_secret}
+        gateway = app.build(
+            settings,
+            telemetry,
+            metrics,
+            draining=draining,
+            trial_tokens=tokens,
+            console=console_routes(tokens, vendor),
+        )
         async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"
             if settings.callback_secret is not None:
@@ -93,6 +108,19 @@ async def running(
                 yield Sandbox(url, upstream_url, vendor, settings)
             finally:
                 draining.set()  # ends the event streams, which the server would wait for
+
+
+def _minted(settings: Settings, user_id: str, scopes: Sequence[str] = ()) -> str:
+    if settings.jwt_secret is None:
+        raise ValueError("this sandbox verifies with a public key")
+    return mint(
+        settings.jwt_secret.reveal(),
+        user_id,
+        keyring.claim_rules(settings),
+        scopes=scopes,
+        now=time.time(),
+        ttl=_DAY,
+    )
 
 
 def _token_key(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ from msgspec import UNSET, Struct
 
 from .accounts import Users
 from .control import Control
+from .create import Create
 from .database import Rooms
 from .go_json import go_json
 from .ids import Ids
@@ -97,6 +98,14 @@ class Vendor:
     def register(self, user_id: str) -> None:
         """Register `user_id` as an anchor, if new, as if it had always been one."""
         self._users.add(user_id)
+
+    def add_living_room(self, live_id: str, anchor_id: str, title: str) -> None:
+        """Store a room as if it had been created and gone live before."""
+        self._room_calls.add_living(live_id, Create(anchor_id=anchor_id, title=title))
+
+    async def go_live(self, live_id: str, request_id: str) -> None:
+        """Begin a room, as its anchor's app does; raise DatabaseError if unknown or ended."""
+        await self._room_calls.go_live(live_id, request_id)
 
     def issue_keys(self, access_key: str, secret_key: str) -> None:
         """Accept this key pair from now on, beside earlier ones."""

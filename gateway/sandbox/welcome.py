@@ -11,6 +11,7 @@ def welcome(sandbox: Sandbox, dialect: str) -> str:
     return f"""
 Live room gateway, sandbox
 
+  console   {sandbox.console}   open this first: alice and bob side by side
   gateway   {sandbox.url}   API: {sandbox.url}/docs
   upstream  {sandbox.upstream_url}   simulated, {dialect} dialect, every signature checked
 

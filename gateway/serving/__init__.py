@@ -5,8 +5,12 @@ processes in `supervisor`, its decisions in `supervision`, the end of a worker i
 `graceful_shutdown`, workarounds in `granian_private`.
 """
 
+import os
+
 from .embedded import listening
-from .graceful_shutdown import Application
+from .granian_private import Application
 from .port import LOOPBACK, PortTaken, ReservedPort, authority, bind
-from .supervision import SLOTS_PER_WORKER, Reason
-from .supervisor import serve
+
+if hasattr(os, "fork"):  # Windows has none, and only the sandbox
+    from .supervision import SLOTS_PER_WORKER, Reason
+    from .supervisor import serve

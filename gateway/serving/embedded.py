@@ -1,4 +1,4 @@
-"""One server inside a running event loop."""
+"""One server inside a running event loop, on any system: it needs no fork and no Unix socket."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 
 from gateway.threads import drain_native_threads
 
-from .graceful_shutdown import Application
-from .granian_private import EmbeddedServer
+from .granian_private import Application, EmbeddedServer
 from .limits import KEEPALIVE
-from .port import LOOPBACK, bind
+from .port import LOOPBACK, bind_alone
 
 
 @asynccontextmanager
@@ -21,17 +20,17 @@ async def listening(
     Yields the port, a free one for 0. Raises PortTaken, or granian's FatalError if `app` cannot
     start.
     """
-    with bind(LOOPBACK, port) as reserved:
-        port = reserved.getsockname()[1]
-        server = EmbeddedServer(app, reserved.listener(), keepalive)
-        task = asyncio.create_task(server.serve())
-        try:
-            await _accepting(port, task)
-            yield port
-        finally:
-            server.stop()  # type: ignore[no-untyped-call]  # granian is half typed
-            await task
-            await drain_native_threads()
+    listener = bind_alone(LOOPBACK, port)
+    port = listener.getsockname()[1]
+    server = EmbeddedServer(app, listener, keepalive)
+    task = asyncio.create_task(server.serve())
+    try:
+        await _accepting(port, task)
+        yield port
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]  # granian is half typed
+        await task
+        await drain_native_threads()
 
 
 async def _accepting(port: int, server: asyncio.Task[None]) -> None:

@@ -18,10 +18,7 @@ import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .granian_private import refuse_connections, replace_signal_handlers
-
-Application = Callable[..., Awaitable[None]]
-"""An ASGI application."""
+from .granian_private import Application, refuse_connections, replace_signal_handlers
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 

@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from granian.server.mp import MPServer
 
 from .limits import BACKLOG, options
 from .port import LOOPBACK
+
+Application = Callable[..., Awaitable[None]]
+"""An ASGI application."""
 
 _DESCRIPTORS = Path("/dev/fd")
 
@@ -64,10 +67,13 @@ class EmbeddedServer(Server):
 
 
 def _holder(listener: socket.socket) -> object:
-    """Give the socket to granian, which closes it."""
-    holder: Any = SocketHolder  # its types lack the backlog
-    backlog = (BACKLOG,) if sys.platform.startswith(("linux", "freebsd")) else ()
-    return holder(listener.detach(), False, *backlog)  # noqa: FBT003  # has no keyword
+    """Give the socket to granian, which closes it. On some systems it expects one that listens."""
+    holder: Any = SocketHolder  # its types lack all of these
+    if sys.platform.startswith(("linux", "freebsd")):
+        return holder(listener.detach(), False, BACKLOG)  # noqa: FBT003  # has no keyword
+    listener.listen(BACKLOG)
+    is_unix = () if sys.platform == "win32" else (False,)
+    return holder(listener.detach(), *is_unix)
 
 
 def replace_signal_handlers(

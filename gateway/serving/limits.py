@@ -6,13 +6,17 @@ connection. A proxy in front needs a shorter idle time-out, or it would send a r
 connection that is being closed.
 """
 
-import resource
 import socket
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+
+_RESOURCE: Any = import_module("resource") if find_spec("resource") else None
+"""The module of limits; Windows has none."""
 
 BACKLOG = 4096
 """Connections waiting to be accepted; the system's own bound is usually the same."""
@@ -54,9 +58,15 @@ def _connections() -> int:
     It is below the descriptor limit. Otherwise granian would retry to accept at full speed, with no
     descriptor left for the upstream.
     """
-    now, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    descriptors = _UNBOUNDED if now == resource.RLIM_INFINITY else now
+    descriptors = _descriptors()
     return max(descriptors - _RESERVED, descriptors // 2)
+
+
+def _descriptors() -> int:
+    if _RESOURCE is None:
+        return _UNBOUNDED
+    now, _ = _RESOURCE.getrlimit(_RESOURCE.RLIMIT_NOFILE)
+    return _UNBOUNDED if now == _RESOURCE.RLIM_INFINITY else now
 
 
 def bound_unread(listener: socket.socket) -> None:
@@ -75,6 +85,6 @@ def take_all_descriptors() -> None:
 
     The soft limit is low for programs that use `select`.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most = _RESOURCE.getrlimit(_RESOURCE.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # the hard limit is above the system's
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        _RESOURCE.setrlimit(_RESOURCE.RLIMIT_NOFILE, (most, most))

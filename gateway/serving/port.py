@@ -54,6 +54,22 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def bind_alone(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address, for this process alone to listen on. Raises PortTaken.
+
+    On Windows SO_REUSEADDR would let other processes have the port too.
+    """
+    listener = socket.socket()
+    try:
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        listener.setsockopt(socket.SOL_SOCKET, alone, 1)
+        _bind(listener, (host, port))
+    except OSError as error:
+        listener.close()
+        raise _taken(host, port, error) from error
+    return listener
+
+
 def bind(host: str, port: int) -> ReservedPort:
     """Reserve `host`:`port`, any free port for 0. Raises PortTaken.
 
@@ -63,8 +79,11 @@ def bind(host: str, port: int) -> ReservedPort:
     try:
         return _first(_addresses(host, port))
     except OSError as error:
-        where = authority(host, port)
-        raise PortTaken(f"cannot listen on {where}: {error.strerror}") from error
+        raise _taken(host, port, error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> PortTaken:
+    return PortTaken(f"cannot listen on {authority(host, port)}: {error.strerror}")
 
 
 def _addresses(host: str, port: int) -> list[_Address]:
@@ -125,6 +144,10 @@ def _lock(address: _Address) -> socket.socket:
 def _bind_shared(listener: socket.socket, address: tuple[object, ...]) -> None:
     for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
         listener.setsockopt(socket.SOL_SOCKET, option, 1)
+    _bind(listener, address)
+
+
+def _bind(listener: socket.socket, address: tuple[object, ...]) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
     bound_unread(listener)
     listener.bind(address)

@@ -1,6 +1,6 @@
 """The machinery of logs and metrics. Imports nothing else of the gateway."""
 
-from .access import AccessLog, Telemetry, as_event, as_json, caller_ids
+from .access import AccessLog, RequestLine, Telemetry, as_event, as_json, caller_ids
 from .declaration import DeclaredMetrics, counter, families, gauge, histogram
 from .exposition import Exposition
 from .family import OTHER, UNMATCHED, Family, Kind

@@ -34,7 +34,9 @@ _FOR_PEOPLE = (
 _NO_CALL = UpstreamCall(None, None)
 
 
-class _Line(Struct, kw_only=True, gc=False, omit_defaults=True):
+class RequestLine(Struct, kw_only=True, gc=False, omit_defaults=True):
+    """The line of a request; the fields are those of `AccessLog.write`."""
+
     timestamp: datetime
     level: str
     event: str
@@ -60,7 +62,7 @@ class AccessLog(Struct, frozen=True):
     leaves the field out.
     """
 
-    emit: Callable[[_Line], object]
+    emit: Callable[[RequestLine], object]
     caller_id: Callable[[str], str | None]
     trace_id: Callable[[], str | None] = lambda: None
 
@@ -85,7 +87,7 @@ class AccessLog(Struct, frozen=True):
         line has the number of upstream `calls`, and the code and request id of the last.
         """
         last = calls[-1] if calls else _NO_CALL
-        line = _Line(
+        line = RequestLine(
             timestamp=datetime.now(UTC),
             level="info",
             event="request",
@@ -119,20 +121,20 @@ class Telemetry(Struct, frozen=True):
     close: Callable[[], None] = lambda: None
 
 
-def as_json(stream: Stream) -> Callable[[_Line], None]:
+def as_json(stream: Stream) -> Callable[[RequestLine], None]:
     """Return a function that writes a line to `stream` as JSON."""
     encode = msgspec.json.Encoder().encode
 
-    def emit(line: _Line) -> None:
+    def emit(line: RequestLine) -> None:
         stream.write(encode(line) + b"\n")
 
     return emit
 
 
-def as_event(log: FilteringBoundLogger) -> Callable[[_Line], None]:
+def as_event(log: FilteringBoundLogger) -> Callable[[RequestLine], None]:
     """Return a function that logs a line to `log`, for people."""
 
-    def emit(line: _Line) -> None:
+    def emit(line: RequestLine) -> None:
         event = f"{line.method} {line.route} {line.status or 'client gone'}"
         fields = {name: getattr(line, name) for name in _FOR_PEOPLE}
         log.info(event, **{name: value for name, value in fields.items() if value is not None})

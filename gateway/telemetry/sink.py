@@ -23,6 +23,9 @@ STDOUT = 1
 BUFFER = 8 << 20
 """Bytes of lines that may wait."""
 
+_WHOLE = getattr(select, "PIPE_BUF", 512)
+"""Bytes that a pipe takes whole; POSIX's least on Windows, which has no such bound."""
+
 _BATCH = 0.02
 _CLOSE_TIMEOUT = 1.0
 _STALLED = 0.3
@@ -95,7 +98,7 @@ class Sink:
                 time.sleep(_BATCH)
             self._waiting.clear()
             closed = self._closed  # lines from before the close are among those written now
-            while lines := self._take(select.PIPE_BUF):
+            while lines := self._take(_WHOLE):
                 self._write(lines)
 
     def _write(self, lines: list[bytes]) -> None:

@@ -100,6 +100,7 @@ def application() -> Litestar:
         callback_secret=Secret("s"),
         root_path="",
         docs=True,
+        trial_tokens={},
         in_flight=InFlight(1),
         streams=cast("EventStreams", object()),
         checks={},
@@ -108,6 +109,7 @@ def application() -> Litestar:
         clock=lambda: NOW,
         new_id=str,
         recorder=cast("Recorder", object()),
+        console=(),
     )
     return cast("Litestar", front.app)  # the one way to the real routes
 

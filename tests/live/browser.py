@@ -28,7 +28,7 @@ needs_chromium = pytest.mark.skipif(
 BLOCKED = {"blocked": "TypeError"}
 """What a page is told of an answer that it may not read: not even the status."""
 
-_FLAGS = (
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -149,7 +149,7 @@ async def browsing(url: str, profile: Path) -> AsyncIterator[None]:
     assert CHROMIUM is not None
     browser = await asyncio.create_subprocess_exec(
         CHROMIUM,
-        *_FLAGS,
+        *FLAGS,
         f"--user-data-dir={profile}",
         url,
         stdout=asyncio.subprocess.DEVNULL,
@@ -167,7 +167,7 @@ async def rendered(url: str, profile: Path) -> str:
     assert CHROMIUM is not None
     browser = await asyncio.create_subprocess_exec(
         CHROMIUM,
-        *_FLAGS,
+        *FLAGS,
         f"--user-data-dir={profile}",
         "--virtual-time-budget=10000",  # milliseconds of its timers; the network is waited for
         "--dump-dom",

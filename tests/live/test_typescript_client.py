@@ -20,14 +20,11 @@ from tests.live.gateways import BOB, gateway_at
 from tests.live.test_events import OFTEN, Vendor
 from tests.live.test_events_in_browsers import live_a_life
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("npm") is None
-        and os.environ.get("CI") != "true",  # there it would not be missed
-        reason="needs Node and npm: apt-get install nodejs npm",
-    ),
-]
+needs_npm = pytest.mark.skipif(
+    shutil.which("npm") is None and os.environ.get("CI") != "true",  # there it would not be missed
+    reason="needs Node and npm: apt-get install nodejs npm",
+)
+pytestmark = [pytest.mark.slow, needs_npm]
 
 PACKAGE = ROOT / "openapi" / "typescript"
 COPIED = ("src", "test", "package.json", "package-lock.json", "tsconfig.json", ".npmrc")
@@ -50,7 +47,8 @@ LARGEST = 6 * 1024
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the package beside the document, with its dependencies."""
-    folder = tmp_path_factory.mktemp("openapi")
+    folder = tmp_path_factory.mktemp("repository") / "openapi"
+    folder.mkdir()
     shutil.copy(ROOT / "openapi" / "gateway.json", folder)
     copy = folder / "typescript"
     copy.mkdir()
@@ -94,6 +92,15 @@ def test_it_is_strict(package: Path) -> None:
 def test_its_own_tests_pass(package: Path) -> None:
     """Against a sandbox, and against servers that misbehave."""
     assert "# fail 0" in npm(package, "test")
+
+
+def test_the_console_has_it(package: Path) -> None:
+    """The sandbox's page has the client as it is, bundled, and its dependencies' licences."""
+    npm(package, "run", "console")
+    console = Path("gateway", "sandbox", "console")
+    for name in ("client.js", "client.js.LICENSE.txt"):
+        made = package.parent.parent / console / name
+        assert made.read_bytes() == (ROOT / console / name).read_bytes()
 
 
 @needs_chromium

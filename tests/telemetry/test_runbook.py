@@ -52,7 +52,7 @@ def events() -> dict[str, set[str]]:
         if call.func.attr == "exception" or "exc_info" in fields:
             fields = fields - {"exc_info"} | {"exception"}
         found[str(name.value)] |= fields
-    lines = {each.name for each in msgspec.structs.fields(access._Line)}  # noqa: SLF001  # its shape
+    lines = {each.name for each in msgspec.structs.fields(access.RequestLine)}
     found["server"] = {"message", "exception"}  # a formatter's
     found["request"] = lines - {"timestamp", "level", "event"}
     return found
