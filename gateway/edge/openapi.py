@@ -80,6 +80,7 @@ def _document(server: str) -> Json:
         "security": [{"bearer": []}],
         "tags": [
             {"name": "rooms", "description": "Create, read, stop and delete."},
+            {"name": "events", "description": "Watch; generated clients cannot read a stream."},
             {"name": "service", "description": "For load balancers, OAuth clients and the vendor."},
         ],
         "paths": paths,
@@ -117,7 +118,7 @@ def _operation(route: Route) -> Json:
     }
     written = {
         "operationId": route.operation,
-        "tags": ["service" if route.public else "rooms"],
+        "tags": [_tag(route)],
         "summary": route.summary,
         "description": route.description,
         "parameters": msgspec.to_builtins(route.parameters),
@@ -126,6 +127,13 @@ def _operation(route: Route) -> Json:
     }
     schemes: list[Json] = [{route.security: []}] if route.security else []
     return _filled(written) | ({"security": schemes} if route.public else {})
+
+
+def _tag(route: Route) -> str:
+    """Return the group of a route. Those of streams are apart, so that generators can skip them."""
+    if any(reply.events for reply in route.replies):
+        return "events"
+    return "service" if route.public else "rooms"
 
 
 def _problems(route: Route) -> Iterator[Reply]:
