@@ -211,9 +211,12 @@ def _for_generators(value: Any) -> Any:  # noqa: ANN401  # any JSON
 
     `null` is one of a schema's types, not a schema beside it. Both shapes of a room are one `Room`,
     because generators make one class with a required `push_url` from a choice of two. A field with
-    a default would be required in TypeScript, so there are no defaults.
+    a default would be required in TypeScript, so there are no defaults. A slash in a pattern is
+    written as its code, because the generator of Swift would escape it, and Swift has no `\\/`.
     """
     match value:
+        case {"pattern": str(pattern), **rest} if "/" in pattern:
+            return _for_generators({**rest, "pattern": pattern.replace("/", r"\x2f")})
         case {"anyOf": [{"type": kind, **schema}, {"type": "null"}], **rest}:
             return _for_generators({**schema, **rest, "type": [kind, "null"]})
         case {"$ref": str(ref)}:

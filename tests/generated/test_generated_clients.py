@@ -140,6 +140,14 @@ def test_readme_uses_what_is_there(clients: Path, language: Language) -> None:
     assert used <= words(clients, language)
 
 
+def test_the_text_in_swift_is_swift(clients: Path) -> None:
+    """Models escape nothing in their text that Swift does not let them."""
+    models = [each.read_text("utf-8") for each in (clients / "swift").glob("**/Models/*.swift")]
+    escaped = {each for model in models for each in re.findall(r"\\(.)", model)}
+    assert "\\" in escaped
+    assert escaped <= set("0\\tnr\"'u(")
+
+
 def test_the_kotlin_client_works(clients: Path, jars: Path, tmp_path: Path) -> None:
     """Compiled, it decodes both shapes of a room exactly, and has README's session."""
     paths = json.loads(DOCUMENT.read_text("utf-8"))["paths"]
