@@ -212,7 +212,7 @@ def _for_generators(value: Any) -> Any:  # noqa: ANN401  # any JSON
     `null` is one of a schema's types, not a schema beside it. Both shapes of a room are one `Room`,
     because generators make one class with a required `push_url` from a choice of two. A field with
     a default would be required in TypeScript, so there are no defaults. A slash in a pattern is
-    written as its code, because the generator of Swift would escape it, and Swift has no `\\/`.
+    written as its code, because the generator of Swift escapes it, which Swift does not compile.
     """
     match value:
         case {"pattern": str(pattern), **rest} if "/" in pattern:
