@@ -7,7 +7,7 @@ into a value. Each callback of the vendor's is answered at once and alike, whate
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import Request
@@ -56,7 +56,7 @@ class _Ids(Struct, frozen=True):
 class Taken(Struct, frozen=True):
     """The answer that the vendor expects."""
 
-    code: Literal[0] = 0
+    code: Annotated[int, Meta(description="Always 0.")] = 0
 
 
 _event = msgspec.json.Decoder(_Event).decode

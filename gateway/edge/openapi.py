@@ -80,6 +80,7 @@ def _document(server: str) -> Json:
         "security": [{"bearer": []}],
         "tags": [
             {"name": "rooms", "description": "Create, read, stop and delete."},
+            {"name": "events", "description": "Watch; generated clients cannot read a stream."},
             {"name": "service", "description": "For load balancers, OAuth clients and the vendor."},
         ],
         "paths": paths,
@@ -117,7 +118,7 @@ def _operation(route: Route) -> Json:
     }
     written = {
         "operationId": route.operation,
-        "tags": ["service" if route.public else "rooms"],
+        "tags": [_tag(route)],
         "summary": route.summary,
         "description": route.description,
         "parameters": msgspec.to_builtins(route.parameters),
@@ -126,6 +127,13 @@ def _operation(route: Route) -> Json:
     }
     schemes: list[Json] = [{route.security: []}] if route.security else []
     return _filled(written) | ({"security": schemes} if route.public else {})
+
+
+def _tag(route: Route) -> str:
+    """Return the group of a route. Those of streams are apart, so that generators can skip them."""
+    if any(reply.events for reply in route.replies):
+        return "events"
+    return "service" if route.public else "rooms"
 
 
 def _problems(route: Route) -> Iterator[Reply]:
@@ -203,9 +211,12 @@ def _for_generators(value: Any) -> Any:  # noqa: ANN401  # any JSON
 
     `null` is one of a schema's types, not a schema beside it. Both shapes of a room are one `Room`,
     because generators make one class with a required `push_url` from a choice of two. A field with
-    a default would be required in TypeScript, so there are no defaults.
+    a default would be required in TypeScript, so there are no defaults. A slash in a pattern is
+    written as its code, because the generator of Swift escapes it, which Swift does not compile.
     """
     match value:
+        case {"pattern": str(pattern), **rest} if "/" in pattern:
+            return _for_generators({**rest, "pattern": pattern.replace("/", r"\x2f")})
         case {"anyOf": [{"type": kind, **schema}, {"type": "null"}], **rest}:
             return _for_generators({**schema, **rest, "type": [kind, "null"]})
         case {"$ref": str(ref)}:

@@ -241,6 +241,27 @@ def test_generators_find_no_choice_of_schemas() -> None:
     assert not [each for each in schemas_in(DOCUMENT) if {"anyOf", "oneOf"} & set(each)]
 
 
+def test_generators_find_no_bare_enumeration() -> None:
+    """Values may be listed only beside their type, since Kotlin's do not compile without."""
+    assert not [each for each in schemas_in(DOCUMENT) if "enum" in each and "type" not in each]
+
+
+def test_patterns_have_no_slash() -> None:
+    """No pattern may have a slash, since the generator of Swift makes of it what Swift refuses."""
+    patterns = [each["pattern"] for each in schemas_in(DOCUMENT) if "pattern" in each]
+    assert patterns
+    assert not [each for each in patterns if "/" in each]
+
+
+def test_streams_are_apart() -> None:
+    """Streams, which generated clients cannot read, must have a tag of their own."""
+    tags = {operation["operationId"]: operation["tags"] for _, _, operation in operations()}
+    assert [name for name, each in tags.items() if each == ["events"]] == ["watchRoom"]
+    assert {tag for each in tags.values() for tag in each} == {
+        each["name"] for each in DOCUMENT["tags"]
+    }
+
+
 def test_optional_fields_have_no_default() -> None:
     """No schema may have a default, since generators of TypeScript then require the field."""
     assert not [each for each in schemas_in(DOCUMENT) if "default" in each]

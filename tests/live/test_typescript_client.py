@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT
+from tests.conftest import running_sandbox
 from tests.live.browser import browsing, needs_chromium, sites
-from tests.live.fault_server import serving
-from tests.live.gateways import BOB, gateway_at
+from tests.live.fault_server import rooms, serving
+from tests.live.gateways import ALICE, BOB, Gateway, gateway_at
 from tests.live.test_events import OFTEN, Vendor
 from tests.live.test_events_in_browsers import live_a_life
 
@@ -28,17 +29,31 @@ pytestmark = [pytest.mark.slow, needs_npm]
 
 PACKAGE = ROOT / "openapi" / "typescript"
 COPIED = ("src", "test", "package.json", "package-lock.json", "tsconfig.json", ".npmrc")
+TESTS = PACKAGE / "test"
 _PAGE = """<!doctype html>
 <link rel="icon" href="data:,">
 <script type="module">
 %s
+const given = %s;
+%s
+</script>
+"""
+_WATCH = """
 const seen = [];
-const client = new LiveRoomGateway({baseUrl: %s, token: () => %s});
+const client = new LiveRoomGateway({baseUrl: given.url, token: () => given.bob});
 for await (const event of client.watchRoom("1"))
   seen.push(event.type === "room" ? [event.room.live_status, event.room.chat_id] : event.type);
 await fetch("/report", {method: "POST", body: JSON.stringify(seen)});
-</script>
 """
+_PROJECT = {
+    "strict": True,
+    "noEmit": True,
+    "target": "ES2022",
+    "module": "NodeNext",
+    "lib": ["ES2022"],
+    "types": ["node"],
+}
+"""The compiler's options of a program for Node, which checks the types of all packages."""
 
 LARGEST = 6 * 1024
 """Bytes, minified and compressed, without the two dependencies."""
@@ -106,7 +121,6 @@ def test_the_console_has_it(package: Path) -> None:
 @needs_chromium
 async def test_a_page_watches_with_it(package: Path, tmp_path: Path) -> None:
     """In Chromium, of another origin: a room's life, with ids that a number would round."""
-    code = npm(package, "run", "bundle")
     vendor = Vendor()
     vendor.fields |= {"chat_id": 2**53 + 1}
     async with (
@@ -114,11 +128,77 @@ async def test_a_page_watches_with_it(package: Path, tmp_path: Path) -> None:
         serving(vendor) as server,
         gateway_at(server.url, **OFTEN, CORS_ORIGINS=site.origin()) as gateway,
     ):
-        url = f"http://127.0.0.1:{gateway.port}"
-        site.page = _PAGE % (code, json.dumps(url), json.dumps(BOB))
+        site.page = page(package, _WATCH, url=url_of(gateway), bob=BOB)
         async with browsing(site.origin(), tmp_path):
             await live_a_life(gateway, vendor)
             assert await site.report() == [[0, str(2**53 + 1)], [1, str(2**53 + 1)], "deleted"]
+
+
+@needs_chromium
+async def test_a_page_does_all_with_it(package: Path, tmp_path: Path) -> None:
+    """In Chromium, of another origin: a room's life, a conflict, a limit, and refused tokens."""
+    async with sites(1) as (site,):
+        settings = {
+            "GATEWAY_CORS_ORIGINS": site.origin(),
+            "GATEWAY_RATE_LIMIT_WRITES": "10/minute",
+        }
+        with running_sandbox(environ=settings) as sandbox:
+            tokens = {name: sandbox.token(name) for name in ("alice", "bob")}
+            script = TESTS.joinpath("page.js").read_text("utf-8")
+            addresses = {"url": sandbox.url, "vendor": sandbox.upstream_url}
+            site.page = page(package, script, **addresses, **tokens)
+            async with browsing(site.origin(), tmp_path):
+                assert await site.report() == {
+                    "large": True,
+                    "pushUrls": ["string", "undefined"],
+                    "early": [409, "room_not_live", False, True],
+                    "foreign": [403, "not_room_anchor", False, True],
+                    "events": [0, 1, 2, "deleted"],
+                    "limited": [429, "rate_limited", True, True],
+                }
+
+
+@needs_chromium
+async def test_a_page_signs_in_by_cookie(package: Path, tmp_path: Path) -> None:
+    """In Chromium: without a token it reads, watches and writes with what the browser keeps."""
+    async with (
+        sites(1) as (site,),
+        serving(rooms) as server,
+        gateway_at(server.url, JWT_COOKIE="session", CORS_ORIGINS=site.origin()) as gateway,
+    ):
+        site.cookie = f"session={ALICE}; Path=/; HttpOnly; SameSite=Strict"
+        script = TESTS.joinpath("cookie.js").read_text("utf-8")
+        site.page = page(package, script, url=url_of(gateway))
+        async with browsing(site.origin(), tmp_path):
+            assert await site.report() == {"read": "1", "watched": "1", "wrote": 2}
+
+
+def page(package: Path, script: str, **given: str) -> str:
+    """Return a page with the client and a script that uses it; `given` are its values."""
+    return _PAGE % (npm(package, "run", "bundle"), json.dumps(given), script)
+
+
+def url_of(gateway: Gateway) -> str:
+    """Return the address that a page calls."""
+    return f"http://127.0.0.1:{gateway.port}"
+
+
+def test_a_stranger_compiles_against_what_is_packed(package: Path, tmp_path: Path) -> None:
+    """A strict program for Node compiles against the tarball; no type of a room has an `any`."""
+    packed = npm(package, "pack", f"--pack-destination={tmp_path}").strip()
+    tmp_path.joinpath("package.json").write_text('{"type": "module"}', "utf-8")
+    tools = [f"{name}@{version}" for name, version in tools_of(package)]
+    npm(tmp_path, "install", f"./{packed}", *tools)
+    shutil.copy(TESTS / "consumer.ts", tmp_path)
+    project = {"compilerOptions": _PROJECT, "files": ["consumer.ts"]}
+    tmp_path.joinpath("tsconfig.json").write_text(json.dumps(project), "utf-8")
+    npm(tmp_path, "exec", "--", "tsc")
+
+
+def tools_of(package: Path) -> list[tuple[str, str]]:
+    """Return name and version of the compiler and of Node's types."""
+    known = json.loads((package / "package.json").read_text("utf-8"))["devDependencies"]
+    return [(name, known[name]) for name in ("typescript", "@types/node")]
 
 
 def test_it_is_small(package: Path) -> None:

@@ -1,4 +1,4 @@
-import type { NewRoom, Room } from "./exact.js";
+import { type NewRoom, parseExact, type Room } from "./exact.js";
 import type { CallOptions, Http } from "./http.js";
 import { Problem } from "./problem.js";
 import { pauseBefore, sleep } from "./timing.js";
@@ -19,7 +19,7 @@ export async function createRoom(
 ): Promise<Room> {
   for (let tried = 1; ; tried++) {
     try {
-      const { body } = await http.send(
+      const { text } = await http.write(
         (headers) =>
           http.api.POST("/v1/rooms", {
             body: room,
@@ -28,9 +28,9 @@ export async function createRoom(
             parseAs: "text",
             signal: signal ?? null,
           }),
-        true,
+        { signal },
       );
-      return body as Room;
+      return parseExact(text) as Room;
     } catch (error) {
       signal?.throwIfAborted();
       if (tried === TRIES || !mayHelp(error)) throw error;
@@ -40,10 +40,12 @@ export async function createRoom(
   }
 }
 
-// The vendor may still tell the gateway of a room whose create was not confirmed.
+// The vendor may still tell the gateway of a room whose create was not confirmed. What is not the
+// gateway's own says nothing of the create.
 function mayHelp(error: unknown): boolean {
   if (!(error instanceof Problem)) return error instanceof TypeError; // no answer came
   if (error.code === "outcome_unknown") return true;
+  if (error.code === "unknown" && error.status >= 500) return true;
   return !error.replayed && (AGAIN.has(error.code) || error.status === 503);
 }
 

@@ -1,16 +1,15 @@
 import createClient from "openapi-fetch";
-import { parseExact } from "./exact.js";
 import { Problem } from "./problem.js";
 import type { paths } from "./schema.js";
-import { TIMING, type Timing } from "./timing.js";
+import { TIMING, type Timing, unlessAborted } from "./timing.js";
 
 /** How to reach a gateway, and as whom. */
 export interface Options {
   /** The gateway's address, with the prefix of a proxy, as `https://live.example.com`. */
   readonly baseUrl: string;
   /**
-   * Returns the user's token; `refresh` is true once the last one was refused. Without it the
-   * browser's cookie signs in.
+   * Returns the user's token; `refresh` is true once the last one was refused or has expired. Calls
+   * that need another one at the same time share one. Without it the browser's cookie signs in.
    */
   readonly token?: (refresh: boolean) => string | Promise<string>;
   /** In place of the global `fetch`. */
@@ -23,12 +22,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A good answer, with its body parsed. */
+/** A good answer; the text of its body is empty if it has none. */
 export interface Answer {
   readonly response: Response;
-  readonly body: unknown;
+  readonly text: string;
 }
 
+type Headers = Record<string, string>;
 type Sent = Promise<{ data?: unknown; error?: unknown; response: Response }>;
 
 /** Sends requests as one user. */
@@ -37,8 +37,9 @@ export class Http {
   readonly baseUrl: string;
   readonly fetch: typeof globalThis.fetch;
   readonly timing: Timing;
-  readonly credentials: RequestCredentials;
+  readonly credentials: "omit" | "include";
   readonly #token: Options["token"];
+  #refreshing: Promise<string> | undefined;
 
   constructor(options: Options) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, "");
@@ -53,25 +54,39 @@ export class Http {
     });
   }
 
-  /** Return the headers that sign a request in. */
-  async signedIn(refresh: boolean, writes = false): Promise<Record<string, string>> {
-    if (this.#token) return { Authorization: `Bearer ${await this.#token(refresh)}` };
-    return writes ? { "X-Gateway-CSRF": "1" } : {};
+  /** Return the headers that sign a read in. Throws as the caller's `token` does. */
+  async signedIn(refresh: boolean, signal?: AbortSignal): Promise<Headers> {
+    if (!this.#token) return {};
+    const token = refresh ? this.#refreshed(this.#token) : this.#token(false);
+    return { Authorization: `Bearer ${await unlessAborted(token, signal)}` };
   }
 
   /** Send a request; once more with a fresh token if that was refused. Throws Problem. */
-  async send(call: (headers: Record<string, string>) => Sent, writes = false): Promise<Answer> {
+  async send(call: (headers: Headers) => Sent, { signal }: CallOptions): Promise<Answer> {
     for (let refresh = false; ; refresh = true) {
-      const { data, error, response } = await call(await this.signedIn(refresh, writes));
+      const { data, error, response } = await call(await this.signedIn(refresh, signal));
       if (response.ok || response.status === 304) {
-        return { response, body: typeof data === "string" && data ? parseExact(data) : undefined };
+        return { response, text: typeof data === "string" ? data : "" };
       }
       if (!this.isRefused(response.status, refresh)) throw new Problem(response, error);
     }
   }
 
+  /** Send a write, with proof that it is meant if a cookie signs in. Throws Problem. */
+  write(call: (headers: Headers) => Sent, options: CallOptions): Promise<Answer> {
+    const proof: Headers = this.#token ? {} : { "X-Gateway-CSRF": "1" };
+    return this.send((headers) => call({ ...headers, ...proof }), options);
+  }
+
   /** Return whether another token may help. */
   isRefused(status: number, refreshed: boolean): boolean {
     return status === 401 && !refreshed && this.#token !== undefined;
+  }
+
+  #refreshed(token: NonNullable<Options["token"]>): Promise<string> {
+    this.#refreshing ??= Promise.resolve()
+      .then(() => token(true))
+      .finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
   }
 }

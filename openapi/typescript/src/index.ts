@@ -1,6 +1,6 @@
 import { type CreateOptions, createRoom } from "./create.js";
-import type { NewRoom, Room, Rooms } from "./exact.js";
-import { type CallOptions, Http, type Options } from "./http.js";
+import { type NewRoom, parseExact, type Room, type Rooms } from "./exact.js";
+import { type Answer, type CallOptions, Http, type Options } from "./http.js";
 import { Remembered } from "./remembered.js";
 import { type RoomEvent, watchRoom } from "./watch.js";
 
@@ -11,6 +11,10 @@ export { type FieldProblem, Problem } from "./problem.js";
 export type { components, operations, paths } from "./schema.js";
 export type { Timing } from "./timing.js";
 export type { RoomEvent } from "./watch.js";
+
+const UNCACHED = 5; // seconds between reads of an answer that is good for none, an anchor's own room
+
+type Call = Parameters<Http["send"]>[0];
 
 /** A live room gateway, as one user sees it. Every call may throw Problem, or as `fetch` does. */
 export class LiveRoomGateway {
@@ -33,70 +37,85 @@ export class LiveRoomGateway {
 
   /** Read up to 50 rooms in the shape of viewers. */
   async rooms(liveIds: readonly string[], { signal }: CallOptions = {}): Promise<Rooms> {
-    const path = `rooms:${liveIds.join()}`;
-    const { body, response } = await this.#http.send((headers) =>
-      this.#http.api.GET("/v1/rooms", {
-        params: { query: { id: [...liveIds] } },
-        headers: { ...headers, ...this.#remembered.condition(path) },
-        parseAs: "text",
-        signal: signal ?? null,
-      }),
-    );
-    return this.#remembered.take(path, response, body) as Rooms;
-  }
-
-  /** End a room's broadcast, as its anchor. */
-  async stopRoom(liveId: string, { signal }: CallOptions = {}): Promise<void> {
-    const path = { live_id: liveId };
-    await this.#http.send(
+    const query = { id: [...liveIds] };
+    const { text } = await this.#remembering(
+      `rooms:${liveIds.join()}`,
       (headers) =>
-        this.#http.api.POST("/v1/rooms/{live_id}/stop", {
-          params: { path },
+        this.#http.api.GET("/v1/rooms", {
+          params: { query },
           headers,
           parseAs: "text",
           signal: signal ?? null,
         }),
-      true,
+      signal,
+    );
+    return parseExact(text) as Rooms;
+  }
+
+  /** End a room's broadcast, as its anchor. */
+  async stopRoom(liveId: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#http.write(
+      (headers) =>
+        this.#http.api.POST("/v1/rooms/{live_id}/stop", {
+          params: { path: { live_id: liveId } },
+          headers,
+          parseAs: "text",
+          signal: signal ?? null,
+        }),
+      { signal },
     );
   }
 
   /** Delete a room, as its anchor. */
   async deleteRoom(liveId: string, { signal }: CallOptions = {}): Promise<void> {
-    const path = { live_id: liveId };
-    await this.#http.send(
+    await this.#http.write(
       (headers) =>
         this.#http.api.DELETE("/v1/rooms/{live_id}", {
-          params: { path },
+          params: { path: { live_id: liveId } },
           headers,
           parseAs: "text",
           signal: signal ?? null,
         }),
-      true,
+      { signal },
     );
   }
 
   /**
    * Watch a room in the shape of viewers, until it is deleted or `signal` is aborted.
    *
-   * It connects again after whatever goes wrong, hears nothing twice, and polls where no stream
-   * can be had. Throws Problem if the room cannot be watched, as when another sign-in is needed.
+   * It connects again after whatever goes wrong, tells nothing twice, and reads the room now and
+   * then while no stream can be had. Throws Problem if the room cannot be watched, as when another
+   * sign-in is needed, and as `token` does, but for a lost connection.
    */
   watchRoom(liveId: string, options: CallOptions = {}): AsyncGenerator<RoomEvent, void, undefined> {
-    const poll = (signal?: AbortSignal) => this.#read(liveId, { signal });
-    return watchRoom(this.#http, liveId, poll, options);
+    return watchRoom(this.#http, liveId, (given) => this.#read(liveId, given), options);
   }
 
   async #read(liveId: string, { signal }: CallOptions): Promise<{ room: Room; maxAge: number }> {
-    const { body, response } = await this.#http.send((headers) =>
-      this.#http.api.GET("/v1/rooms/{live_id}", {
-        params: { path: { live_id: liveId } },
-        headers: { ...headers, ...this.#remembered.condition(liveId) },
-        parseAs: "text",
-        signal: signal ?? null,
-      }),
+    const { response, text } = await this.#remembering(
+      liveId,
+      (headers) =>
+        this.#http.api.GET("/v1/rooms/{live_id}", {
+          params: { path: { live_id: liveId } },
+          headers,
+          parseAs: "text",
+          signal: signal ?? null,
+        }),
+      signal,
     );
-    const maxAge = /max-age=(\d+)/.exec(response.headers.get("Cache-Control") ?? "");
-    const room = this.#remembered.take(liveId, response, body) as Room;
-    return { room, maxAge: Math.max(1, Number(maxAge?.[1] ?? 1)) };
+    const told = /max-age=(\d+)/.exec(response.headers.get("Cache-Control") ?? "");
+    const maxAge = told ? Math.max(1, Number(told[1])) : UNCACHED;
+    return { room: parseExact(text) as Room, maxAge };
+  }
+
+  /** Send a read; an unchanged answer's text is the last one's. */
+  async #remembering(path: string, call: Call, signal: AbortSignal | undefined): Promise<Answer> {
+    const known = this.#remembered.get(path);
+    const condition: Record<string, string> = known ? { "If-None-Match": known.etag } : {};
+    const sent = (headers: Record<string, string>) => call({ ...headers, ...condition });
+    const answer = await this.#http.send(sent, { signal });
+    if (answer.response.status === 304 && known) return { ...answer, text: known.text };
+    this.#remembered.keep(path, answer.response.headers.get("ETag"), answer.text);
+    return answer;
   }
 }

@@ -1,7 +1,5 @@
 import type { components } from "./schema.js";
 
-type Details = components["schemas"]["ProblemDetails"];
-
 /** What is wrong with one field of a request. */
 export type FieldProblem = components["schemas"]["FieldProblem"];
 
@@ -9,6 +7,7 @@ export type FieldProblem = components["schemas"]["FieldProblem"];
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly status: number;
+  /** `unknown` if the answer is not the gateway's, as a proxy's page. */
   readonly code: string;
   readonly requestId: string;
   /** Seconds to wait before the next try, if the gateway says so. */
@@ -19,14 +18,18 @@ export class Problem extends Error {
   readonly replayed: boolean;
 
   constructor(response: Response, body: unknown) {
-    const told = (typeof body === "object" && body !== null ? body : {}) as Partial<Details>;
-    super(told.detail ?? `The gateway answered ${response.status}.`);
+    const told: Readonly<Record<string, unknown>> = { ...(typeof body === "object" ? body : {}) };
+    super(text(told["detail"]) ?? `The gateway answered ${response.status}.`);
     this.status = response.status;
-    this.code = told.code ?? "unknown";
-    this.requestId = told.request_id ?? response.headers.get("X-Request-Id") ?? "";
+    this.code = text(told["code"]) ?? "unknown";
+    this.requestId = text(told["request_id"]) ?? response.headers.get("X-Request-Id") ?? "";
     const seconds = Number(response.headers.get("Retry-After"));
     this.retryAfter = seconds > 0 ? seconds : undefined;
-    this.errors = told.errors ?? [];
+    this.errors = Array.isArray(told["errors"]) ? told["errors"] : [];
     this.replayed = response.headers.get("Idempotency-Replayed") === "true";
   }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

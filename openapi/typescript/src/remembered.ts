@@ -1,27 +1,36 @@
 const MOST = 500;
+const MOST_CHARACTERS = 4_000_000;
 
-/** The last answers by path, with their ETags: an unchanged one comes back without a body. */
+/** An answer's text, and the ETag that it came with. */
+export interface Known {
+  readonly etag: string;
+  readonly text: string;
+}
+
+/** The last answers by path, so that an unchanged one comes back without a body. */
 export class Remembered {
-  readonly #answers = new Map<string, { etag: string; body: unknown }>();
+  readonly #answers = new Map<string, Known>();
+  #characters = 0;
 
-  /** Return the condition for another request. */
-  condition(path: string): Record<string, string> {
-    const known = this.#answers.get(path);
-    return known ? { "If-None-Match": known.etag } : {};
+  /** Return the last answer. */
+  get(path: string): Known | undefined {
+    return this.#answers.get(path);
   }
 
-  /** Return the body of an answer, that of the last one if nothing has changed. */
-  take(path: string, response: Response, body: unknown): unknown {
-    const known = this.#answers.get(path);
-    this.#answers.delete(path);
-    if (response.status === 304 && known) {
-      this.#answers.set(path, known);
-      return known.body;
+  /** Keep an answer in place of the last one; without an ETag, as an anchor's own room, none. */
+  keep(path: string, etag: string | null, text: string): void {
+    this.#forget(path);
+    if (!etag) return;
+    this.#answers.set(path, { etag, text });
+    this.#characters += text.length;
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= MOST && this.#characters <= MOST_CHARACTERS) return;
+      this.#forget(oldest);
     }
-    const etag = response.headers.get("ETag");
-    if (etag) this.#answers.set(path, { etag, body }); // an anchor's own room has none
-    const [oldest] = this.#answers.keys();
-    if (this.#answers.size > MOST && oldest !== undefined) this.#answers.delete(oldest);
-    return body;
+  }
+
+  #forget(path: string): void {
+    this.#characters -= this.#answers.get(path)?.text.length ?? 0;
+    this.#answers.delete(path);
   }
 }

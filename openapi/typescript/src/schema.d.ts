@@ -276,8 +276,8 @@ export interface components {
          * @description The answer that the vendor expects.
          */
         Taken: {
-            /** @enum {unknown} */
-            code?: 0;
+            /** @description Always 0. */
+            code?: number;
         };
         /**
          * Callback

@@ -9,6 +9,8 @@ export interface Timing {
 
 export const TIMING: Timing = { firstPause: 500, longestPause: 30_000, silence: 25_000 };
 
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Return a random pause before a repeat: clients that fail together do not come back together. */
 export function pauseBefore(repeat: number, timing: Timing): number {
   return Math.random() * Math.min(timing.longestPause, timing.firstPause * 2 ** repeat);
@@ -16,16 +18,25 @@ export function pauseBefore(repeat: number, timing: Timing): number {
 
 /** Wait; reject with the signal's reason if it is aborted. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", abort, { once: true });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waited = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(milliseconds, LONGEST_TIMER));
   });
+  return unlessAborted(waited, signal).finally(() => clearTimeout(timer));
+}
+
+/** Return what a promise gives; reject with the signal's reason if it is aborted before. */
+export async function unlessAborted<T>(promise: T | Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return promise;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }

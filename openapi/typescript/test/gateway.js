@@ -1,7 +1,7 @@
-// A real gateway in its sandbox, and small servers that misbehave.
+// A real gateway in its sandbox.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { scripted } from "./scripted.js";
 
 const COMMAND = (process.env.GATEWAY_COMMAND ?? "../../.venv/bin/gateway").split(" ");
 
@@ -32,34 +32,6 @@ export async function sandbox(port) {
       await once(child, "exit");
     },
   };
-}
-
-/** Run a server that answers as `script(request, response, number)` says; stop it with `close`. */
-export async function scripted(script, port = 0) {
-  const requests = [];
-  const server = createServer(async (request, response) => {
-    let body = "";
-    for await (const piece of request) body += piece;
-    requests.push({ method: request.method, url: request.url, headers: request.headers, body });
-    await script(requests.at(-1), response, requests.length);
-  });
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    requests,
-    port: server.address().port,
-    baseUrl: `http://127.0.0.1:${server.address().port}`,
-    async close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-/** Answer with a problem. */
-export function problem(response, status, code, headers = {}) {
-  response.writeHead(status, { "Content-Type": "application/problem+json", ...headers });
-  response.end(JSON.stringify({ code, status, detail: "told", request_id: "id-1" }));
 }
 
 export async function freePort() {
