@@ -64,6 +64,12 @@ class UpstreamSettings:
         "from the claims `name` and `picture`",
         default="off",
     )
+    vendor_app_id: str | None = variable(
+        parse.name,
+        "turns on going live and the list of living rooms: the `app_id` that vendor client "
+        "tokens are asked for with, which stay on the server",
+        default=None,
+    )
 
     @property
     def upstream_route(self) -> str:
