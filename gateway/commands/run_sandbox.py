@@ -23,6 +23,7 @@ async def _run(port: int, upstream_port: int, dialect: DialectName) -> None:
     environ = {
         "GATEWAY_LOG_FORMAT": "console",
         "GATEWAY_CALLBACK_SECRET": secrets.token_urlsafe(32),
+        "GATEWAY_VENDOR_APP_ID": "sandbox",
     }
     async with running(
         port=port, upstream_port=upstream_port, dialect=dialect, environ=environ
