@@ -64,6 +64,7 @@ CONTRACT = {
     "not_found": 404,
     "method_not_allowed": 405,
     "room_not_live": 409,
+    "room_ended": 409,
     "idempotency_in_progress": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,
