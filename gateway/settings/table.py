@@ -54,8 +54,8 @@ class UpstreamSettings:
     )
     upstream_lag: float = variable(
         parse.seconds(least=0, most=300),
-        "seconds for which the gateway stands by what it has just created, stopped or deleted, "
-        "whatever a lagging replica says",
+        "seconds for which the gateway stands by what it has just created, started, stopped or "
+        "deleted, whatever a lagging replica says",
         default="5",
     )
     register_anchors: bool = variable(

@@ -192,12 +192,16 @@ class QliveClient:
 
     def note(self, live_id: str, repaired: Sequence[str], repeated: Sequence[str]) -> None:
         """Log a room's odd fields by name, never by value."""
-        told = {"request_id": current_request_id(), "live_id": live_id}
+        request_id = current_request_id()
         if repaired:
-            self._log.warning("room_repaired", **told, fields=repaired)
+            self._log.warning(
+                "room_repaired", request_id=request_id, live_id=live_id, fields=repaired
+            )
         if repeated:
             self._repeats.inc()
-            self._log.error("push_url_repeated", **told, fields=repeated)
+            self._log.error(
+                "push_url_repeated", request_id=request_id, live_id=live_id, fields=repeated
+            )
 
     def _noted(self, decoded: DecodedRoom) -> AnchorRoom:
         self.note(decoded.room.live_id, decoded.repaired, decoded.repeated)
