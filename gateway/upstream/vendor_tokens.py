@@ -6,6 +6,7 @@ refused is dropped, so that the next call asks for another.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -99,7 +100,8 @@ class VendorTokens:
         """Forget a user's token if it is still the one that was refused."""
         kept = self._kept.get(user_id)
         if kept is not None and kept.text == refused:
-            del self._kept[user_id]
+            with suppress(KeyError):  # it has expired this moment
+                del self._kept[user_id]
 
     async def aclose(self) -> None:
         """Wait for the calls in flight, which the upstream's deadline bounds."""
