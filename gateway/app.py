@@ -24,6 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import USER_AGENT
 from gateway.background import background_task
+from gateway.broadcasting import Broadcasting
 from gateway.cache import KnownAnchors, Lifetimes, LocalRoomCache
 from gateway.edge import (
     ClientAddress,
@@ -166,11 +167,12 @@ def build(  # noqa: PLR0913  # the composition root
     )
     stores = stores_of(settings, metrics, log)
     upstream = LagTolerantUpstream(client, stores.recent, patience)
+    lifetimes = _lifetimes(settings)
     cache = LocalRoomCache(
         stores.rooms(upstream.glance, encode_room),
         size=settings.cache_size,
         max_bytes=settings.cache_max_bytes,
-        lifetimes=_lifetimes(settings),
+        lifetimes=lifetimes,
         share=share,
         seconds=settings.upstream_timeout,
         clock=time.monotonic,
@@ -202,15 +204,35 @@ def build(  # noqa: PLR0913  # the composition root
         ),
         reports=HintRecorder(metrics.callbacks, metrics.unknown_creates, log, telemetry.caller_id),
     )
+    report = write_recorder(log, telemetry.caller_id)
+    traced_cache = tracing.room_cache(tolerant)
     rooms = RoomService(
         upstream,
-        tracing.room_cache(tolerant),
+        traced_cache,
         creator,
         Scopes(admin=settings.admin_scope, create=settings.create_scope),
         recent=stores.recent,
         patience=patience,
         share=share,
-        report=write_recorder(log, telemetry.caller_id),
+        report=report,
+    )
+    broadcasting = settings.vendor_app_id and Broadcasting(
+        settings.vendor_app_id,
+        settings,
+        metrics,
+        log,
+        client=client,
+        skew=skew,
+        rooms=rooms,
+        upstream=upstream,
+        cache=traced_cache,
+        memory=cache,
+        lifetimes=lifetimes,
+        stores=stores,
+        patience=patience,
+        share=share,
+        traced=tracing.lookups,
+        report=report,
     )
     new_id = _request_ids()
     watching = Watching(
@@ -238,6 +260,8 @@ def build(  # noqa: PLR0913  # the composition root
             background_task(partial(sampling, metrics.loop_lag, *samples), log),
         ):
             yield
+        if broadcasting:
+            await broadcasting.aclose()
         for part in (hints, creator, anchors, tolerant, cache, stores, transport):
             await part.aclose()
         await drain_native_threads()
@@ -254,6 +278,7 @@ def build(  # noqa: PLR0913  # the composition root
             metrics.token_refusals, log, _shown_address(settings, address), time.monotonic
         ),
         resource=_resource(settings),
+        live=broadcasting.handlers if broadcasting else None,
         hints=hints.take,
         callback_secret=settings.callback_secret,
         root_path=settings.root_path or "",

@@ -10,9 +10,12 @@ from gateway.events import EVENTS, End
 from gateway.identity import KEY_SET_STATES
 from gateway.rooms import (
     AnchorNotRegistered,
+    Beat,
     HintOutcome,
     LookupResult,
+    NotRoomAnchor,
     OutcomeUnknown,
+    RoomEnded,
     RoomNotFound,
     RoomNotLive,
     TokenFault,
@@ -27,7 +30,7 @@ from gateway.upstream import BREAKER_STATES, Operation
 _ROUTES = (*ROUTES, UNMATCHED, OTHER)
 _SUCCESSES = (200, 201, 204, 304)
 _STATUSES = tuple(sorted({*_SUCCESSES, *(each.status for each in PROBLEMS.values())}))
-_REFUSALS = (RoomNotFound, RoomNotLive, AnchorNotRegistered)
+_REFUSALS = (RoomNotFound, RoomNotLive, RoomEnded, NotRoomAnchor, AnchorNotRegistered)
 _FAILURES = (UpstreamError, UpstreamTimeout, UpstreamUnavailable, OutcomeUnknown)
 
 
@@ -119,10 +122,20 @@ class Metrics(DeclaredMetrics):
         "an old room after a failed read (stale_if_error).",
         result=LookupResult,
     )
+    page_lookups = counter(
+        "gateway_live_page_lookups_total",
+        "Lookups of pages of living rooms, with the results of room lookups.",
+        result=LookupResult,
+    )
+    heartbeats = counter(
+        "gateway_heartbeats_total",
+        "Heartbeats of rooms: told to the vendor, or spared, as one was told within the minute.",
+        outcome=Beat,
+    )
     evictions = counter(
         "gateway_cache_evictions_total",
-        "Rooms evicted for want of capacity, or after a write: a stop, a delete or a callback, to "
-        "any process.",
+        "Rooms, and pages of living rooms, evicted for want of capacity, or rooms after a write: a "
+        "start, a stop, a delete or a callback, to any process.",
         reason=("capacity", "write"),
     )
     cached = gauge(
@@ -138,7 +151,8 @@ class Metrics(DeclaredMetrics):
         "Upstream calls by outcome; a call with a retry counts once.",
         operation=Operation,
         outcome=(
-            *("ok", *(error.code for error in _REFUSALS), "credentials_refused"),
+            *("ok", *(error.code for error in _REFUSALS)),
+            *("credentials_refused", "token_refused"),
             *(*(error.code for error in _FAILURES), "abandoned"),
         ),
     )

@@ -12,7 +12,15 @@ from gateway.background import Work, background_task
 from gateway.cache import Encode, LocalRoomCache, Read, SharedRooms, Source, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.redis_url import RedisUrl
-from gateway.rooms import IdempotencyStore, OpenCreates, RateLimiter, RecentWrites, WriteMemory
+from gateway.rooms import (
+    AnchorRoom,
+    IdempotencyStore,
+    LivePage,
+    OpenCreates,
+    RateLimiter,
+    RecentWrites,
+    WriteMemory,
+)
 from gateway.settings import RateLimit, Settings
 from gateway.shared_store import STORE_STATES, EvictionChannel, SharedStore, connect
 from gateway.stores import (
@@ -48,8 +56,12 @@ class Stores:
         )
         self.open_creates: OpenCreates = LocalOpenCreates(time.monotonic)
 
-    def rooms(self, read: Read, encode: Encode) -> Source:
+    def rooms(self, read: Read[AnchorRoom], encode: Encode) -> Source[AnchorRoom]:
         """Return the source of rooms that are read upstream."""
+        return UpstreamRooms(read, encode, self._settings.cache_ttl)
+
+    def pages(self, read: Read[LivePage], encode: Encode) -> Source[LivePage]:
+        """Return the source of pages of living rooms."""
         return UpstreamRooms(read, encode, self._settings.cache_ttl)
 
     def settled(self, name: str, limit: RateLimit) -> RateLimiter:
@@ -104,10 +116,17 @@ class SharedStores(Stores):
             local = LocalOpenCreates(time.monotonic)
             self.open_creates = SharedOpenCreates(self._store, local)
 
-    def rooms(self, read: Read, encode: Encode) -> Source:
+    def rooms(self, read: Read[AnchorRoom], encode: Encode) -> Source[AnchorRoom]:
         """Return the source of rooms that one process reads for all."""
         fresh, missing = self._settings.cache_ttl, self._settings.cache_negative_ttl
         return SharedRooms(self._store, self._channel, read, encode, fresh=fresh, missing=missing)
+
+    def pages(self, read: Read[LivePage], encode: Encode) -> Source[LivePage]:
+        """Return the source of pages that one process reads for all."""
+        fresh = self._settings.cache_ttl
+        return SharedRooms(
+            self._store, self._channel, read, encode, fresh=fresh, missing=0, kind="live"
+        )
 
     def settled(self, name: str, limit: RateLimit) -> RateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""

@@ -58,7 +58,8 @@ def running_sandbox(
     started: Future[tuple[Sandbox, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        chosen = {**UNLIMITED, "GATEWAY_ACCESS_LOG": "off", **(environ or {})}
+        quiet = {"GATEWAY_ACCESS_LOG": "off", "GATEWAY_VENDOR_APP_ID": "app"}
+        chosen = {**UNLIMITED, **quiet, **(environ or {})}
         async with running(dialect=dialect, faults=faults, environ=chosen) as sandbox:
             leave = asyncio.Event()
             started.set_result((sandbox, asyncio.get_running_loop(), leave))

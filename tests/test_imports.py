@@ -51,6 +51,7 @@ DIRECTION: dict[str, set[str]] = {
     },
     "app": {
         "background",
+        "broadcasting",
         "cache",
         "handover",
         "keyring",
@@ -70,6 +71,9 @@ DIRECTION: dict[str, set[str]] = {
     },
     "watching": {
         *{"background", "cache", "events", "identity", "metrics", "rooms", "secret", "settings"},
+    },
+    "broadcasting": {
+        *{"cache", "edge", "metrics", "rooms", "settings", "sharing", "upstream"},
     },
     "events": {"rooms", "secret", "telemetry"},
     "sharing": {

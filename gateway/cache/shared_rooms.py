@@ -22,6 +22,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Generic
 
 from msgspec import structs
 
@@ -36,7 +37,7 @@ from gateway.rooms import (
 )
 from gateway.shared_store import NOW, EvictionChannel, Script, SharedStore, StoreUnavailable
 
-from .source import Encode, Loaded, Read, Sent
+from .source import Encode, Loaded, R, Read, Sent
 
 _LEASE = 0.5
 _RENEW = 0.2
@@ -134,21 +135,22 @@ end
 )
 
 
-class SharedRooms:
+class SharedRooms(Generic[R]):
     """A `Source` of rooms in `store`; rooms are fresh for `fresh` seconds, missing for `missing`.
 
-    `sleep` pauses between two polls.
+    Keys in the store begin with `kind`. `sleep` pauses between two polls.
     """
 
     def __init__(
         self,
         store: SharedStore,
         channel: EvictionChannel,
-        read: Read,
+        read: Read[R],
         encode: Encode,
         *,
         fresh: float,
         missing: float,
+        kind: str = "room",
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -157,14 +159,15 @@ class SharedRooms:
         self._encode = encode
         self._fresh = fresh
         self._missing = missing
+        self._kind = kind
         self._sleep = sleep
         self._lease = _ms(_LEASE)
         self._keep = _ms(max(fresh, missing) + _SPARE)
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count()
-        self._finding: dict[str, asyncio.Future[Loaded | None]] = {}
+        self._finding: dict[str, asyncio.Future[Loaded[R] | None]] = {}
 
-    async def find(self, live_id: str) -> Loaded | None:
+    async def find(self, live_id: str) -> Loaded[R] | None:
         """Return a fresh room from the store; concurrent calls for one room share one call.
 
         Raises RoomNotFound for one known to be missing.
@@ -172,11 +175,11 @@ class SharedRooms:
         under_way = self._finding.get(live_id)
         if under_way is not None:
             return await asyncio.shield(under_way)
-        finding: asyncio.Future[Loaded | None] = asyncio.Future()
+        finding: asyncio.Future[Loaded[R] | None] = asyncio.Future()
         self._finding[live_id] = finding
-        loaded = None
+        loaded: Loaded[R] | None = None
         try:
-            found = await self._store.run(_FIND, [_key(live_id)])
+            found = await self._store.run(_FIND, [self._key(live_id)])
             if found and self._finding.get(live_id) is finding:
                 loaded = _loaded(*found)
         except StoreUnavailable:
@@ -197,10 +200,10 @@ class SharedRooms:
         """Do the same for all rooms."""
         self._finding.clear()
 
-    async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded:
+    async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded[R]:
         """Return a room from the store, or read it, alone or for all who wait."""
         token = f"{self._process}{next(self._numbers):x}".encode()
-        keys, awaited, pause = [_key(live_id)], b"", _FIRST_PAUSE
+        keys, awaited, pause = [self._key(live_id)], b"", _FIRST_PAUSE
         ask = self._store.run
         while True:
             asked = (token, self._lease, self._keep, awaited, int(for_anchor))
@@ -232,14 +235,14 @@ class SharedRooms:
     async def _evict(self, live_id: str, missing: int) -> None:
         message = self._channel.message(live_id)
         arguments = (self._channel.name, message, missing, self._keep)
-        await self._store.deliver(_EVICT, [_key(live_id)], *arguments)
+        await self._store.deliver(_EVICT, [self._key(live_id)], *arguments)
 
-    async def _read_alone(self, live_id: str, on_sent: Sent, *, keep: bool = True) -> Loaded:
+    async def _read_alone(self, live_id: str, on_sent: Sent, *, keep: bool = True) -> Loaded[R]:
         room = await self._read(live_id, on_sent)
         return Loaded(self._encode(room.for_viewers()), self._fresh, room, keep)
 
-    async def _lead(self, live_id: str, token: bytes, on_sent: Sent) -> Loaded:
-        keys = [_key(live_id)]
+    async def _lead(self, live_id: str, token: bytes, on_sent: Sent) -> Loaded[R]:
+        keys = [self._key(live_id)]
         try:
             with self._renewing(keys, token):
                 room = await self._read(live_id, on_sent)
@@ -289,16 +292,15 @@ class SharedRooms:
         finally:
             timers[-1].cancel()
 
-
-def _key(live_id: str) -> str:
-    return f"room:{live_id}"
+    def _key(self, live_id: str) -> str:
+        return f"{self._kind}:{live_id}"
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _loaded(fresh: int, fields: Sequence[bytes]) -> Loaded:
+def _loaded(fresh: int, fields: Sequence[bytes]) -> Loaded[Any]:
     """Return the room in the fields of a hash. Raises what its reader met instead of one."""
     kind, body, etag, anchor = fields
     if kind == _ROOM:

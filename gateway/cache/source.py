@@ -1,39 +1,50 @@
-"""The sources from which a cache gets the rooms that it lacks."""
+"""The sources from which a cache gets the rooms that it lacks, or the pages of living rooms."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from gateway.rooms import AnchorRoom, EncodedRoom, ViewerRoom
+from gateway.rooms import EncodedRoom
+
+
+class Readable(Protocol):
+    """A room or a page as it was read."""
+
+    def for_viewers(self) -> Any:  # noqa: ANN401  # another type for each kind
+        """Return the part of it that viewers may see."""
+
+
+R = TypeVar("R", bound=Readable)
+"""A room, or a page, as it was read."""
 
 Sent = Callable[[], None]
 """Is called just before a request is sent upstream."""
 
-Read = Callable[[str, Sent], Awaitable[AnchorRoom]]
-"""Reads a room upstream."""
+Read = Callable[[str, Sent], Awaitable[R]]
+"""Reads a room upstream, by its id, or a page by its name."""
 
-Encode = Callable[[ViewerRoom], EncodedRoom]
-"""Encodes a room as JSON, with its ETag."""
+Encode = Callable[[Any], EncodedRoom]
+"""Encodes the part of it that viewers may see as JSON, with its ETag."""
 
 
-class Loaded(Struct, frozen=True):
+class Loaded(Struct, Generic[R], frozen=True):
     """A room for a cache, fresh for so many seconds.
 
-    `read` has both shapes if this process has just read it. `keep` is False for one that a write
-    has overtaken.
+    `read` is the room as read if this process has just read it. `keep` is False for one that a
+    write has overtaken.
     """
 
     room: EncodedRoom
     fresh: float
-    read: AnchorRoom | None = None
+    read: R | None = None
     keep: bool = True
 
 
-class Source(Protocol):
+class Source(Protocol[R]):
     """Loads rooms for a cache."""
 
-    async def find(self, live_id: str) -> Loaded | None:
+    async def find(self, live_id: str) -> Loaded[R] | None:
         """Return a room that others have read, None without one. Raises RoomNotFound."""
 
     def forget(self, live_id: str) -> None:
@@ -42,7 +53,7 @@ class Source(Protocol):
     def forget_all(self) -> None:
         """Do the same for all rooms."""
 
-    async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded:
+    async def load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded[R]:
         """Return a room, `for_anchor` one that this process has just read.
 
         Raises RoomNotFound or UpstreamFailure.
@@ -55,10 +66,10 @@ class Source(Protocol):
         """Have a room forgotten, and known for a short time not to exist."""
 
 
-class UpstreamRooms:
+class UpstreamRooms(Generic[R]):
     """Rooms read upstream, each fresh for `fresh` seconds: the source without a shared store."""
 
-    def __init__(self, read: Read, encode: Encode, fresh: float) -> None:
+    def __init__(self, read: Read[R], encode: Encode, fresh: float) -> None:
         self._read = read
         self._encode = encode
         self._fresh = fresh
@@ -78,7 +89,7 @@ class UpstreamRooms:
         on_sent: Sent,
         *,
         for_anchor: bool = False,  # noqa: ARG002  # every load is a read
-    ) -> Loaded:
+    ) -> Loaded[R]:
         """Read a room."""
         room = await self._read(live_id, on_sent)
         return Loaded(self._encode(room.for_viewers()), self._fresh, room)

@@ -1,7 +1,7 @@
 """The audit: numbered rules about valid but unwise settings, each with advice.
 
-A rule is a pure function of the settings, of the facts about key files and of the environment. Its
-number is permanent: a deleted rule leaves a gap.
+A rule is a pure function of the settings, of the facts about key files, of the environment and of
+the lifetime of a vendor token. Its number is permanent: a deleted rule leaves a gap.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.settings import Settings
 
-from . import file_rules, settings_rules, spelling_rules
+from . import file_rules, settings_rules, spelling_rules, token_rules
 from .finding import Finding, Note, Severity
 from .key_files import KeyFile
 
@@ -23,7 +23,7 @@ class Rule(Struct, frozen=True):
     number: str
     severity: Severity
     about: str
-    notes: Callable[[Settings, Sequence[KeyFile], Mapping[str, str]], Iterator[Note]]
+    notes: Callable[[Settings, Sequence[KeyFile], Mapping[str, str], float | None], Iterator[Note]]
 
 
 RULES = (
@@ -48,13 +48,20 @@ RULES = (
     Rule("A19", _INFO, "an issuer with a slash at its end", spelling_rules.issuer_with_slash),
     Rule("A20", _ERROR, "an operator's routes on a public address", settings_rules.public_admin),
     Rule("A21", _WARNING, "cookies for all subdomains", settings_rules.cookies_of_subdomains),
+    Rule("A22", _WARNING, "vendor tokens that live for over a day", token_rules.long_lived_token),
 )
 
 
 def audit(
-    settings: Settings, files: Sequence[KeyFile], environ: Mapping[str, str]
+    settings: Settings,
+    files: Sequence[KeyFile],
+    environ: Mapping[str, str],
+    token_seconds: float | None = None,
 ) -> Iterator[Finding]:
-    """Apply every rule, in order; one rule may yield several findings."""
+    """Apply every rule, in order; one rule may yield several findings.
+
+    `token_seconds` is the lifetime of a vendor token, None if none was asked for.
+    """
     for rule in RULES:
-        for note in rule.notes(settings, files, environ):
+        for note in rule.notes(settings, files, environ, token_seconds):
             yield Finding(rule.severity, *note, rule=rule.number)

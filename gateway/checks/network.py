@@ -1,6 +1,8 @@
-"""Network checks: a read upstream, a fetch of each JWK set, a write to the shared store."""
+"""Network checks: a read upstream, a token, the issuers' JWK sets, a write to the shared store."""
 
 from collections.abc import Iterator
+
+from msgspec import Struct
 
 from gateway import USER_AGENT
 from gateway.identity import KeySet, parse_key_set
@@ -13,22 +15,31 @@ from gateway.upstream import build_transport, transmit
 
 from .finding import Finding, Severity
 from .probe import Probe, probe
+from .vendor_token import TokenAnswer, token_findings, try_token
 
 _JWK_SET = "JWK set"
 _STORE = "store"
 
 
-async def network_findings(settings: Settings) -> list[Finding]:
+class NetworkReport(Struct, frozen=True):
+    """The findings, and the lifetime of a vendor token in seconds, None without one."""
+
+    findings: list[Finding]
+    token_seconds: float | None
+
+
+async def network_report(settings: Settings) -> NetworkReport:
     """Call upstream, each issuer, and the shared store, and close the connections."""
     try:
-        found = [*upstream_findings(settings, await _probe(settings))]
+        answer, token = await _upstream(settings)
+        found = [*upstream_findings(settings, answer), *token_findings(token)]
         for url in settings.jwt_jwks_url or ():
             found += await _issuer_findings(settings, url)
         if settings.store is not None:
             found += await store_findings(settings.store, settings.redis_prefix)
     finally:
         await drain_native_threads()
-    return found
+    return NetworkReport(found, token.seconds)
 
 
 def upstream_findings(settings: Settings, answer: Probe) -> Iterator[Finding]:
@@ -80,7 +91,8 @@ def configured_set_findings(settings: JwtSettings) -> list[Finding]:
     return [] if settings.jwt_jwks is None else list(key_set_findings(configured_set(settings)))
 
 
-async def _probe(settings: Settings) -> Probe:
+async def _upstream(settings: Settings) -> tuple[Probe, TokenAnswer]:
+    """Return the answers to a read, and to a call for a token if such calls are made."""
     transport = build_transport(
         connections=1,
         max_body=settings.upstream_max_body,
@@ -89,7 +101,10 @@ async def _probe(settings: Settings) -> Probe:
     )
     try:
         send = transmit(transport, qiniu_signer(settings), settings.upstream_url)
-        return await probe(send, settings.upstream_timeout)
+        answer, token = await probe(send, settings.upstream_timeout), TokenAnswer()
+        if settings.vendor_app_id is not None and answer.problem is None:
+            token = await try_token(send, settings.vendor_app_id, settings.upstream_timeout)
+        return answer, token
     finally:
         await transport.aclose()
 

@@ -25,16 +25,17 @@ def report(
     found: Iterable[Finding] = (),
     files: Sequence[KeyFile] = (),
     fail_on: Severity = Severity.FAILED,
+    token_seconds: float | None = None,
 ) -> Report:
     """Return the report on a valid configuration, `ok` unless a finding reaches `fail_on`.
 
-    `found` are the findings about listeners and network.
+    `found` are the findings about listeners and network, `token_seconds` is as in `audit`.
     """
     findings = (
         Finding(Severity.OK, "configuration", "valid"),
         *found,
     )
-    audited = tuple(audit(settings, files, environ))
+    audited = tuple(audit(settings, files, environ, token_seconds))
     ok = not any(each.severity.reaches(fail_on) for each in findings + audited)
     return Report(ok, findings, audited)
 

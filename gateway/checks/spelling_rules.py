@@ -51,7 +51,9 @@ def twice_encoded_secret(settings: Settings, *_: object) -> Iterator[Note]:
             )
 
 
-def unused_proxy(settings: Settings, _: object, environ: Mapping[str, str]) -> Iterator[Note]:
+def unused_proxy(
+    settings: Settings, _files: object, environ: Mapping[str, str], *_: object
+) -> Iterator[Note]:
     """Report a proxy variable, which the gateway does not read."""
     given = next(
         (each for each in _PROXIES if environ.get(each) or environ.get(each.lower())), None

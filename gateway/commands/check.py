@@ -18,9 +18,13 @@ def run(environ: Mapping[str, str], *, offline: bool, as_json: bool, fail_on: st
         *checks.listener_findings(settings),
         *checks.callback_findings(settings),
     ]
+    token_seconds = None
     if not offline:
-        found += asyncio.run(checks.network_findings(settings))
+        network = asyncio.run(checks.network_report(settings))
+        found += network.findings
+        token_seconds = network.token_seconds
     files = checks.key_files(environ, os.geteuid())
-    report = checks.report(settings, environ, found, files, checks.Severity(fail_on))
+    severity = checks.Severity(fail_on)
+    report = checks.report(settings, environ, found, files, severity, token_seconds)
     present(report, sys.stdout, as_json=as_json)
     sys.exit(0 if report.ok else 1)

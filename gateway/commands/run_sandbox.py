@@ -36,6 +36,7 @@ async def _run(port: int, upstream_port: int, dialect: DialectName, *, browse: b
         "GATEWAY_LOG_FORMAT": "console",
         "GATEWAY_LOG_LEVEL": "warning" if for_people else "info",
         "GATEWAY_CALLBACK_SECRET": secrets.token_urlsafe(32),
+        "GATEWAY_VENDOR_APP_ID": "sandbox",
     }
     async with running(
         port=port,

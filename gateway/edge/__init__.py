@@ -1,7 +1,7 @@
 """HTTP: the outer layer, routes, authentication, problem details, health and the documentation."""
 
 from .admin import AdminHandlers
-from .answers import NO_STORE, Answer, encode_room, json
+from .answers import NO_STORE, Answer, encode_page, encode_room, json
 from .application import build_application
 from .client_address import ClientAddress
 from .cookie import TokenCookie
@@ -9,6 +9,7 @@ from .cors import Cors
 from .docs import POLICY, Document, PublicRequest, is_local
 from .examples import ROOM as EXAMPLE_ROOM
 from .in_flight import InFlight
+from .live_handlers import LiveHandlers
 from .openapi import openapi_json
 from .operations import Route, bound
 from .paths import PROBES

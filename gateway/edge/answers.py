@@ -29,6 +29,7 @@ from gateway.rooms import (
     CachedRoom,
     Creation,
     EncodedRoom,
+    LivePage,
     LookupResult,
     ViewerRoom,
 )
@@ -111,6 +112,12 @@ def encode_room(room: ViewerRoom) -> EncodedRoom:
     return EncodedRoom(room.anchor_info.user_id, body, etag_of(body))
 
 
+def encode_page(page: LivePage) -> EncodedRoom:
+    """Return the JSON of a page of living rooms and its strong ETag; it has no anchor."""
+    body = msgspec.json.encode(page)
+    return EncodedRoom("", body, etag_of(body))
+
+
 def etag_of(body: bytes) -> bytes:
     """Return a strong ETag."""
     return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'.encode()
@@ -126,12 +133,12 @@ def created(creation: Creation, root_path: str) -> Answer:
 
 
 def done() -> Answer:
-    """Answer a stop or a delete."""
+    """Answer a start, a heartbeat, a stop or a delete."""
     return Answer(204, (NO_STORE,))
 
 
 def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
-    """Answer a read; `if_none_match` is the request's header of that name."""
+    """Answer a read of a room or a page; `if_none_match` is the request's header of that name."""
     if isinstance(room, AnchorRoom):
         body, result = _whole(room), LookupResult.BYPASS
         secret = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result])

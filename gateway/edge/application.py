@@ -24,6 +24,7 @@ from .fast_path import FastPath
 from .front import Front
 from .health import Checks, HealthHandlers
 from .in_flight import InFlight
+from .live_handlers import LiveHandlers
 from .openapi import openapi_json
 from .operations import bound
 from .outgoing import Outgoing
@@ -37,6 +38,7 @@ from .routes import (
     DOCS_ROUTES,
     EVENT_ROUTES,
     HEALTH_ROUTES,
+    LIVE_ROUTES,
     RESOURCE_ROUTES,
     ROOM_ROUTES,
 )
@@ -53,6 +55,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     cookie: TokenCookie | None,
     refusals: TokenRefusals,
     resource: ProtectedResource | None,
+    live: LiveHandlers | None,
     hints: Callable[[Hint], None],
     callback_secret: Secret | None,
     root_path: str,
@@ -71,8 +74,9 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     """Return the ASGI application.
 
     `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
-    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer. The
-    vendor's callbacks go to `hints`, if the vendor has a `callback_secret`.
+    `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer, `live`
+    unless rooms go live here. The vendor's callbacks go to `hints`, if the vendor has a
+    `callback_secret`.
     Clients know all paths below `root_path`. `docs` are the pages for people; they offer
     `trial_tokens`, by user, which are empty but in the sandbox. `console` are the routes of the
     sandbox's own page; in production there are none.
@@ -82,6 +86,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         "/",
         route_handlers=[
             *bound(ROOM_ROUTES, RoomHandlers(rooms, clock, root_path)),
+            *(bound(LIVE_ROUTES, live) if live else ()),
             *bound(EVENT_ROUTES, EventHandlers(streams)),
         ],
         middleware=[authentication(authenticate, limits, cookie, refusals)],

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.events import event
-from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, ViewerRoom
+from gateway.rooms import LIVE_ID, Anchor, FieldProblem, InvalidRequest, LivePage, ViewerRoom
 from gateway.secret import Secret
 
 from .bodies import CreateRoom
@@ -106,6 +106,7 @@ EVENTS = EventsExample(
     RoomEvents,
 )
 BATCH = Example("rooms", "One of two found", RoomBatch((ROOM,), ("no-such-room",), ()))
+LIVE_PAGE = Example("rooms", "The first of two", LivePage((ROOM,), 2, 2))
 CREATE = Example(
     "room",
     "A room that ends by itself",

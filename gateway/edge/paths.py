@@ -7,7 +7,10 @@ from gateway import callback_url
 ROOMS = "/v1/rooms"
 ROOM = f"{ROOMS}/{{live_id}}"
 STOP = f"{ROOM}/stop"
+START = f"{ROOM}/start"
+HEARTBEAT = f"{ROOM}/heartbeat"
 EVENTS = f"{ROOM}/events"
+LIVE_ROOMS = "/v1/live-rooms"
 CALLBACK = callback_url.PATH
 HEALTH = "/healthz"
 READINESS = "/readyz"

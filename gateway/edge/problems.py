@@ -28,6 +28,7 @@ from gateway.rooms import (
     OutcomeUnknown,
     Overloaded,
     RateLimited,
+    RoomEnded,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -128,6 +129,7 @@ _ROWS = (
     _row(NotFound, 404, "There is nothing at this path."),
     _row(MethodNotAllowed, 405, "Use one of the methods in the `Allow` header."),
     _row(RoomNotLive, 409, "The room has not gone live yet."),
+    _row(RoomEnded, 409, "The room's broadcast is over; create another room."),
     _row(
         IdempotencyInProgress,
         409,

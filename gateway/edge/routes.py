@@ -10,6 +10,7 @@ from msgspec.json import schema
 
 from gateway.rooms import (
     IDEMPOTENCY_KEY,
+    MAX_PAGE_SIZE,
     AnchorNotRegistered,
     IdempotencyInProgress,
     IdempotencyKeyReused,
@@ -18,6 +19,7 @@ from gateway.rooms import (
     NotRoomAnchor,
     OutcomeUnknown,
     RateLimited,
+    RoomEnded,
     RoomNotFound,
     RoomNotLive,
     TokenInvalid,
@@ -33,19 +35,24 @@ from .docs import DocsHandlers
 from .event_handlers import EventHandlers
 from .examples import LiveId
 from .health import HealthHandlers
+from .live_handlers import LiveHandlers
 from .operations import Parameter, Reply, Route
+from .paging import DEFAULT_PAGE_SIZE, LAST_PAGE
 from .paths import (
     CALLBACK,
     DOCS,
     DOCS_FILE,
     EVENTS,
     HEALTH,
+    HEARTBEAT,
     INDEX,
+    LIVE_ROOMS,
     OPENAPI,
     READINESS,
     RESOURCE,
     ROOM,
     ROOMS,
+    START,
     STOP,
 )
 from .problems import BodyTooLarge, CsrfRequired, NotFound, UnsupportedMediaType
@@ -79,6 +86,20 @@ _LAST_EVENT_ID = Parameter(
     "header",
     "The id of the last event received, an ETag; nothing is sent until the room differs from it.",
     schema(str),
+)
+_PAGE = Parameter(
+    "page",
+    "query",
+    "The number of the page; 1 without it.",
+    schema(Annotated[int, Meta(ge=1, le=LAST_PAGE)]),
+    1,
+)
+_PAGE_SIZE = Parameter(
+    "page_size",
+    "query",
+    f"Rooms on a page; {DEFAULT_PAGE_SIZE} without it.",
+    schema(Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]),
+    DEFAULT_PAGE_SIZE,
 )
 _UPSTREAM = (InvalidRequest, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
 _WRITING = (*_UPSTREAM, OutcomeUnknown, CsrfRequired)
@@ -157,6 +178,52 @@ ROOM_ROUTES = (
         replies=(Reply(204, "The room is gone."),),
         errors=(*_WRITING, RoomNotFound, NotRoomAnchor),
         parameters=(_LIVE_ID,),
+    ),
+)
+
+_WHERE_SET_UP = "Only where the gateway is set up for it."
+
+LIVE_ROUTES = (
+    Route(
+        "POST",
+        START,
+        LiveHandlers.start,
+        "startRoom",
+        "Go live",
+        replies=(Reply(204, "The room is living, now or before."),),
+        errors=(*_WRITING, RoomNotFound, NotRoomAnchor, RoomEnded, NotFound),
+        parameters=(_LIVE_ID,),
+        description=f"{_WHERE_SET_UP} For the room's anchor alone, not for administrators. Then "
+        "send its heartbeat once a minute: the vendor ends a room after ten minutes without.",
+    ),
+    Route(
+        "POST",
+        HEARTBEAT,
+        LiveHandlers.heartbeat,
+        "keepRoomLiving",
+        "Keep a room living",
+        replies=(Reply(204, "Taken; told to the vendor at most once a minute."),),
+        errors=(
+            *(*_UPSTREAM, CsrfRequired, RoomNotFound, NotRoomAnchor),
+            *(RoomNotLive, RoomEnded, NotFound),
+        ),
+        parameters=(_LIVE_ID,),
+        description=f"{_WHERE_SET_UP} For the room's anchor alone, once a minute.",
+    ),
+    Route(
+        "GET",
+        LIVE_ROOMS,
+        LiveHandlers.living,
+        "getLiveRooms",
+        "Get the living rooms",
+        replies=(
+            Reply(200, "A page of them.", (examples.LIVE_PAGE,), ("ETag", "Cache-Status")),
+            Reply(304, "The page has not changed."),
+        ),
+        errors=(*_UPSTREAM, NotFound),
+        parameters=(_PAGE, _PAGE_SIZE, _IF_NONE_MATCH),
+        description=f"{_WHERE_SET_UP} In viewer shape for everyone, the newest first. Rooms move "
+        "from page to page while others go live or end.",
     ),
 )
 
@@ -253,6 +320,7 @@ DOCS_ROUTES = (
 
 DOCUMENTED = (
     *ROOM_ROUTES,
+    *LIVE_ROUTES,
     *EVENT_ROUTES,
     *CALLBACK_ROUTES,
     *HEALTH_ROUTES,

@@ -16,6 +16,7 @@ from .errors import (
     OutcomeUnknown,
     Overloaded,
     RateLimited,
+    RoomEnded,
     RoomNotFound,
     RoomNotLive,
     TokenExpired,
@@ -30,6 +31,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .fair_share import FairShare, share_of
+from .heartbeats import HEARTBEAT_SECONDS, Beat, Heartbeats
 from .hints import Hint, HintOutcome, HintReports, Hints, SettledCreate
 from .idempotency import (
     UNKNOWN,
@@ -50,13 +52,16 @@ from .identifiers import (
     is_token_id,
     is_user_id,
 )
+from .live_page import MAX_PAGE_SIZE, LivePage
 from .lookup import Batch, CachedRoom, CurrentRoom, EncodedRoom, FreshRoom, LookupResult
 from .operator_refusals import RefusalKind, Refusals
 from .patience import Patience
 from .policy import Scopes
 from .ports import (
     Anchors,
+    Broadcasts,
     IdempotencyStore,
+    LivePages,
     OpenCreates,
     OperatorOrders,
     Quota,
@@ -67,14 +72,19 @@ from .ports import (
 )
 from .read_your_writes import LagTolerantRoomCache, LagTolerantUpstream
 from .recent_writes import Lagging, RecentWrites
-from .room import SHAPE, UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room import LIVING, SHAPE, UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
+from .room_changes import RoomChanges
 from .room_write import Report, RoomWrite
 from .service import RoomService
+from .starts import Starts
 from .stored_size import stored_size
 
 __all__ = [
+    "HEARTBEAT_SECONDS",
     "IDEMPOTENCY_KEY",
     "LIVE_ID",
+    "LIVING",
+    "MAX_PAGE_SIZE",
     "SHAPE",
     "UNKNOWN",
     "UNREADABLE_PUSH_URL",
@@ -84,6 +94,8 @@ __all__ = [
     "AnchorRoom",
     "Anchors",
     "Batch",
+    "Beat",
+    "Broadcasts",
     "CachedRoom",
     "Caller",
     "ClientGone",
@@ -98,6 +110,7 @@ __all__ = [
     "Forbidden",
     "FreshRoom",
     "GatewayError",
+    "Heartbeats",
     "Hint",
     "HintOutcome",
     "HintReports",
@@ -110,6 +123,8 @@ __all__ = [
     "LagTolerantRoomCache",
     "LagTolerantUpstream",
     "Lagging",
+    "LivePage",
+    "LivePages",
     "LookupResult",
     "MissingScope",
     "NewRoom",
@@ -129,12 +144,15 @@ __all__ = [
     "Refusals",
     "Report",
     "RoomCache",
+    "RoomChanges",
+    "RoomEnded",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
     "RoomWrite",
     "Scopes",
     "SettledCreate",
+    "Starts",
     "TokenExpired",
     "TokenFault",
     "TokenInvalid",

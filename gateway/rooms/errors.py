@@ -12,6 +12,7 @@ GatewayError
 │   └── MissingScope
 ├── RoomNotFound
 ├── RoomNotLive
+├── RoomEnded
 ├── AnchorNotRegistered
 ├── IdempotencyKeyReused
 ├── IdempotencyInProgress   the first create with the key still runs.
@@ -134,7 +135,7 @@ class Forbidden(GatewayError):
 
 
 class NotRoomAnchor(Forbidden):
-    """Only the room's anchor, or an administrator, may do this."""
+    """Only the room's anchor may do this, and in part an administrator."""
 
     code = "not_room_anchor"
 
@@ -159,6 +160,12 @@ class RoomNotLive(GatewayError):
     """A room that is not living cannot be stopped."""
 
     code = "room_not_live"
+
+
+class RoomEnded(GatewayError):
+    """A room whose broadcast is over never goes live again."""
+
+    code = "room_ended"
 
 
 class AnchorNotRegistered(GatewayError):

@@ -32,7 +32,10 @@ class LookupResult(StrEnum):
 
 
 class EncodedRoom(Struct, frozen=True, gc=False):
-    """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id."""
+    """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id.
+
+    A page of living rooms is kept and answered as one too; it has no anchor, so its id is empty.
+    """
 
     anchor_id: str
     body: bytes

@@ -3,6 +3,7 @@
 - Only a room's own anchor sees its `push_url`; administrators do not. All others get a shape
   without the field, so that no later step can leak it.
 - The anchor and administrators may stop and delete a room.
+- Only the anchor may start a room and keep it living: both are done in the anchor's name.
 - Everyone may create a room for themselves, unless a scope is configured. Administrators may create
   rooms for others.
 """
@@ -41,6 +42,12 @@ def with_push_url(room: AnchorRoom) -> AnchorRoom:
 def require_control(caller: Caller, room: AnchorRoom, scopes: Scopes) -> None:
     """Raise NotRoomAnchor unless the caller may stop and delete `room`."""
     if not is_anchor(caller, room) and scopes.admin not in caller.scopes:
+        raise NotRoomAnchor(room.live_id)
+
+
+def require_anchor(caller: Caller, room: AnchorRoom) -> None:
+    """Raise NotRoomAnchor unless the caller is the anchor of `room`."""
+    if not is_anchor(caller, room):
         raise NotRoomAnchor(room.live_id)
 
 

@@ -6,15 +6,18 @@ each process keeps the contract alone, and no call waits long for the store.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from .caller import Caller
 from .idempotency import IdempotencyClaim, OpenCreate, Outcome
+from .live_page import LivePage
 from .lookup import CachedRoom, CurrentRoom, FreshRoom
 from .operator_refusals import RefusalKind, Refusals
 from .room import AnchorRoom, NewRoom, ViewerRoom
+
+Room = TypeVar("Room", AnchorRoom, ViewerRoom)
 
 
 class Upstream(Protocol):
@@ -57,6 +60,36 @@ class Upstream(Protocol):
         """Register a user, or find them registered already.
 
         Raises AnchorNotRegistered if only another spelling of the id is there.
+        """
+
+
+class Broadcasts(Protocol):
+    """The calls of the vendor's live service that are made in a user's name.
+
+    Every call may raise UpstreamError, UpstreamUnavailable or UpstreamTimeout.
+    """
+
+    async def start(self, live_id: str, anchor_id: str) -> None:
+        """Let a room go live; one that is living begins anew.
+
+        Raises RoomNotFound, RoomEnded, NotRoomAnchor or OutcomeUnknown. A failure with `sent` False
+        certainly did nothing.
+        """
+
+    async def heartbeat(self, live_id: str, anchor_id: str) -> int:
+        """Keep a living room so, and return its `live_status`. Raises RoomNotFound, RoomNotLive."""
+
+    async def living(self, page: int, size: int, on_sent: Callable[[], None]) -> LivePage:
+        """Read a page of the living rooms; call `on_sent` just before the request is sent."""
+
+
+class LivePages(Protocol):
+    """A read-through cache of the pages of living rooms, as `RoomCache` is one of rooms."""
+
+    async def get(self, page: int, size: int, user_id: str) -> CachedRoom:
+        """Return a page, encoded as it is answered, from the cache or read upstream.
+
+        Raises UpstreamFailure or Overloaded.
         """
 
 
@@ -130,13 +163,16 @@ class WriteMemory(Protocol):
     async def created(self, room: ViewerRoom) -> None:
         """Remember that `room` was created."""
 
+    async def started(self, live_id: str) -> None:
+        """Remember that a room is living."""
+
     async def stopped(self, live_id: str) -> None:
         """Remember that a room has ended; a repeat renews nothing."""
 
     async def deleted(self, live_id: str) -> None:
         """Remember that a room is gone."""
 
-    async def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+    async def judge(self, live_id: str, read: Room | None) -> Room:
         """Return the room that was just read, None for not found, if no write contradicts it.
 
         Raises RoomNotFound, or Lagging with a better answer.

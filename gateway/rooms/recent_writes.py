@@ -1,4 +1,4 @@
-"""The rooms that have just been created, stopped and deleted.
+"""The rooms that have just been created, started, stopped and deleted.
 
 The upstream's reads may go to a replica that lags, for seconds. For `lag` seconds after each write
 a read that contradicts it is not believed. A read that agrees ends nothing: the next one may go to
@@ -9,11 +9,14 @@ rooms, never a `push_url`.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec import Struct, structs
 
 from .errors import RoomNotFound, UpstreamTimeout
-from .room import ENDED, AnchorRoom, ViewerRoom
+from .room import CREATED, ENDED, LIVING, AnchorRoom, ViewerRoom
+
+Room = TypeVar("Room", AnchorRoom, ViewerRoom)
 
 _SIZE = 10_000
 
@@ -21,8 +24,8 @@ _SIZE = 10_000
 class Lagging(UpstreamTimeout):
     """A read that does not show this process's own write yet; `room` is the truth.
 
-    After a stop that is the room as read, but ended. After a create it is the room as created,
-    whose `push_url` only the upstream has.
+    After a start or stop that is the room as read, but living or ended. After a create it is the
+    room as created, whose `push_url` only the upstream has.
     """
 
     def __init__(self, room: ViewerRoom | AnchorRoom) -> None:
@@ -35,6 +38,7 @@ class Write(Struct, frozen=True, gc=False):
 
     until: float
     created: ViewerRoom | None = None
+    begun: bool = False
     ended: bool = False
     deleted: bool = False
 
@@ -60,6 +64,11 @@ class RecentWrites:
         """Remember that `room` was created."""
         self.learn(room.live_id, self._lag, created=room)
 
+    async def started(self, live_id: str) -> None:
+        """Remember that a room is living."""
+        created = (self.find(live_id) or _NONE).created
+        self.learn(live_id, self._lag, created=created, begun=True)
+
     async def stopped(self, live_id: str) -> None:
         """Remember that a room has ended; a repeat, which may know it from here, renews nothing."""
         write = self.find(live_id) or _NONE
@@ -70,7 +79,7 @@ class RecentWrites:
         """Remember that a room is gone."""
         self.learn(live_id, self._lag, deleted=True)
 
-    async def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+    async def judge(self, live_id: str, read: Room | None) -> Room:
         """Return the room that was just read, None for not found, if no write contradicts it.
 
         Raises RoomNotFound, or Lagging with a better answer.
@@ -81,9 +90,10 @@ class RecentWrites:
         if read is None:
             if write.created is None:
                 raise RoomNotFound
-            raise Lagging(_ended(write.created) if write.ended else write.created)
-        if write.ended and not read.has_ended:
-            raise Lagging(_ended(read))
+            raise Lagging(_changed(write, write.created))
+        changed = _changed(write, read)
+        if changed is not read:
+            raise Lagging(changed)
         return read
 
     def find(self, live_id: str) -> Write | None:
@@ -97,18 +107,24 @@ class RecentWrites:
         seconds: float,
         *,
         created: ViewerRoom | None = None,
+        begun: bool = False,
         ended: bool = False,
         deleted: bool = False,
     ) -> None:
         """Remember the writes to a room for so many seconds, in place of earlier ones."""
         now = self._clock()
         self._writes.pop(live_id, None)
-        self._writes[live_id] = Write(now + seconds, created, ended, deleted)
+        self._writes[live_id] = Write(now + seconds, created, begun, ended, deleted)
         while (oldest := next(iter(self._writes), None)) is not None:
             if len(self._writes) <= self._size and now < self._writes[oldest].until:
                 break
             del self._writes[oldest]
 
 
-def _ended(room: ViewerRoom | AnchorRoom) -> ViewerRoom | AnchorRoom:
-    return structs.replace(room, live_status=ENDED)
+def _changed(write: Write, room: Room) -> Room:
+    """Return `room` in the state that a start or stop has put it in; itself if it shows that."""
+    if write.ended and not room.has_ended:
+        return structs.replace(room, live_status=ENDED)
+    if write.begun and room.live_status == CREATED:
+        return structs.replace(room, live_status=LIVING)
+    return room

@@ -17,8 +17,8 @@ from msgspec import Meta, Struct
 
 from gateway.secret import Secret
 
-CREATED, ENDED = 0, 2
-"""The `live_status` of a room that never went live, and of one that has ended (1 living)."""
+CREATED, LIVING, ENDED = 0, 1, 2
+"""The `live_status` of a room that never went live, of one that is live, and of one that ended."""
 
 UNREADABLE_PUSH_URL = Secret("")
 """The `push_url` of a room read from a reply without a usable one; compare by identity."""
@@ -65,6 +65,11 @@ class _Room(Struct, frozen=True, kw_only=True):
     uv: Count
     live_status: Annotated[int, Meta(description="0 created, 1 living, 2 ended.")]
 
+    @property
+    def has_ended(self) -> bool:
+        """Return whether the broadcast is over."""
+        return self.live_status == ENDED
+
 
 class ViewerRoom(_Room, frozen=True, kw_only=True):
     """A room as anyone signed in may see it."""
@@ -95,11 +100,6 @@ class AnchorRoom(_Room, frozen=True, kw_only=True):
     def for_viewers(self) -> ViewerRoom:
         """Return this room without `push_url`."""
         return ViewerRoom(**{name: getattr(self, name) for name in ViewerRoom.__struct_fields__})
-
-    @property
-    def has_ended(self) -> bool:
-        """Return whether the broadcast is over."""
-        return self.live_status == ENDED
 
 
 class NewRoom(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,19 +2,18 @@
 
 - A read is answered from the cache, but never for the room's own anchor: the cache has no
   `push_url`.
-- Stop and delete read the room first, to learn its anchor. `confirmation` sends them and makes sure
-  of them, all within `patience`.
-- A write invalidates the room before it is sent, so that the result of an earlier read is not kept,
-  and again after it, for reads that ran beside it. So does one that finds its work already done.
-- Whatever goes upstream takes a place of its caller's `FairShare`: here a stop and a delete, in the
-  cache a read, in `creation` a create.
+- Stop and delete are changes of a room, see `room_changes`. `confirmation` sends them and makes
+  sure of them, all within `patience`.
+- Whatever goes upstream takes a place of its caller's `FairShare`: in `room_changes` a stop and a
+  delete, in the cache a read, in `creation` a create.
 - What was stopped or deleted goes to `recent`, for reads from a replica that lags.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
+from functools import partial
 
 from . import confirmation, policy
 from .caller import Caller
@@ -25,6 +24,7 @@ from .lookup import Batch, CachedRoom, FreshRoom
 from .patience import Patience
 from .ports import RoomCache, Upstream, WriteMemory
 from .room import AnchorRoom, NewRoom
+from .room_changes import RoomChanges
 from .room_write import Report, recorded
 
 _AT_ONCE = nullcontext()
@@ -61,6 +61,8 @@ class RoomService:
         self._patience = patience
         self._share = share
         self._report = report
+        self._changes = RoomChanges(upstream, cache, share, report)
+        self._control = partial(policy.require_control, scopes=scopes)
 
     async def create(
         self,
@@ -162,7 +164,7 @@ class RoomService:
         Raises NotRoomAnchor, RoomNotFound, RoomNotLive, UpstreamFailure or Overloaded.
         """
         deadline = self._patience.start()
-        async with self._changing("stop", caller, live_id) as room:
+        async with self._changes.of("stop", caller, live_id, self._control) as room:
             if not room.has_ended:
                 await confirmation.stop(self._upstream, live_id, deadline)
             await self._recent.stopped(live_id)
@@ -170,35 +172,10 @@ class RoomService:
     async def delete(self, caller: Caller, live_id: str) -> None:
         """Delete a room. Raises NotRoomAnchor, RoomNotFound, UpstreamFailure or Overloaded."""
         deadline = self._patience.start()
-        async with self._changing("delete", caller, live_id):
+        async with self._changes.of("delete", caller, live_id, self._control):
             await confirmation.delete(self._upstream, live_id, deadline)
             await self._recent.deleted(live_id)
         await self._cache.mark_missing(live_id)
-
-    @asynccontextmanager
-    async def _changing(
-        self, operation: str, caller: Caller, live_id: str
-    ) -> AsyncGenerator[AnchorRoom]:
-        """Read the room, which the caller must control, and teach the cache what comes of it."""
-        with recorded(self._report, operation, caller, live_id) as write:
-            async with self._share.place(caller.user_id), self._taught(live_id):
-                room = await self._upstream.read(live_id, for_write=True)
-                write.as_admin = not policy.is_anchor(caller, room)
-                policy.require_control(caller, room, self._scopes)
-                await self._cache.invalidate(live_id)
-                try:
-                    yield room
-                finally:
-                    await self._cache.invalidate(live_id)
-
-    @asynccontextmanager
-    async def _taught(self, live_id: str) -> AsyncGenerator[None]:
-        """Teach the cache that the room is missing if the block finds none."""
-        try:
-            yield
-        except RoomNotFound:
-            await self._cache.mark_missing(live_id)
-            raise
 
 
 def _batch(looks: dict[str, asyncio.Task[CachedRoom | None]]) -> Batch:

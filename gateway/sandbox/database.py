@@ -130,6 +130,16 @@ class Rooms:
             raise DatabaseError("unexpected end of JSON input") from error
         return row
 
+    def seen(self) -> list[Row]:
+        """Return every row as the replica has it; raise DatabaseError."""
+        found = []
+        for live_id in self._versions:
+            try:
+                found.append(self.read(live_id))
+            except DatabaseError:
+                self._faults.connect()  # is it the row, or the database?
+        return found
+
     def insert(self, row: Row) -> Row:
         """Store a new row and return it with its id; raise DatabaseError.
 

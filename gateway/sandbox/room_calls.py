@@ -20,11 +20,14 @@ from .urls import play_urls, push_url
 from .wording import Dialect, Outcome
 
 _PUSH_LIFETIME = 3600
+_SILENCE = 600
+"""Seconds without a heartbeat after which a living room ends."""
+
 _HOURS = MappingProxyType({"UTC+8": 8, "UTC": 0})
 
 
 class RoomCalls:
-    """The four calls on rooms, and the two changes made by others.
+    """The four calls on rooms, and the changes made by others.
 
     `wait_while` returns once its condition is false.
     """
@@ -90,7 +93,7 @@ class RoomCalls:
     async def read(self, live_id: str) -> Outcome:
         """Read a room."""
         try:
-            row = await self._look_up(live_id)
+            row = await self.look_up(live_id)
             anchor = self._users.find(row.anchor_id)
         except DatabaseError as error:
             return Outcome(self._dialect.read_failed, error=str(error))
@@ -101,7 +104,7 @@ class RoomCalls:
     async def stop(self, live_id: str, request_id: str) -> Outcome:
         """End a living room. Where the censor matters, its error takes the place of any before."""
         try:
-            row = await self._look_up(live_id)
+            row = await self.look_up(live_id)
         except DatabaseError as error:
             return Outcome(self._dialect.lookup_failed, error=str(error))
         if row.live_status != LIVING:
@@ -122,7 +125,7 @@ class RoomCalls:
     async def delete(self, live_id: str, request_id: str) -> Outcome:
         """Delete a room, living or not."""
         try:
-            await self._look_up(live_id)
+            await self.look_up(live_id)
         except DatabaseError as error:
             return Outcome(self._dialect.lookup_failed, error=str(error))
         try:
@@ -132,13 +135,27 @@ class RoomCalls:
         await self._tell("live_deleted", {"live_id": live_id}, request_id)
         return Outcome(self._dialect.success)
 
+    async def begin(self, row: Row, request_id: str) -> None:
+        """Begin a room, also one that is living; raise DatabaseError, and tell all the same."""
+        try:
+            self._rooms.update(replace(row, **self._begun()))
+        finally:
+            await self._tell("live_started", {"live_id": row.live_id}, request_id)
+
     async def go_live(self, live_id: str, request_id: str) -> Row:
-        """Begin a room, as its anchor's app does; raise DatabaseError if unknown or ended."""
-        now = int(self._clock())
-        begun = {"live_status": LIVING, "start_at": now, "last_heartbeat_at": now}
-        row = self._moved(live_id, (CREATED, LIVING), begun)
+        """Begin a room, whatever the faults; raise DatabaseError if unknown or ended."""
+        row = self._moved(live_id, (CREATED, LIVING), self._begun())
         await self._tell("live_started", {"live_id": live_id}, request_id)
         return row
+
+    async def end_silent(self) -> None:
+        """End the living rooms without a heartbeat for ten minutes, as the service's timer does."""
+        latest = self._clock() - _SILENCE
+        for row in self._rooms.all():
+            beat = row.last_heartbeat_at
+            if row.live_status == LIVING and beat is not None and beat < latest:
+                self._rooms.put(replace(row, live_status=ENDED, end_at=int(self._clock())))
+                await self._tell("live_stopped", {"live_id": row.live_id}, "TimeoutLiveRoom")
 
     async def censor(self, live_id: str, request_id: str) -> Row:
         """End a living room, as an administrator does; raise DatabaseError if it is not living."""
@@ -147,6 +164,15 @@ class RoomCalls:
         row = self._moved(live_id, (LIVING,), {"live_status": ENDED, "end_at": now, **stop})
         await self._tell("live_stopped", {"live_id": live_id}, request_id)
         return row
+
+    def _begun(self) -> dict[str, int]:
+        now = int(self._clock())
+        return {
+            "live_status": LIVING,
+            "start_at": now,
+            "last_heartbeat_at": now,
+            "updated_at": now,
+        }
 
     def _moved(self, live_id: str, allowed: tuple[int, ...], changes: Mapping[str, object]) -> Row:
         row = self._rooms.find(live_id)
@@ -165,7 +191,8 @@ class RoomCalls:
         if self._faults.callback_first:
             await self._while(sending.is_alive)
 
-    async def _look_up(self, live_id: str) -> Row:
+    async def look_up(self, live_id: str) -> Row:
+        """Read a room, once nothing hangs; raise DatabaseError."""
         faults = self._faults
         await self._while(lambda: faults.database == "hang" or live_id in faults.hanging_rooms)
         return self._rooms.read(live_id)

@@ -1,13 +1,15 @@
-"""The simulated vendor: its server API on rooms and users, in both dialects.
+"""The simulated vendor: its server API on rooms and users and a part of its client API.
 
-A pure ASGI application without a framework. It shares no code with the gateway, so the two can
-agree only by the vendor's published interface.
+A pure ASGI application without a framework, in both dialects. It shares no code with the gateway,
+so the two can agree only by the vendor's published interface.
 
 - An unknown path or method gets a plain-text 404 before any signature check, as in the service.
 - `calls` records every HTTP request but those of control routes, refused ones too.
 - `Date` follows the vendor's own clock, so clock skew can be simulated.
-- `switches` has the faults, `control` the routes under `/sandbox` to set them, `room_calls` and
-  `user_calls` the behaviour, `database` and `users` what is stored, `wording` the text of replies.
+- A living room without a heartbeat for ten minutes has ended at the next call.
+- `switches` has the faults, `control` the routes under `/sandbox` to set them, `room_calls`,
+  `user_calls` and `client_calls` the behaviour, `database` and `users` what is stored, `wording`
+  the text of replies.
 """
 
 import asyncio
@@ -23,6 +25,8 @@ from urllib.parse import unquote
 from msgspec import UNSET, Struct
 
 from .accounts import Users
+from .client_calls import ClientCalls
+from .client_tokens import ClientTokens
 from .control import Control
 from .create import Create
 from .database import Rooms
@@ -39,6 +43,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _Operation = Callable[[], Awaitable[Outcome]]
+_ClientOperation = Callable[[str], Awaitable[Outcome]]
+"""Takes the id of the token's user."""
 
 _CALLS_KEPT = 1_000
 _POLL = 0.01
@@ -56,8 +62,8 @@ class Vendor:
     """The simulated live-room service, an ASGI application.
 
     `anchors` are registered at startup; `clock` gives epoch seconds; `pause` is awaited again and
-    again while a call hangs. For tests: `calls` has the last requests, `rooms` the stored rows and
-    `faults` the switches.
+    again while a call hangs. For tests: `calls` has the last requests, `rooms` the stored rows,
+    `tokens` the key of client tokens and `faults` the switches.
     """
 
     def __init__(
@@ -91,6 +97,17 @@ class Vendor:
             wait_while=self._wait_while,
         )
         self._user_calls = UserCalls(self._dialect, self._users, self.faults, self._wait_while)
+        self.tokens = ClientTokens(clock)
+        self._client_calls = ClientCalls(
+            self._dialect,
+            self.rooms,
+            self._users,
+            self.faults,
+            self._room_calls,
+            self.tokens,
+            clock=clock,
+            wait_while=self._wait_while,
+        )
         self._control = Control(dialect, self.rooms, self._users, self.faults, self._room_calls)
         for user_id in anchors:
             self.register(user_id)
@@ -121,6 +138,7 @@ class Vendor:
             await _lifespan(receive, send)
             return
         call = self._call(scope, await _read_body(receive))
+        await self._room_calls.end_silent()
         if call.raw_path.split("/")[1:2] == ["sandbox"]:
             controlled = await self._control.answer(call)
             answer = _Answer(controlled.status, JSON, go_json(controlled.data))
@@ -134,6 +152,9 @@ class Vendor:
             return _refused(self.faults.refuse, self.faults.retry_after)
         if self.faults.html:
             return _Answer(200, "text/html", _PAGE.format("Welcome").encode())
+        for_client = self._client_operation(call)
+        if for_client is not None:
+            return self._enveloped(call, await self._client_calls.answer(call, for_client))
         operation = self._operation(call)
         if operation is None:
             return _Answer(404, "text/plain", b"404 page not found")
@@ -151,6 +172,22 @@ class Vendor:
                 return partial(self._user_calls.user_infos, call.raw_query)
             case ("GET", "", "server", "user", "info", user_id) if user_id:
                 return partial(self._user_calls.user_info, user_id)
+            case ("GET", "", "server", "auth", "token"):
+                return partial(self._client_calls.token, call.raw_query)
+            case _:
+                return None
+
+    def _client_operation(self, call: Call) -> _ClientOperation | None:
+        calls = self._client_calls
+        match (call.method, *unquote(call.raw_path).split("/")):
+            case ("PUT", "", "client", "live", "room", live_id) if live_id:
+                return partial(calls.start, live_id, call.request_id)
+            case ("POST", "", "client", "live", "room", "user", live_id) if live_id:
+                return partial(calls.join, live_id)
+            case ("GET", "", "client", "live", "room", "heartbeat", live_id) if live_id:
+                return partial(calls.heartbeat, live_id)
+            case ("GET", "", "client", "live", "room", "list"):
+                return partial(calls.list, call.raw_query)
             case _:
                 return None
 

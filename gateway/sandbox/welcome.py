@@ -34,9 +34,11 @@ bob watches it, and hears of what follows until the room is deleted:
 
   curl -sN $ROOMS/$ROOM/events -H "Authorization: Bearer $BOB" &
 
-alice goes live, in place of her app; then she stops and deletes it (bob may not):
+alice goes live, so bob finds the room among those that are; then she stops and deletes it (bob may
+not):
 
-  curl -s -o /dev/null -X POST {sandbox.upstream_url}/sandbox/rooms/$ROOM/live
+  curl -s -i -X POST $ROOMS/$ROOM/start -H "Authorization: Bearer $ALICE"
+  curl -s {sandbox.url}/v1/live-rooms -H "Authorization: Bearer $BOB"
   curl -s -i -X POST $ROOMS/$ROOM/stop -H "Authorization: Bearer $ALICE"
   curl -s -i -X DELETE $ROOMS/$ROOM -H "Authorization: Bearer $ALICE"
 

@@ -50,6 +50,14 @@ class Dialect(Struct, frozen=True, kw_only=True):
     register_failed: Wording
     user_unknown: Wording
     user_lookup_failed: Wording
+    token_expired: Wording
+    client_unknown: Wording
+    client_lookup_failed: Wording
+    start_failed: Wording
+    join_failed: Wording
+    heartbeat_failed: Wording
+    list_bad_request: Wording
+    list_failed: Wording
     panicked: Wording | None
     echoes_request_id: bool
     censor_matters: bool
@@ -86,6 +94,14 @@ DIALECTS: Mapping[DialectName, Dialect] = MappingProxyType(
             register_failed=_INTERNAL,
             user_unknown=Wording(404, 404, "Not Found"),
             user_lookup_failed=_INTERNAL,
+            token_expired=Wording(401, 499, "Your token is expired"),
+            client_unknown=Wording(401, 401, "Unauthorized"),
+            client_lookup_failed=Wording(401, 401, "Unauthorized"),
+            start_failed=Wording(500, 500, None),
+            join_failed=Wording(500, 500, None),
+            heartbeat_failed=Wording(500, 500, None),
+            list_bad_request=Wording(400, 400, None),
+            list_failed=Wording(500, 500, None),
             panicked=Wording(
                 500, 500, "runtime error: invalid memory address or nil pointer dereference"
             ),
@@ -110,6 +126,14 @@ DIALECTS: Mapping[DialectName, Dialect] = MappingProxyType(
             register_failed=Wording(500, 500, "Internal error"),
             user_unknown=Wording(404, 500, "Internal error"),
             user_lookup_failed=Wording(404, 500, "Internal error"),
+            token_expired=Wording(401, 499, "Your token is expired"),
+            client_unknown=Wording(401, 404, "Not found"),
+            client_lookup_failed=Wording(401, 602, "Database error"),
+            start_failed=Wording(500, 500, "start live failed"),
+            join_failed=Wording(500, 500, "get live info failed"),
+            heartbeat_failed=Wording(500, 500, "heartbeat failed"),
+            list_bad_request=Wording(400, 400, None),
+            list_failed=Wording(500, 500, "get live list failed"),
             panicked=None,
             echoes_request_id=False,
             censor_matters=True,

@@ -54,8 +54,8 @@ class UpstreamSettings:
     )
     upstream_lag: float = variable(
         parse.seconds(least=0, most=300),
-        "seconds for which the gateway stands by what it has just created, stopped or deleted, "
-        "whatever a lagging replica says",
+        "seconds for which the gateway stands by what it has just created, started, stopped or "
+        "deleted, whatever a lagging replica says",
         default="5",
     )
     register_anchors: bool = variable(
@@ -63,6 +63,12 @@ class UpstreamSettings:
         "on: a creator unknown to the upstream is registered there first, with nick and avatar "
         "from the claims `name` and `picture`",
         default="off",
+    )
+    vendor_app_id: str | None = variable(
+        parse.name,
+        "turns on going live and the list of living rooms: the `app_id` that vendor client "
+        "tokens are asked for with, which stay on the server",
+        default=None,
     )
 
     @property

@@ -8,12 +8,15 @@ another shape knows of such a room only that it was written to.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from gateway.rooms import SHAPE, AnchorRoom, RecentWrites, ViewerRoom
 from gateway.shared_store import Script, SharedStore, StoreUnavailable
+
+Room = TypeVar("Room", AnchorRoom, ViewerRoom)
 
 _TELL = Script("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])")
 _LEARN = Script("return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}")
@@ -26,6 +29,7 @@ class _Write(Struct, frozen=True, array_like=True):
     created: bytes | None
     ended: bool
     deleted: bool
+    begun: bool = False  # last, for a release without it
 
 
 _decode = msgspec.msgpack.Decoder(_Write).decode
@@ -45,6 +49,11 @@ class SharedRecentWrites:
         await self._local.created(room)
         await self._tell(room.live_id)
 
+    async def started(self, live_id: str) -> None:
+        """Remember that a room is living."""
+        await self._local.started(live_id)
+        await self._tell(live_id)
+
     async def stopped(self, live_id: str) -> None:
         """Remember that a room has ended; a repeat renews nothing."""
         known = self._local.find(live_id)
@@ -57,7 +66,7 @@ class SharedRecentWrites:
         await self._local.deleted(live_id)
         await self._tell(live_id)
 
-    async def judge(self, live_id: str, read: AnchorRoom | None) -> AnchorRoom:
+    async def judge(self, live_id: str, read: Room | None) -> Room:
         """Return the room that was just read, None for not found, if no write contradicts it.
 
         Raises RoomNotFound, or Lagging with a better answer.
@@ -71,8 +80,9 @@ class SharedRecentWrites:
         if write is None:
             return
         created = None if write.created is None else msgspec.json.encode(write.created)
-        told = msgspec.msgpack.encode(_Write(SHAPE, created, write.ended, write.deleted))
-        await self._store.deliver(_TELL, [_key(live_id)], told, round(self._lag * 1000))
+        told = _Write(SHAPE, created, write.ended, write.deleted, write.begun)
+        encoded = msgspec.msgpack.encode(told)
+        await self._store.deliver(_TELL, [_key(live_id)], encoded, round(self._lag * 1000))
 
     async def _learn(self, live_id: str) -> None:
         try:
@@ -85,8 +95,14 @@ class SharedRecentWrites:
     def _adopt(self, live_id: str, write: _Write, seconds: float) -> None:
         text = write.created if write.shape == SHAPE else None
         created = None if text is None else _room(text)
-        ended, deleted = write.ended, write.deleted
-        self._local.learn(live_id, seconds, created=created, ended=ended, deleted=deleted)
+        self._local.learn(
+            live_id,
+            seconds,
+            created=created,
+            begun=write.begun,
+            ended=write.ended,
+            deleted=write.deleted,
+        )
 
 
 def _key(live_id: str) -> str:

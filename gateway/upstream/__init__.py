@@ -3,6 +3,7 @@
 from .breaker import BREAKER_STATES, Breaker
 from .call import Call, Send, Step, deadline_in
 from .client import QliveClient
+from .client_api import READER, QliveClientApi
 from .clock_skew import ClockSkew, skew_of
 from .connection_limiter import ConnectionLimiter
 from .database_check import DatabaseCheck, database_is_up
@@ -15,9 +16,12 @@ from .send import transmit
 from .signature import QiniuSigner
 from .timezone import TimezoneCheck
 from .transport import Transport, build_transport, renew
+from .vendor_tokens import LIFETIME, ask_for_token, decode_token
 
 __all__ = [
     "BREAKER_STATES",
+    "LIFETIME",
+    "READER",
     "Breaker",
     "Call",
     "ClockSkew",
@@ -27,15 +31,18 @@ __all__ = [
     "Operation",
     "QiniuSigner",
     "QliveClient",
+    "QliveClientApi",
     "Reply",
     "Send",
     "Step",
     "TimezoneCheck",
     "Transport",
     "accept",
+    "ask_for_token",
     "build_transport",
     "database_is_up",
     "deadline_in",
+    "decode_token",
     "fetch",
     "pipeline",
     "renew",

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.secret import Secret
+
 from .reply import Reply
 
 
@@ -18,8 +20,8 @@ class Call:
 
     `path` is sent as it stands and may hold a query. `body` is JSON. `deadline` bounds all
     attempts together, see `deadline_in`. `on_sent` is called when an attempt has a connection.
-    `for_write` marks the calls of creates, stops and deletes, their reads included. `attempts`
-    counts those made so far.
+    `for_write` marks the calls of writes, their reads included. `token` is a user's client token of
+    the vendor's, which is sent in place of a signature. `attempts` counts those made so far.
     """
 
     method: str
@@ -29,6 +31,7 @@ class Call:
     body: bytes = b""
     on_sent: Callable[[], None] | None = None
     for_write: bool = False
+    token: Secret | None = None
     attempts: int = 0
 
     def time_left(self) -> float:

@@ -9,7 +9,7 @@ A room in a reply must be the one that was asked for. Repaired fields, and those
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ from .dialects import (
     CredentialsRefused,
     Operation,
     UpstreamBusy,
+    VendorTokenRefused,
     accept,
 )
 from .faults import Fault
@@ -90,12 +91,12 @@ class QliveClient:
         `on_sent` is called when the create is about to be sent; if it raises, nothing is sent.
         Raises AnchorNotRegistered, UpstreamError or OutcomeUnknown.
         """
-        call = self._new_call("POST", _ROOMS)
+        call = self.new_call("POST", _ROOMS)
         call.request_id = request_id
         call.body = encode_create(room, self._zone)
         call.on_sent = on_sent
         decode = partial(decode_room_of, room.anchor_id)
-        made = self._noted(await self._make(Operation.CREATE, call, decode))
+        made = self._noted(await self.make(Operation.CREATE, call, decode))
         self._saw(f"{_ROOMS}/{made.live_id}")
         return made
 
@@ -110,21 +111,21 @@ class QliveClient:
 
         Raises RoomNotFound, UpstreamError or UpstreamTimeout.
         """
-        call = self._new_call("GET", f"{_ROOMS}/{live_id}")
+        call = self.new_call("GET", f"{_ROOMS}/{live_id}")
         call.on_sent = on_sent
         call.for_write = for_write
         decode = partial(decode_this_room, live_id)
-        return self._noted(await self._make(Operation.READ, call, decode))
+        return self._noted(await self.make(Operation.READ, call, decode))
 
     async def stop(self, live_id: str) -> None:
         """End a room. Raises RoomNotFound, RoomNotLive, UpstreamError or OutcomeUnknown."""
-        call = self._new_call("POST", f"{_ROOMS}/{live_id}/stop")
-        await self._make(Operation.STOP, call, _nothing)
+        call = self.new_call("POST", f"{_ROOMS}/{live_id}/stop")
+        await self.make(Operation.STOP, call, nothing)
 
     async def delete(self, live_id: str) -> None:
         """Delete a room. Raises RoomNotFound, UpstreamError or OutcomeUnknown."""
-        call = self._new_call("DELETE", f"{_ROOMS}/{live_id}")
-        await self._make(Operation.DELETE, call, _nothing)
+        call = self.new_call("DELETE", f"{_ROOMS}/{live_id}")
+        await self.make(Operation.DELETE, call, nothing)
 
     async def find_user(self, user_id: str) -> str | None:
         """Return the id of the upstream's user with exactly this id, or None.
@@ -141,10 +142,10 @@ class QliveClient:
         """
         if len(user_id) > LONGEST:
             raise AnchorNotRegistered("the user id is too long to be registered")
-        call = self._new_call("POST", REGISTER)
+        call = self.new_call("POST", REGISTER)
         call.body = encode_registration(user_id, nick, avatar)
         try:
-            await self._make(Operation.REGISTER, call, _nothing)
+            await self.make(Operation.REGISTER, call, nothing)
         except (AlreadyRegistered, UpstreamError) as error:
             spellings = await self._user_ids(user_id)
             if spellings and user_id not in spellings:
@@ -153,15 +154,19 @@ class QliveClient:
                 raise
 
     async def _user_ids(self, user_id: str) -> list[str]:
-        call = self._new_call("GET", look_up(user_id))
-        return await self._make(Operation.FIND_USER, call, decode_user_ids)
+        call = self.new_call("GET", look_up(user_id))
+        return await self.make(Operation.FIND_USER, call, decode_user_ids)
 
-    def _new_call(self, method: str, path: str) -> Call:
-        """Return a call of a write, as all are but reads of rooms."""
+    def new_call(self, method: str, path: str) -> Call:
+        """Return a call of a write, as all are but reads of rooms and of their list."""
         deadline = deadline_in(self._timeout)
         return Call(method, path, deadline, current_request_id(), for_write=True)
 
-    async def _make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
+    async def make(self, operation: Operation, call: Call, decode: Callable[[Raw], T]) -> T:
+        """Make a call, and return what `decode` makes of the data in its reply.
+
+        Raises what the reply or the lack of one means, see `dialects` and `faults`.
+        """
         envelope: Envelope | None = None
         began = self._timer()
         try:
@@ -185,24 +190,21 @@ class QliveClient:
             self._duration.observe(self._timer() - began, operation)
             note_call(_as_call(call, envelope))
 
-    def _noted(self, decoded: DecodedRoom) -> AnchorRoom:
-        """Return the room; its odd fields are logged by name, never by value."""
-        live_id = decoded.room.live_id
-        if decoded.repaired:
+    def note(self, live_id: str, repaired: Sequence[str], repeated: Sequence[str]) -> None:
+        """Log a room's odd fields by name, never by value."""
+        request_id = current_request_id()
+        if repaired:
             self._log.warning(
-                "room_repaired",
-                request_id=current_request_id(),
-                live_id=live_id,
-                fields=decoded.repaired,
+                "room_repaired", request_id=request_id, live_id=live_id, fields=repaired
             )
-        if decoded.repeated:
+        if repeated:
             self._repeats.inc()
             self._log.error(
-                "push_url_repeated",
-                request_id=current_request_id(),
-                live_id=live_id,
-                fields=decoded.repeated,
+                "push_url_repeated", request_id=request_id, live_id=live_id, fields=repeated
             )
+
+    def _noted(self, decoded: DecodedRoom) -> AnchorRoom:
+        self.note(decoded.room.live_id, decoded.repaired, decoded.repeated)
         return decoded.room
 
     def _accepted(self) -> None:
@@ -233,7 +235,7 @@ class QliveClient:
             upstream_code=noted.code,
             upstream_request_id=noted.request_id,
         )
-        self._calls.inc(operation, "credentials_refused" if refused else error.code)
+        self._calls.inc(operation, _outcome(error))
         return error
 
 
@@ -253,6 +255,12 @@ def _forget_frames(fault: BaseException | None) -> None:
         fault = fault.__cause__ or fault.__context__
 
 
+def _outcome(error: GatewayError) -> str:
+    if isinstance(error, CredentialsRefused):
+        return "credentials_refused"
+    return "token_refused" if isinstance(error, VendorTokenRefused) else error.code
+
+
 def _as_call(call: Call, envelope: Envelope | None) -> UpstreamCall:
     """Return what is known of a call; without a reply a request id of its own, as a create has."""
     own = None if call.request_id == current_request_id() else call.request_id
@@ -268,5 +276,5 @@ def _severity(error: GatewayError) -> int:
     return logging.WARNING if isinstance(error, UpstreamFailure) else logging.DEBUG
 
 
-def _nothing(_: Raw) -> None:
+def nothing(_: Raw) -> None:
     """Ignore the data of a call without any."""

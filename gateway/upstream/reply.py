@@ -18,7 +18,9 @@ _REFUSAL = 400
 _ERROR = 500
 _SUCCESS_CODES = frozenset({0, 200})
 _BAD_STATUS = 601
-_REFUSALS = frozenset({"record not found", "live status error"})
+_REFUSALS = frozenset(
+    {"record not found", "live status error", "user not anchor", "user not in live room"}
+)
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 
 

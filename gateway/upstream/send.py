@@ -1,5 +1,7 @@
 """The last step of a call: sign it, send it and read the whole reply before the deadline.
 
+A call with a client token has that in place of a signature.
+
 Only here is there an HTTP request. httpx's timeouts bound single reads, and a dripping upstream
 outlives them, so one deadline bounds everything, connecting included.
 """
@@ -17,9 +19,12 @@ from .reply import Reply
 from .signature import QiniuSigner
 from .transport import Transport
 
+_WITH_LENGTH = frozenset({"POST", "PUT"})
+"""Methods whose requests tell their length, also without a body."""
+
 
 class SignedRequest(NeverPickled, httpx.Request):
-    """A request with the AK in its headers."""
+    """A request with the AK, or a client token, in its headers."""
 
 
 def transmit(transport: Transport, signer: QiniuSigner, base_url: str) -> Send:
@@ -28,10 +33,13 @@ def transmit(transport: Transport, signer: QiniuSigner, base_url: str) -> Send:
 
     async def sign_and_send(call: Call) -> Reply:
         signed = [("Content-Type", "application/json")] if call.body else []
-        authorization = signer.authorization(call.method, call.path, host, signed, call.body)
+        if call.token is None:
+            authorization = signer.authorization(call.method, call.path, host, signed, call.body)
+        else:
+            authorization = call.token.reveal()  # as it is, without `Bearer`
         headers = [("Host", host), *signed, ("X-Reqid", call.request_id)]
         headers.append(("Authorization", authorization))
-        if call.body or call.method == "POST":
+        if call.body or call.method in _WITH_LENGTH:
             headers.append(("Content-Length", str(len(call.body))))
         request = SignedRequest(
             call.method,

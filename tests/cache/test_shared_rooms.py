@@ -11,6 +11,7 @@ import pytest
 from gateway.cache import Lifetimes, SharedRooms, shared_rooms
 from gateway.rooms import (
     SHAPE,
+    AnchorRoom,
     CachedRoom,
     FreshRoom,
     Lagging,
@@ -48,7 +49,7 @@ class World:
         lifetimes: Lifetimes = LIFETIMES,
         *,
         upstream: HeldUpstream | None = None,
-        rooms_of: type[SharedRooms] = SharedRooms,
+        rooms_of: type[SharedRooms[AnchorRoom]] = SharedRooms,
     ) -> list[Process]:
         """Start so many processes, which read `upstream`."""
         read = (upstream or self.upstream).read
@@ -648,7 +649,7 @@ async def test_no_secret_is_in_the_store() -> None:
 
 
 @pytest.fixture
-def next_release(monkeypatch: pytest.MonkeyPatch) -> type[SharedRooms]:
+def next_release(monkeypatch: pytest.MonkeyPatch) -> type[SharedRooms[AnchorRoom]]:
     """Return what shares the rooms of a release in which they have another shape."""
     monkeypatch.setattr("gateway.rooms.SHAPE", "another")
     spec = importlib.util.spec_from_file_location("gateway.cache.of_next", shared_rooms.__file__)
@@ -656,12 +657,12 @@ def next_release(monkeypatch: pytest.MonkeyPatch) -> type[SharedRooms]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made: type[SharedRooms] = module.SharedRooms
+    made: type[SharedRooms[AnchorRoom]] = module.SharedRooms
     return made
 
 
 async def test_two_releases_keep_their_bodies_apart(
-    world: World, next_release: type[SharedRooms]
+    world: World, next_release: type[SharedRooms[AnchorRoom]]
 ) -> None:
     """During a rollout each release reads a room once for its own processes."""
     old = await world.start(2)
@@ -673,7 +674,7 @@ async def test_two_releases_keep_their_bodies_apart(
 
 
 async def test_two_releases_evict_for_each_other(
-    world: World, next_release: type[SharedRooms]
+    world: World, next_release: type[SharedRooms[AnchorRoom]]
 ) -> None:
     """An eviction by a process of either release holds for both, reads in flight included."""
     a, b = await world.start(2)

@@ -161,9 +161,19 @@ def test_every_finding_is_reported_together() -> None:
     assert rules == ["A01", "A03", "A04", "A14"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "rules"), [(None, []), (3600, []), (86_400, []), (86_401, ["A22"])]
+)
+def test_vendor_tokens_are_not_to_live_for_days(seconds: float | None, rules: list[str]) -> None:
+    """A token that lives for over a day is reported, if one was asked for."""
+    environ = {f"GATEWAY_{name}": text for name, text in SOUND.items()}
+    told = list(audit(load(environ), (), environ, seconds))
+    assert [each.rule for each in told] == rules
+
+
 def test_numbers_stay() -> None:
     """Every rule has its own number, in order, and a line for the documentation."""
-    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 22)]
+    assert [rule.number for rule in RULES] == [f"A{place:02}" for place in range(1, 23)]
     assert all(rule.about.isprintable() for rule in RULES)
 
 

@@ -18,6 +18,7 @@ from gateway.rooms import (
     FairShare,
     FreshRoom,
     IdempotencyClaim,
+    LivePage,
     LookupResult,
     NewRoom,
     OpenCreate,
@@ -351,3 +352,35 @@ def service(
         share=share or share_for_all(),
         report=report,
     )
+
+
+class Broadcasts:
+    """Calls in a user's name; `error` befalls each start, heartbeats tell `states` in turn."""
+
+    def __init__(
+        self, *states: int | Exception, error: Exception | None = None, log: list[str] | None = None
+    ) -> None:
+        self._states = list(states)
+        self.error = error
+        self.calls: list[str] = [] if log is None else log
+        self.page = LivePage([], 0, None)
+
+    async def start(self, live_id: str, anchor_id: str) -> None:
+        """Start a room."""
+        self.calls.append(f"start {live_id} as {anchor_id}")
+        if self.error is not None:
+            raise self.error
+
+    async def heartbeat(self, live_id: str, anchor_id: str) -> int:
+        """Tell of a heartbeat; the last state is repeated."""
+        self.calls.append(f"heartbeat {live_id} as {anchor_id}")
+        state = self._states.pop(0) if self._states[1:] else self._states[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    async def living(self, page: int, size: int, on_sent: Callable[[], None]) -> LivePage:
+        """Return `page` whatever is asked for."""
+        on_sent()
+        self.calls.append(f"living {page}/{size}")
+        return self.page

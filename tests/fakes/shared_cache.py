@@ -10,7 +10,7 @@ from gateway.cache import Lifetimes, LocalRoomCache, SharedRooms
 from gateway.cache.source import Read
 from gateway.metrics import Metrics
 from gateway.redis_url import RedisUrl
-from gateway.rooms import LookupResult
+from gateway.rooms import AnchorRoom, LookupResult
 from gateway.shared_store import EvictionChannel, connect
 from gateway.telemetry import build_logger
 from gateway.traces.lookups import on_span
@@ -35,9 +35,9 @@ class Process:
         url: RedisUrl,
         prefix: str,
         clock: Clock,
-        read: Read,
+        read: Read[AnchorRoom],
         lifetimes: Lifetimes,
-        rooms_of: type[SharedRooms],
+        rooms_of: type[SharedRooms[AnchorRoom]],
     ) -> None:
         connected = connect(url)
         self.results: list[LookupResult] = []
@@ -76,9 +76,9 @@ async def process(  # the wiring of a process
     url: RedisUrl,
     prefix: str,
     clock: Clock,
-    read: Read,
+    read: Read[AnchorRoom],
     lifetimes: Lifetimes,
-    rooms_of: type[SharedRooms] = SharedRooms,
+    rooms_of: type[SharedRooms[AnchorRoom]] = SharedRooms,
 ) -> AsyncGenerator[Process]:
     """Give a process that hears of evictions; `rooms_of` may be that of another release."""
     made = Process(url, prefix, clock, read, lifetimes, rooms_of)

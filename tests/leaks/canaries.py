@@ -22,6 +22,14 @@ VENDOR = b64encode(f"qlive:{CALLBACK}".encode()).decode()
 PUSH = {"alice": "pA7=x/Zk3+mQ9wErTy&uI", "bob": "pB2-_c%8Lk+vHs5/dNjGf"}
 """Of the one stream key that each anchor's rooms have."""
 
+VENDOR_TOKENS = {
+    "alice": 'vA6/tR<x"K+q8Zn%Lm~3WbYc&5Jh',
+    "bob": 'vB9/eS>y"P+w4Xk%Qr~7NdUf&2Gt',
+    "live-room-gateway": 'vC3/uD<z"M+j6Vh%Tp~9KsIa&8Oe',
+    "others": 'vD1/iF>r"H+b2Bc%Ug~5LxEm&4Qy',
+}
+"""Client tokens that the vendor gives for each user."""
+
 JTI = "jT9xWq2mNv7rKp4sBz8c"
 """A claim in every token: a payload that is decoded and shown tells it."""
 
@@ -60,5 +68,6 @@ CANARIES = {
     "claim": JTI,
     **{f"{name}'s token": text.rpartition(".")[2] for name, text in TOKENS.items()},
     **{f"{name}'s push_url": text for name, text in PUSH.items()},
+    **{f"vendor token of {name}": text for name, text in VENDOR_TOKENS.items()},
 }
 """What must not be seen; a token by its signature, as all begin alike."""

@@ -47,11 +47,21 @@ from gateway.secret import Secret
 from gateway.settings import Settings, SettingsError, load
 from gateway.stores import LocalIdempotencyStore
 from gateway.telemetry import build_logger
-from gateway.upstream import Call, QiniuSigner, QliveClient, Reply, deadline_in, transmit
+from gateway.upstream import (
+    Call,
+    QiniuSigner,
+    QliveClient,
+    QliveClientApi,
+    Reply,
+    deadline_in,
+    transmit,
+)
 from gateway.upstream.faults import Broken
+from gateway.upstream.live_list import decode_listing
+from gateway.upstream.vendor_tokens import VendorToken, VendorTokens, decode_token
 from gateway.upstream.wire import RoomData, decode_room
 from tests.fakes.rooms import creator_of, share_for_all
-from tests.leaks.canaries import CALLBACK, CANARIES, KEYS, TOKENS, push_url
+from tests.leaks.canaries import CALLBACK, CANARIES, KEYS, TOKENS, VENDOR_TOKENS, push_url
 from tests.leaks.telltale import FAULTS, fine, made_for
 from tests.live.fault_server import room as a_room
 
@@ -233,6 +243,55 @@ def callbacks() -> CallbackHandlers:
     return CallbackHandlers(Secret(CALLBACK), lambda _: None, limits, refusals)
 
 
+TOKEN = fine(EVERY, {"access_token": VENDOR_TOKENS["alice"], "expires_at": 2**33})
+
+
+def signed_start() -> httpx.Request:
+    """Return a start as it was sent, with a client token."""
+    transport = Transport(TOKEN)
+    api = QliveClientApi(
+        client(transport),
+        "app",
+        skew=lambda: 0.0,
+        log=build_logger("critical", "json", BytesIO()),
+        clock=time.monotonic,
+    )
+    run(api.start("1", "alice"))
+    assert transport.request.headers["Authorization"] == VENDOR_TOKENS["alice"]
+    return transport.request
+
+
+def vendor_token() -> VendorToken:
+    """Return a token as it was decoded."""
+    return decode_token(msgspec.Raw(b'{"access_token":%b}' % _quoted(VENDOR_TOKENS["alice"])))
+
+
+def _quoted(text: str) -> bytes:
+    return msgspec.json.encode(text)
+
+
+async def _vendor_tokens() -> VendorTokens:
+    async def ask(_user_id: str, on_sent: Callable[[], None]) -> VendorToken:
+        on_sent()
+        return VendorToken(Secret(VENDOR_TOKENS["alice"]), 2**33)
+
+    tokens = VendorTokens(ask, clock=time.monotonic, vendors_now=lambda: 0.0)
+    await tokens.of("alice")
+    return tokens
+
+
+def a_page() -> object:
+    """Return a page of living rooms as it was decoded."""
+    rooms = [made_for("alice", "alice_ok_1"), made_for("bob", "bob_ok_1")]
+    data = msgspec.json.encode({"total_count": 2, "list": rooms})
+    return decode_listing(1, 20, msgspec.Raw(data)).as_page(1)
+
+
+def a_call() -> Call:
+    """Return a call with a client token."""
+    return Call("PUT", "/client/live/room/1", 0.0, token=Secret(VENDOR_TOKENS["alice"]))
+
+
 async def _unsent(_: object) -> None:
     """Send nothing."""
 
@@ -279,6 +338,11 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a wish to watch": lambda: Watch(ALICE, "1", Secret(TOKENS["alice"]), None),
         "a reader of events": lambda: run(_reader()),
         "a client": lambda: client(Transport(ROOM)),
+        "a call with a token": a_call,
+        "a start as it was sent": signed_start,
+        "a vendor token": vendor_token,
+        "vendor tokens remembered": lambda: run(_vendor_tokens()),
+        "a page as it was read": a_page,
     }
 )
 """By a name; each is made anew."""
@@ -306,6 +370,10 @@ def _refused_token(token: str) -> Exception:
     return _caught(GatewayError, by=lambda: run(verify()))
 
 
+def _every() -> bytes:
+    return _quoted(EVERY)[1:-1]
+
+
 _READ = ("credentials", "unknown", "storage", "html", "other-JSON", "cut-JSON")
 _DECODED = ("a-URL-for-an-anchor", "a-URL-for-an-id", "another-room")
 _PAYLOAD = TOKENS["alice"].split(".")[1]
@@ -324,6 +392,15 @@ ERRORS: MappingProxyType[str, Callable[[], Exception]] = MappingProxyType(
         **{f"token: {name}": partial(_refused_token, text) for name, text in _TOKENS.items()},
         "data that is no UTF-8": lambda: _caught(
             Broken, by=lambda: decode_room(msgspec.Raw(b'{"push_url":"\xff' + EVERY.encode()))
+        ),
+        "a token that is none": lambda: _caught(
+            Broken, by=lambda: decode_token(msgspec.Raw(b'{"access_token":["%b"]}' % _every()))
+        ),
+        "a token with a break": lambda: _caught(
+            Broken, by=lambda: decode_token(msgspec.Raw(b'{"access_token":"%b\\n"}' % _every()))
+        ),
+        "a list that is none": lambda: _caught(
+            Broken, by=lambda: decode_listing(1, 20, msgspec.Raw(b'{"list":"%b' % _every()))
         ),
         "a read that lags": lambda: _caught(Lagging, by=lambda: run(_lagging(room()))),
         "settings": lambda: _caught(

@@ -62,6 +62,15 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/rooms/alice_ok_3/stop", {}),
     ("POST", "/v1/rooms/alice_WRITE_dead/stop", {}),
     ("DELETE", "/v1/rooms/alice_ok_4", {}),
+    ("POST", "/v1/rooms/alice_new_5/start", {}),
+    ("POST", "/v1/rooms/alice_ok_6/start", {}),
+    ("POST", "/v1/rooms/alice_over_7/start", {}),
+    ("POST", "/v1/rooms/bob_new_8/start", {}),
+    ("POST", "/v1/rooms/alice_ok_6/heartbeat", {}),
+    ("POST", "/v1/rooms/alice_over_7/heartbeat", {}),
+    ("GET", "/v1/live-rooms", {}),
+    ("GET", "/v1/live-rooms?page=1&page_size=20", {"headers": {"If-None-Match": "*"}}),
+    ("GET", "/v1/live-rooms?page=0&page_size=x", {}),
     ("OPTIONS", "/v1/rooms/alice_ok_1", {}),
     ("OPTIONS", "/v1/rooms", {"headers": {"Origin": APP, "Access-Control-Request-Method": "POST"}}),
     ("PATCH", "/v1/rooms/alice_ok_1", {}),
@@ -115,6 +124,10 @@ async def every_fault(scene: Scene) -> None:
                 ("alice", "POST", "/v1/rooms", {"json": {"title": f"alice_WRITE_{name}"}}),
                 ("alice", "POST", f"/v1/rooms/alice_WRITE_{name}/stop", {}),
                 ("admin", "DELETE", f"/v1/rooms/alice_WRITE_{name}", {}),
+                ("alice", "POST", f"/v1/rooms/alice_START_{name}/start", {}),
+                ("alice", "POST", f"/v1/rooms/alice_BEAT_{name}/heartbeat", {}),
+                (f"fault-{name}", "POST", f"/v1/rooms/fault-{name}_new_1/start", {}),
+                ("bob", "GET", f"/v1/live-rooms?page={number + 2}", {}),
             ):
                 await client.ask(user, method, path, **parts, **subject)
                 for _ in range(4):

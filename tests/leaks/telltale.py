@@ -2,21 +2,25 @@
 
 The subject of a call says what becomes of it. It is the room's id, or the title of one to create:
 `alice_ok_1` is a room of alice's, all reads of `bob_READ_html` and all writes to `bob_WRITE_html`
-end in the fault of that name.
+end in the fault of that name; so do starts of `bob_START_html` and heartbeats of `bob_BEAT_html`.
+Rooms of the kinds `new` and `START` have not begun, those of the kind `over` have ended. Later
+pages of living rooms end in a fault each, and so do tokens for a user `fault-<name>`.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
-from tests.leaks.canaries import PUSH, push_url
+from tests.leaks.canaries import PUSH, VENDOR_TOKENS, push_url
 from tests.live.fault_server import ANCHOR, CREATED, Exchange, reply, room
 
 _AUTHORIZATION = re.compile(rb"(?i)\r\nauthorization: (Qiniu [^:\r]+:([^\r]+))\r\n")
+_CLIENT = re.compile(rb"(?i)\r\nauthorization: ([^\r]+)\r\n")
 _PATH = re.compile(r"/server/live(?:/(?P<subject>[^/]+)(?P<stop>/stop)?)?")
+_OF_CLIENTS = re.compile(r"/client/live/room/(?:user/|heartbeat/)?(?P<subject>[^/?]+)(?:\?.*)?")
 
 Room = dict[str, object]
 
@@ -34,11 +38,17 @@ async def telltale(exchange: Exchange) -> None:
         users = [{**ANCHOR, "user_id": each} for each in exchange.user_ids]
         await exchange.write(fine(told_by(exchange), users))
         return
+    if exchange.target.startswith("/server/auth/token"):
+        await _give_token(exchange)
+        return
+    if exchange.target.startswith("/client/live/room/list"):
+        await _list(exchange)
+        return
     subject, anchor = _subject(exchange)
     kind, name = subject.split("_")[1:3] if "_" in subject else ("ok", "")
     mine = made_for(anchor, CREATED if exchange.method == "POST" else subject)
     told = told_by(exchange)
-    if kind == ("READ" if exchange.method == "GET" else "WRITE"):
+    if kind == _failing_kind(exchange):
         if name == "silence":
             return
         await exchange.write(FAULTS[name](told, mine))
@@ -49,15 +59,54 @@ async def telltale(exchange: Exchange) -> None:
 
 def told_by(exchange: Exchange) -> str:
     """Return what the upstream knows: the request's credentials, and everyone's `push_url`."""
-    found = _AUTHORIZATION.search(exchange.raw)
+    found = (_CLIENT if _is_clients(exchange) else _AUTHORIZATION).search(exchange.raw)
     assert found
     urls = " ".join(push_url(anchor, "told") for anchor in PUSH)
     return f"{found[1].decode()} {urls}"
 
 
+async def _give_token(exchange: Exchange) -> None:
+    """Give a user's token, or fail at it, and tell of both."""
+    [user] = parse_qs(exchange.target.partition("?")[2])["user_id"]
+    token = VENDOR_TOKENS.get(user, VENDOR_TOKENS["others"])
+    told, data = f"{told_by(exchange)} {token}", {"access_token": token, "expires_at": 2**33}
+    name = user.removeprefix("fault-")
+    if name == "silence":
+        return
+    await exchange.write(fine(told, data) if name == user else FAULTS[name](told, data))
+    if name != user:
+        exchange.close()
+
+
+async def _list(exchange: Exchange) -> None:
+    """Show everyone's room, and two that cannot be read; or fail at a later page."""
+    [page] = parse_qs(exchange.target.partition("?")[2])["page_num"]
+    rooms = [made_for(anchor, f"{anchor}_ok_9") for anchor in PUSH]
+    odd = [{**rooms[0], "live_id": each} for each in ("", push_url("bob", "1"))]
+    data = {"total_count": 99, "page_total": 5, "end_page": False, "list": [*rooms, *odd]}
+    faults = [None, *FAULTS.values()]
+    fault = faults[(int(page) - 1) % len(faults)]
+    told = told_by(exchange)
+    await exchange.write(fault(told, data) if fault else fine(told, data))
+    if fault:
+        exchange.close()
+
+
+def _failing_kind(exchange: Exchange) -> str:
+    if "/heartbeat/" in exchange.target:
+        return "BEAT"
+    return {"GET": "READ", "PUT": "START"}.get(exchange.method, "WRITE")
+
+
+def _is_clients(exchange: Exchange) -> bool:
+    return exchange.target.startswith("/client/")
+
+
 def made_for(anchor: str, live_id: str) -> Room:
     """Return a room of an anchor's, which repeats its `push_url` in every field that can."""
-    made = {**room(live_id), "anchor_info": {**ANCHOR, "user_id": anchor}}
+    kind = live_id.split("_")[1] if "_" in live_id else ""
+    state = {"new": 0, "START": 0, "over": 2}.get(kind, 1)
+    made = {**room(live_id), "live_status": state, "anchor_info": {**ANCHOR, "user_id": anchor}}
     if anchor not in PUSH:
         return made | {"push_url": ""}
     url, key = push_url(anchor, live_id), PUSH[anchor]
@@ -86,7 +135,7 @@ def fine(told: str, data: object) -> bytes:
 
 
 def _subject(exchange: Exchange) -> tuple[str, str]:
-    found = _PATH.fullmatch(exchange.target)
+    found = (_OF_CLIENTS if _is_clients(exchange) else _PATH).fullmatch(exchange.target)
     assert found
     if subject := found["subject"]:
         return subject, subject.split("_")[0]

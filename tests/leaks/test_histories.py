@@ -25,12 +25,13 @@ class ByCookie(Histories):
         response = self.client.request(method, path, headers=headers, **parts)
         assert response.status_code < 500
         assert token not in response.text
+        self.hides_tokens(response)
         return response
 
 
 @pytest.mark.parametrize("dialect", ["documented", "legacy"])
 def test_push_url_reaches_its_anchor_only(dialect: Any) -> None:
-    """Creates, repeated ones, reads, batches, stops and deletes, all by cookie."""
+    """Creates, reads, lists, starts, heartbeats, stops and deletes, all by cookie."""
     bounds = settings(
         max_examples=10,
         stateful_step_count=20,

@@ -74,6 +74,7 @@ EVENTS = {
     "unknown_create",
     "upstream_call_failed",
     "room_repaired",
+    "live_rooms_unreadable",
     "push_url_repeated",
     "breaker_opened",
     "keys_fetched",

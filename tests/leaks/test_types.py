@@ -19,15 +19,19 @@ from gateway.rooms import (
     CachedRoom,
     EncodedRoom,
     FreshRoom,
+    LivePage,
     Outcome,
     ViewerRoom,
 )
 from gateway.secret import Secret
 from gateway.stores.local_idempotency_store import _Settled
+from gateway.upstream.live_list import Listing
 from tests.commands import ROOT
 from tests.leaks import outgoing_types
 
-VIEWERS = [CachedRoom, Batch, EncodedRoom, ViewerRoom, Outcome, Entry, _Settled]
+VIEWERS = [
+    *(CachedRoom, Batch, EncodedRoom, ViewerRoom, LivePage, Listing, Outcome, Entry, _Settled),
+]
 """The types of answers to viewers, and of everything that is kept."""
 
 PLAIN = (str, bytes, int, float, bool, type(None))

@@ -56,7 +56,19 @@ class Histories(RuleBasedStateMachine):
         response = self.client.request(method, path, headers=headers, **parts)
         assert response.status_code < 500
         assert response.headers["x-request-id"]
+        self.hides_tokens(response)
         return response
+
+    def hides_tokens(self, response: httpx.Response) -> None:
+        """No token that the vendor's client API was called with is in `response`."""
+        tokens = {
+            token
+            for call in list(self.sandbox.vendor.calls)
+            if call.raw_path.startswith("/client/")
+            for token in call.values("authorization")
+        }
+        seen = f"{response.headers.multi_items()} {response.text}"
+        assert not [token for token in tokens if token in seen or token[-20:] in seen]
 
     def hides(self, response: httpx.Response, push_url: str) -> None:
         """Neither the key nor the URL nor its token stands anywhere in `response`."""
@@ -151,6 +163,43 @@ class Histories(RuleBasedStateMachine):
         if not room.ended and not room.deleted:
             go_live(self.sandbox, room.live_id)
             room.begun = True
+
+    @rule(room=rooms, user=users)
+    def start(self, room: Known, user: str) -> None:
+        """Go live, which only the anchor may."""
+        response = self.call(user, "POST", f"/v1/rooms/{room.live_id}/start")
+        expected = self.expected(room, user if user == room.anchor else "another")
+        if expected == 204 and room.ended:
+            assert (response.status_code, response.json()["code"]) == (409, "room_ended")
+        else:
+            assert response.status_code == expected
+        room.begun |= response.status_code == 204
+        self.hides(response, room.push_url)
+
+    @rule(room=rooms, user=users)
+    def heartbeat(self, room: Known, user: str) -> None:
+        """Keep a room living, which may not have begun, or may have ended."""
+        response = self.call(user, "POST", f"/v1/rooms/{room.live_id}/heartbeat")
+        expected = self.expected(room, user if user == room.anchor else "another")
+        if expected == 204 and room.ended:
+            assert (response.status_code, response.json()["code"]) == (409, "room_ended")
+        elif expected == 204 and not room.begun and response.status_code == 409:
+            assert response.json()["code"] == "room_not_live"
+        else:
+            assert response.status_code == expected
+        self.hides(response, room.push_url)
+
+    @rule(user=users, size=st.sampled_from([1, 2, 50]))
+    def list_living(self, user: str, size: int) -> None:
+        """List the living rooms, whoever asks and whosever they are."""
+        response = self.call(user, "GET", f"/v1/live-rooms?page_size={size}")
+        page = response.json()
+        assert response.status_code == 200
+        assert len(page["rooms"]) <= min(size, page["total"])
+        assert all(room["live_status"] == 1 for room in page["rooms"])
+        assert page["next_page"] == (2 if page["total"] > size else None)
+        for row in self.sandbox.vendor.rooms.all():
+            self.hides(response, row.push_url)
 
     @rule(room=rooms, user=users)
     def stop(self, room: Known, user: str) -> None:

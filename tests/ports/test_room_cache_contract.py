@@ -13,6 +13,7 @@ from gateway.cache import Lifetimes, LocalRoomCache, UpstreamRooms
 from gateway.cache.source import Read
 from gateway.metrics import Metrics
 from gateway.rooms import (
+    AnchorRoom,
     CachedRoom,
     FreshRoom,
     GatewayError,
@@ -49,7 +50,7 @@ class World:
 
 
 @asynccontextmanager
-async def local(world: World, read: Read | None = None) -> AsyncGenerator[RoomCache]:
+async def local(world: World, read: Read[AnchorRoom] | None = None) -> AsyncGenerator[RoomCache]:
     """Give a cache in this process's memory."""
     cache = LocalRoomCache(
         UpstreamRooms(read or world.upstream.read, encode, LIFETIMES.fresh),

@@ -64,6 +64,18 @@ async def test_a_stopped_room_has_ended(recent: RecentWrites) -> None:
     assert await is_missing(recent, None)
 
 
+async def test_a_started_room_is_living(recent: RecentWrites) -> None:
+    """A read that shows a started room as new is right in all but that; one that ended is right."""
+    await recent.created(NEW.for_viewers())
+    await recent.started("1")
+    assert (await better(recent, NEW)).live_status == LIVING
+    assert (await better(recent, None)).live_status == LIVING
+    assert await recent.judge("1", OLD) is OLD
+    assert await recent.judge("1", OVER) is OVER
+    await recent.stopped("1")
+    assert (await better(recent, NEW)).live_status == ENDED
+
+
 async def test_a_deleted_room_is_gone(recent: RecentWrites) -> None:
     """A deleted room is missing, whatever a read shows."""
     await recent.deleted("1")

@@ -99,6 +99,32 @@ class Client:
         """Register a user."""
         return self.send("POST", "/server/user/register", json={"user_id": user_id} | fields)
 
+    def token(self, user_id: str = "alice", expires_at: int = 0) -> str:
+        """Ask for a client token, and return it."""
+        query = f"app_id=a&user_id={user_id}&device_id=d&expires_at={expires_at}"
+        text: str = self.send("GET", f"/server/auth/token?{query}").json()["data"]["access_token"]
+        return text
+
+    def client_call(
+        self, method: str, path: str, user_id: str = "alice", token: str | None = None
+    ) -> httpx.Response:
+        """Make a call of the client API in a user's name, or with another `token`."""
+        headers = {"Authorization": self.token(user_id) if token is None else token}
+        path = f"/client/live/room/{path}"
+        return self.send(method, path, sign=False, headers=headers)
+
+    def start(self, live_id: str, user_id: str = "alice") -> httpx.Response:
+        """Let a room go live, as its anchor's app does."""
+        return self.client_call("PUT", live_id, user_id)
+
+    def join(self, live_id: str, user_id: str = "alice") -> httpx.Response:
+        """Put a user into a room."""
+        return self.client_call("POST", f"user/{live_id}", user_id)
+
+    def beat(self, live_id: str, user_id: str = "alice") -> httpx.Response:
+        """Send a heartbeat."""
+        return self.client_call("GET", f"heartbeat/{live_id}", user_id)
+
     def infos(self, *user_ids: str) -> httpx.Response:
         """Look users up."""
         query = str(httpx.QueryParams({"user_ids": user_ids}))
@@ -172,6 +198,11 @@ DELETE = ("delete", "/server/live/{live_id}")
 REGISTER = ("post", "/server/user/register")
 INFOS = ("get", "/server/user/infos")
 INFO = ("get", "/server/user/info/{user_id}")
+TOKEN = ("get", "/server/auth/token")
+START = ("put", "/client/live/room/{live_id}")
+JOIN = ("post", "/client/live/room/user/{live_id}")
+BEAT = ("get", "/client/live/room/heartbeat/{live_id}")
+LIST = ("get", "/client/live/room/list")
 
 
 def _answers(
@@ -202,6 +233,15 @@ INTERNAL = (500, 500, "Internal Server Error")
 USERS_DOWN = _answers(INTERNAL, (404, 500, "Internal error"))
 BAD_ARGUMENTS = (400, 400, "The arguments you provide is invalid.")
 REGISTER_FAILED = _answers(INTERNAL, (500, 500, "Internal error"))
+NOT_RIGHT = (400, 400, "page num or page size is not right")
+NO_NUMBER = (400, 400, "page num is not int")
+EXPIRED = _answers((401, 499, "Your token is expired"), (401, 499, "Your token is expired"))
+CLIENTS_DOWN = _answers((401, 401, "Unauthorized"), (401, 602, "Database error"))
+
+
+def _failed(documented: str | None, legacy: str) -> dict[DialectName, Any]:
+    """Return the answers to a failed call of the client API, of which legacy says less."""
+    return _answers((500, 500, documented), (500, 500, legacy))
 
 
 def _unsigned(method: str, path: str) -> Callable[[Client], httpx.Response]:
@@ -249,6 +289,27 @@ def _info(client: Client, _: str) -> httpx.Response:
     return client.send("GET", "/server/user/info/alice")
 
 
+def _with_token(method: str, path: str, fault: str) -> Callable[[Client], httpx.Response]:
+    """Return a call with a `bad` token, a `late` one, or an `unread` one: the database is down."""
+
+    def provoke(client: Client) -> httpx.Response:
+        token = "x.y.z" if fault == "bad" else client.token(expires_at=int(NOW) + 60)
+        if fault == "late":
+            client.clock.now += 60
+        if fault == "unread":
+            client.switch(database="down")
+        return client.client_call(method.upper(), path, token=token)
+
+    return provoke
+
+
+def _beat_later(client: Client, seconds: float) -> httpx.Response:
+    live_id = client.new_room()["live_id"]
+    client.start(live_id)
+    client.clock.now += seconds
+    return client.beat(live_id)
+
+
 def _register(client: Client, _: str) -> httpx.Response:
     return client.register("carol")
 
@@ -272,7 +333,7 @@ ROWS = [
             _unsigned(method, path),
             BAD_SIGNATURE,
         )
-        for method, path in (CREATE, READ, STOP, DELETE, REGISTER, INFOS, INFO)
+        for method, path in (CREATE, READ, STOP, DELETE, REGISTER, INFOS, INFO, TOKEN)
     ),
     Row("bad json", CREATE, lambda c: c.send("POST", "/server/live", content=b"{"), BAD_REQUEST),
     Row("bad type", CREATE, lambda c: c.create(title=1), BAD_REQUEST),
@@ -386,6 +447,107 @@ ROWS = [
         _answers((404, 404, "Not Found"), (404, 500, "Internal error")),
     ),
     Row("info with database down", INFO, _during(_info, database="down"), USERS_DOWN),
+    Row(
+        "token",
+        TOKEN,
+        lambda c: c.send("GET", "/server/auth/token?app_id=a&user_id=nobody"),
+        USER_SUCCESS,
+    ),
+    Row(
+        "token without a user",
+        TOKEN,
+        lambda c: c.send("GET", "/server/auth/token?app_id=a"),
+        _answers((400, 400, "Bad Request"), BAD_ARGUMENTS),
+    ),
+    Row(
+        "token with database down",
+        TOKEN,
+        _during(
+            lambda c, _: c.send("GET", "/server/auth/token?app_id=a&user_id=alice"),
+            database="down",
+        ),
+        REGISTER_FAILED,
+    ),
+    *(
+        Row(
+            f"{fault} token {method} {path}",
+            (method, path),
+            _with_token(method, called, fault),
+            told,
+        )
+        for (method, path), called in (
+            (START, "1"),
+            (JOIN, "user/1"),
+            (BEAT, "heartbeat/1"),
+            (LIST, "list"),
+        )
+        for fault, told in (("bad", BAD_SIGNATURE), ("late", EXPIRED), ("unread", CLIENTS_DOWN))
+    ),
+    Row("started", START, lambda c: c.start(c.new_room()["live_id"]), SUCCESS),
+    Row("started again", START, lambda c: c.start(c.living_room()), SUCCESS),
+    Row(
+        "start ended",
+        START,
+        _after(Client.stop, Client.start),
+        _failed("live status error", "start live failed"),
+    ),
+    Row(
+        "start of another's",
+        START,
+        lambda c: c.start(c.new_room()["live_id"], "bob"),
+        _failed("user not anchor", "start live failed"),
+    ),
+    Row(
+        "start unknown",
+        START,
+        lambda c: c.start("1"),
+        _failed("record not found", "start live failed"),
+    ),
+    Row(
+        "start with lost commit",
+        START,
+        _during(Client.start, lost_commits=1),
+        _failed("invalid connection", "start live failed"),
+    ),
+    Row("joined", JOIN, lambda c: c.join(c.living_room(), "bob"), SUCCESS),
+    Row(
+        "join unknown",
+        JOIN,
+        lambda c: c.join("1"),
+        _failed("record not found", "get live info failed"),
+    ),
+    Row("heartbeat", BEAT, lambda c: _beat_later(c, 20), SUCCESS),
+    Row(
+        "heartbeat too late",
+        BEAT,
+        lambda c: _beat_later(c, 20.1),
+        _failed("user not in live room", "heartbeat failed"),
+    ),
+    Row(
+        "heartbeat of who never came",
+        BEAT,
+        lambda c: c.beat(c.living_room()),
+        _failed("user not in live room", "heartbeat failed"),
+    ),
+    Row("list of none", LIST, lambda c: c.client_call("GET", "list"), SUCCESS),
+    Row(
+        "list",
+        LIST,
+        _during(lambda c, _: c.client_call("GET", "list?page_num=1&page_size=1&live_status=1")),
+        SUCCESS,
+    ),
+    Row(
+        "list of page zero",
+        LIST,
+        lambda c: c.client_call("GET", "list?page_num=0"),
+        _answers(NOT_RIGHT, NOT_RIGHT),
+    ),
+    Row(
+        "list of no number",
+        LIST,
+        lambda c: c.client_call("GET", "list?page_num=x"),
+        _answers(NO_NUMBER, NO_NUMBER),
+    ),
 ]
 
 

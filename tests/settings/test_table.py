@@ -31,6 +31,7 @@ CONTRACT: dict[str, tuple[str | None, Any]] = {
     "GATEWAY_UPSTREAM_PROXY": (None, None),
     "GATEWAY_UPSTREAM_LAG": ("5", 5.0),
     "GATEWAY_REGISTER_ANCHORS": ("off", False),
+    "GATEWAY_VENDOR_APP_ID": (None, None),
     "GATEWAY_JWT_SECRET": (None, None),
     "GATEWAY_JWT_PUBLIC_KEY": (None, None),
     "GATEWAY_JWT_JWKS": (None, None),

@@ -169,6 +169,7 @@ BAD: dict[str, list[str]] = {
     "UPSTREAM_CONNECTIONS": NOT_AN_AMOUNT,
     "UPSTREAM_MAX_BODY": NOT_AN_AMOUNT,
     "UPSTREAM_LAG": [*NOT_SECONDS, "301"],
+    "VENDOR_APP_ID": [" x", "x ", "a\tb", "a" * 257],
     "REGISTER_ANCHORS": ["true", "1", "yes"],
     "DOCS": ["true", "0", "no"],
     "UPSTREAM_TIMEZONE": [

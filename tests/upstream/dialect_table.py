@@ -5,19 +5,27 @@ A row is the operation, HTTP status, envelope code, message, and the error, None
 
 from gateway.rooms import (
     AnchorNotRegistered,
+    NotRoomAnchor,
     OutcomeUnknown,
+    RoomEnded,
     RoomNotFound,
     RoomNotLive,
     UpstreamError,
 )
 from gateway.upstream import Operation
-from gateway.upstream.dialects import AlreadyRegistered, CredentialsRefused
+from gateway.upstream.dialects import (
+    AlreadyRegistered,
+    CredentialsRefused,
+    NotInRoom,
+    VendorTokenRefused,
+)
 
-CREATE, READ, STOP, DELETE, FIND_USER, REGISTER = Operation
+CREATE, READ, STOP, DELETE, FIND_USER, REGISTER, TOKEN, START, JOIN, HEARTBEAT, LIST = Operation
 ALL = (CREATE, READ, STOP, DELETE)
 WRITES = (CREATE, STOP, DELETE)
 OF_A_ROOM = (READ, STOP, DELETE)
 OF_USERS = (FIND_USER, REGISTER)
+OF_CLIENTS = (START, JOIN, HEARTBEAT, LIST)
 DRIVER = "dial tcp 127.0.0.1:3306: connect: connection refused"
 PANIC = "runtime error: invalid memory address or nil pointer dereference"
 
@@ -106,4 +114,34 @@ USERS = [
     *each((FIND_USER,), 500, 500, "Internal Server Error", UpstreamError),
     *each(OF_USERS, 404, 404, "", UpstreamError),
     *each(OF_USERS, 500, 0, "success", UpstreamError),
+]
+CLIENTS = [
+    *each((TOKEN, *OF_CLIENTS), 200, 0, "", None),
+    *each((TOKEN, *OF_CLIENTS), 200, 200, "success", None),
+    *each((TOKEN,), 401, 401, "Unauthorized", CredentialsRefused),
+    *each((TOKEN,), 400, 400, "Bad Request", UpstreamError),
+    *each((TOKEN,), 500, 500, "Internal error", UpstreamError),
+    *each(OF_CLIENTS, 401, 401, "Unauthorized", VendorTokenRefused),
+    *each(OF_CLIENTS, 401, 401, "Your authorization token is invalid", VendorTokenRefused),
+    *each(OF_CLIENTS, 401, 499, "Your token is expired", VendorTokenRefused),
+    *each(OF_CLIENTS, 401, 404, "Not found", VendorTokenRefused),
+    *each(OF_CLIENTS, 401, 602, "Database error", VendorTokenRefused),
+    *each((START, JOIN, HEARTBEAT), 500, 500, "record not found", RoomNotFound),
+    *each((START,), 500, 500, "live status error", RoomEnded),
+    *each((START,), 500, 601, "cant operate on this status", RoomEnded),
+    *each((START,), 500, 500, "user not anchor", NotRoomAnchor),
+    *each((START,), 500, 500, "start live failed", OutcomeUnknown),
+    *each((START,), 500, 500, "get liveInfo info failed", OutcomeUnknown),
+    *each((START,), 500, 500, DRIVER, OutcomeUnknown),
+    *each((START,), 500, 0, "", OutcomeUnknown),
+    *each((START,), 400, 400, "", UpstreamError),
+    *each((HEARTBEAT,), 500, 500, "user not in live room", NotInRoom),
+    *each((HEARTBEAT,), 500, 500, "heartbeat failed", NotInRoom),
+    *each((JOIN,), 500, 500, "get live info failed", UpstreamError),
+    *each((JOIN, LIST), 500, 500, "user not in live room", UpstreamError),
+    *each((HEARTBEAT, LIST), 500, 500, "live status error", UpstreamError),
+    *each((HEARTBEAT,), 500, 500, "user not anchor", UpstreamError),
+    *each((LIST,), 500, 500, "get live list failed", UpstreamError),
+    *each((LIST,), 500, 500, "record not found", UpstreamError),
+    *each((STOP,), 500, 500, "user not anchor", UpstreamError),
 ]

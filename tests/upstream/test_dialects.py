@@ -23,6 +23,7 @@ from tests.live.fault_server import enveloped
 from tests.upstream.dialect_table import (
     ALL,
     BESIDES,
+    CLIENTS,
     CREATE,
     DELETE,
     DOCUMENTED,
@@ -60,7 +61,8 @@ def meaning(operation: Operation, reply: Reply) -> GatewayError | None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "status", "code", "message", "expected"), DOCUMENTED + LEGACY + BESIDES + USERS
+    ("operation", "status", "code", "message", "expected"),
+    DOCUMENTED + LEGACY + BESIDES + USERS + CLIENTS,
 )
 def test_answers(
     operation: Operation, status: int, code: int, message: str, expected: type[GatewayError] | None

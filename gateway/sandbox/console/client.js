@@ -1,7 +1,16 @@
+// src/exact.ts
+var TOKEN = /("(?:chat_id|im_userid)"\s*:\s*)(-?\d+)(?![\d.eE])|"(?:[^"\\]|\\.)*"/g;
+function parseExact(text2) {
+  return JSON.parse(
+    text2.replace(TOKEN, (all, key, digits) => key ? `${key}"${digits}"` : all)
+  );
+}
+
 // src/problem.ts
 var Problem = class extends Error {
   name = "Problem";
   status;
+  /** `unknown` if the answer is not the gateway's, as a proxy's page. */
   code;
   requestId;
   /** Seconds to wait before the next try, if the gateway says so. */
@@ -11,36 +20,48 @@ var Problem = class extends Error {
   /** True for the outcome of an earlier request with the same `Idempotency-Key`. */
   replayed;
   constructor(response, body) {
-    const told = typeof body === "object" && body !== null ? body : {};
-    super(told.detail ?? `The gateway answered ${response.status}.`);
+    const told = { ...typeof body === "object" ? body : {} };
+    super(text(told["detail"]) ?? `The gateway answered ${response.status}.`);
     this.status = response.status;
-    this.code = told.code ?? "unknown";
-    this.requestId = told.request_id ?? response.headers.get("X-Request-Id") ?? "";
+    this.code = text(told["code"]) ?? "unknown";
+    this.requestId = text(told["request_id"]) ?? response.headers.get("X-Request-Id") ?? "";
     const seconds = Number(response.headers.get("Retry-After"));
     this.retryAfter = seconds > 0 ? seconds : void 0;
-    this.errors = told.errors ?? [];
+    this.errors = Array.isArray(told["errors"]) ? told["errors"] : [];
     this.replayed = response.headers.get("Idempotency-Replayed") === "true";
   }
 };
+function text(value) {
+  return typeof value === "string" ? value : void 0;
+}
 
 // src/timing.ts
 var TIMING = { firstPause: 500, longestPause: 3e4, silence: 25e3 };
+var LONGEST_TIMER = 2 ** 31 - 1;
 function pauseBefore(repeat, timing) {
   return Math.random() * Math.min(timing.longestPause, timing.firstPause * 2 ** repeat);
 }
 function sleep(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", abort, { once: true });
+  let timer;
+  const waited = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.min(milliseconds, LONGEST_TIMER));
   });
+  return unlessAborted(waited, signal).finally(() => clearTimeout(timer));
+}
+async function unlessAborted(promise, signal) {
+  if (!signal) return promise;
+  let abort = () => {
+  };
+  const aborted = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 // src/create.ts
@@ -49,7 +70,7 @@ var AGAIN = /* @__PURE__ */ new Set(["idempotency_in_progress", "outcome_unknown
 async function createRoom(http, room, { key = newKey(), signal }) {
   for (let tried = 1; ; tried++) {
     try {
-      const { body } = await http.send(
+      const { text: text2 } = await http.write(
         (headers) => http.api.POST("/v1/rooms", {
           body: room,
           params: { header: { "Idempotency-Key": key } },
@@ -57,9 +78,9 @@ async function createRoom(http, room, { key = newKey(), signal }) {
           parseAs: "text",
           signal: signal ?? null
         }),
-        true
+        { signal }
       );
-      return body;
+      return parseExact(text2);
     } catch (error) {
       signal?.throwIfAborted();
       if (tried === TRIES || !mayHelp(error)) throw error;
@@ -71,6 +92,7 @@ async function createRoom(http, room, { key = newKey(), signal }) {
 function mayHelp(error) {
   if (!(error instanceof Problem)) return error instanceof TypeError;
   if (error.code === "outcome_unknown") return true;
+  if (error.code === "unknown" && error.status >= 500) return true;
   return !error.replayed && (AGAIN.has(error.code) || error.status === 503);
 }
 function newKey() {
@@ -557,14 +579,6 @@ function removeTrailingSlash(url) {
   return url;
 }
 
-// src/exact.ts
-var TOKEN = /("(?:chat_id|im_userid)"\s*:\s*)(-?\d+)(?![\d.eE])|"(?:[^"\\]|\\.)*"/g;
-function parseExact(text) {
-  return JSON.parse(
-    text.replace(TOKEN, (all, key, digits) => key ? `${key}"${digits}"` : all)
-  );
-}
-
 // src/http.ts
 var Http = class {
   api;
@@ -573,6 +587,7 @@ var Http = class {
   timing;
   credentials;
   #token;
+  #refreshing;
   constructor(options) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, "");
     this.fetch = options.fetch ?? ((...given) => globalThis.fetch(...given));
@@ -585,49 +600,184 @@ var Http = class {
       credentials: this.credentials
     });
   }
-  /** Return the headers that sign a request in. */
-  async signedIn(refresh, writes = false) {
-    if (this.#token) return { Authorization: `Bearer ${await this.#token(refresh)}` };
-    return writes ? { "X-Gateway-CSRF": "1" } : {};
+  /** Return the headers that sign a read in. Throws as the caller's `token` does. */
+  async signedIn(refresh, signal) {
+    if (!this.#token) return {};
+    const token = refresh ? this.#refreshed(this.#token) : this.#token(false);
+    return { Authorization: `Bearer ${await unlessAborted(token, signal)}` };
   }
   /** Send a request; once more with a fresh token if that was refused. Throws Problem. */
-  async send(call, writes = false) {
+  async send(call, { signal }) {
     for (let refresh = false; ; refresh = true) {
-      const { data, error, response } = await call(await this.signedIn(refresh, writes));
+      const { data, error, response } = await call(await this.signedIn(refresh, signal));
       if (response.ok || response.status === 304) {
-        return { response, body: typeof data === "string" && data ? parseExact(data) : void 0 };
+        return { response, text: typeof data === "string" ? data : "" };
       }
       if (!this.isRefused(response.status, refresh)) throw new Problem(response, error);
     }
+  }
+  /** Send a write, with proof that it is meant if a cookie signs in. Throws Problem. */
+  write(call, options) {
+    const proof = this.#token ? {} : { "X-Gateway-CSRF": "1" };
+    return this.send((headers) => call({ ...headers, ...proof }), options);
   }
   /** Return whether another token may help. */
   isRefused(status, refreshed) {
     return status === 401 && !refreshed && this.#token !== void 0;
   }
+  #refreshed(token) {
+    this.#refreshing ??= Promise.resolve().then(() => token(true)).finally(() => this.#refreshing = void 0);
+    return this.#refreshing;
+  }
 };
+
+// src/live.ts
+var MINUTE = 6e4;
+var TRIES2 = 5;
+async function goLive(http, liveId, { signal, every = MINUTE }) {
+  const leaving = new AbortController();
+  const leave = () => leaving.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", leave);
+  const forget = () => signal?.removeEventListener("abort", leave);
+  try {
+    await started(http, liveId, leaving.signal);
+  } catch (error) {
+    forget();
+    throw error;
+  }
+  const ended = kept(http, liveId, every, leaving.signal).finally(forget);
+  ended.catch(() => {
+  });
+  return {
+    ended,
+    async stop() {
+      leaving.abort();
+      await post(http, "/v1/rooms/{live_id}/stop", liveId);
+    }
+  };
+}
+async function started(http, liveId, signal) {
+  for (let tried = 1; ; tried++) {
+    try {
+      await post(http, "/v1/rooms/{live_id}/start", liveId, signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (tried === TRIES2 || isFinal(error)) throw error;
+      await sleep(pauseAfter(error, tried, http), signal);
+    }
+  }
+}
+async function kept(http, liveId, every, signal) {
+  try {
+    for (let failures = 0, pause = every; ; ) {
+      await sleep(pause, signal);
+      try {
+        await post(http, "/v1/rooms/{live_id}/heartbeat", liveId, signal);
+        failures = 0;
+        pause = every;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isFinal(error)) throw error;
+        pause = Math.min(every, pauseAfter(error, failures++, http));
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+function isFinal(error) {
+  if (!(error instanceof Problem)) return !(error instanceof TypeError);
+  return error.status < 500 && error.status !== 429;
+}
+function pauseAfter(error, failures, http) {
+  const told = error instanceof Problem ? (error.retryAfter ?? 0) * 1e3 : 0;
+  return told + pauseBefore(failures, http.timing);
+}
+function post(http, path, liveId, signal) {
+  return http.write(
+    (headers) => http.api.POST(path, {
+      params: { path: { live_id: liveId } },
+      headers,
+      parseAs: "text",
+      signal: signal ?? null
+    }),
+    { signal }
+  );
+}
 
 // src/remembered.ts
 var MOST = 500;
+var MOST_CHARACTERS = 4e6;
 var Remembered = class {
   #answers = /* @__PURE__ */ new Map();
-  /** Return the condition for another request. */
-  condition(path) {
-    const known = this.#answers.get(path);
-    return known ? { "If-None-Match": known.etag } : {};
+  #characters = 0;
+  /** Return the last answer. */
+  get(path) {
+    return this.#answers.get(path);
   }
-  /** Return the body of an answer, that of the last one if nothing has changed. */
-  take(path, response, body) {
-    const known = this.#answers.get(path);
-    this.#answers.delete(path);
-    if (response.status === 304 && known) {
-      this.#answers.set(path, known);
-      return known.body;
+  /** Keep an answer in place of the last one; without an ETag, as an anchor's own room, none. */
+  keep(path, etag, text2) {
+    this.#forget(path);
+    if (!etag) return;
+    this.#answers.set(path, { etag, text: text2 });
+    this.#characters += text2.length;
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= MOST && this.#characters <= MOST_CHARACTERS) return;
+      this.#forget(oldest);
     }
-    const etag = response.headers.get("ETag");
-    if (etag) this.#answers.set(path, { etag, body });
-    const [oldest] = this.#answers.keys();
-    if (this.#answers.size > MOST && oldest !== void 0) this.#answers.delete(oldest);
-    return body;
+  }
+  #forget(path) {
+    this.#characters -= this.#answers.get(path)?.text.length ?? 0;
+    this.#answers.delete(path);
+  }
+};
+
+// src/patch.ts
+function patchedRoom(room, patch) {
+  const made = { ...room };
+  for (const [name, value] of Object.entries(patch)) made[name] = merged(made[name], value);
+  return made;
+}
+function merged(old, value) {
+  if (!isObject(value)) return value;
+  const made = isObject(old) ? { ...old } : {};
+  for (const [name, each] of Object.entries(value)) {
+    if (each === null) delete made[name];
+    else made[name] = merged(made[name], each);
+  }
+  return made;
+}
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+// src/silence.ts
+var Silence = class {
+  #controller = new AbortController();
+  #milliseconds;
+  #outer;
+  #abort = () => this.#controller.abort(this.#outer?.reason);
+  #timer;
+  constructor(milliseconds, outer) {
+    this.#milliseconds = milliseconds;
+    this.#outer = outer;
+    outer?.throwIfAborted();
+    outer?.addEventListener("abort", this.#abort);
+    this.heard();
+  }
+  get signal() {
+    return this.#controller.signal;
+  }
+  heard() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#controller.abort(), this.#milliseconds);
+  }
+  end() {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#abort);
+    this.#controller.abort();
   }
 };
 
@@ -984,195 +1134,209 @@ function isPotentialField(line, field) {
   return line.length <= field.length || line.charCodeAt(field.length) === 58;
 }
 
-// src/patch.ts
-function patchedRoom(room, patch) {
-  const made = { ...room };
-  for (const [name, value] of Object.entries(patch)) made[name] = merged(made[name], value);
-  return made;
-}
-function merged(old, value) {
-  if (!isObject(value)) return value;
-  const made = isObject(old) ? { ...old } : {};
-  for (const [name, each] of Object.entries(value)) {
-    if (each === null) delete made[name];
-    else made[name] = merged(made[name], each);
-  }
-  return made;
-}
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-// src/watch.ts
-var NO_STREAM = /* @__PURE__ */ new Set([404, 405, 406, 501]);
-async function* watchRoom(http, liveId, poll, { signal }) {
-  const watch = new Watch(http, liveId, signal);
-  try {
-    for (let failures = 0; ; ) {
-      const before = watch.lastId;
-      try {
-        yield* watch.connected();
-        if (watch.isOver) return;
-        failures = 0;
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof NoStream) break;
-        if (isFinal(error)) throw error;
-        failures = watch.lastId === before ? failures + 1 : 0;
-        watch.pause = pauseBefore(failures, http.timing);
-        if (error instanceof Problem && error.retryAfter) watch.pause += error.retryAfter * 1e3;
-      }
-      await sleep(watch.pause, signal);
-    }
-    yield* polled(poll, signal);
-  } catch (error) {
-    if (!signal?.aborted) throw error;
-  }
-}
+// src/stream.ts
 var NoStream = class extends Error {
 };
-function isFinal(error) {
-  return error instanceof Problem && error.status < 500 && error.status !== 429;
-}
-var Watch = class {
-  constructor(http, liveId, signal) {
+var NotSignedIn = class extends Error {
+  constructor(reason) {
+    super();
+    this.reason = reason;
+  }
+  reason;
+};
+var NO_STREAM = /* @__PURE__ */ new Set([404, 405, 406, 501]);
+var Stream = class {
+  constructor(http, liveId, lastId, refresh) {
     this.http = http;
     this.liveId = liveId;
-    this.signal = signal;
+    this.lastId = lastId;
+    this.refreshed = refresh;
   }
   http;
   liveId;
-  signal;
-  lastId = "";
-  pause = 0;
-  isOver = false;
-  #refresh = false;
-  #room;
-  /** Yield what one connection brings. Throws Problem, NoStream, or as `fetch` does. */
-  async *connected() {
-    const silence = new Silence(this.http.timing.silence, this.signal);
-    try {
-      const response = await this.#ask(silence.signal);
-      if (this.isOver) yield { type: "deleted" };
-      if (response === void 0) return;
-      const reader = response.body.getReader();
-      const decoder = new TextDecoder();
-      const events = [];
-      const parser = createParser({
-        onEvent: (event) => events.push(event),
-        onRetry: (milliseconds) => this.pause = milliseconds
-      });
-      for (; ; ) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        silence.heard();
-        parser.feed(decoder.decode(value, { stream: true }));
-        for (const event of events.splice(0)) yield* this.#told(event);
-        if (this.isOver) return;
-      }
-    } finally {
-      silence.end();
+  lastId;
+  /** True once it has asked with another token than the last one. */
+  refreshed;
+  /** Yield all that comes. Throws Problem, NoStream, NotSignedIn, or as `fetch` does. */
+  async *heard(silence) {
+    const reader = (await this.#opened(silence.signal)).getReader();
+    const decoder = new TextDecoder();
+    const heard = [];
+    const parser = createParser({
+      onEvent: ({ event = "message", data, id }) => heard.push({ event, data, id }),
+      onComment: (comment) => heard.push({ comment }),
+      onRetry: (retry) => heard.push({ retry })
+    });
+    for (; ; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      silence.heard();
+      parser.feed(decoder.decode(value, { stream: true }));
+      yield* heard.splice(0);
     }
   }
-  /** Return the head of a stream; undefined if the room is gone, or for another try. */
+  async #opened(signal) {
+    for (; ; ) {
+      const response = await this.#ask(signal);
+      const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+      if (response.ok && isStream && response.body) return response.body;
+      if (response.ok) throw new NoStream();
+      const problem = new Problem(response, await response.json().catch(() => void 0));
+      if (problem.code !== "room_not_found" && NO_STREAM.has(problem.status)) throw new NoStream();
+      if (!this.http.isRefused(problem.status, this.refreshed)) throw problem;
+      this.refreshed = true;
+    }
+  }
   async #ask(signal) {
     const { http } = this;
     const url = `${http.baseUrl}/v1/rooms/${encodeURIComponent(this.liveId)}/events`;
     const headers = {
       Accept: "text/event-stream",
-      ...await http.signedIn(this.#refresh)
+      ...await this.#signedIn(signal),
+      ...this.lastId && { "Last-Event-ID": this.lastId }
     };
-    if (this.lastId) headers["Last-Event-ID"] = this.lastId;
-    const response = await http.fetch(url, { headers, signal, credentials: http.credentials });
-    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
-    if (response.ok) {
-      this.#refresh = false;
-      if (isStream && response.body) return response;
-      throw new NoStream();
-    }
-    const problem = new Problem(response, await response.json().catch(() => void 0));
-    if (problem.code === "room_not_found") {
-      this.isOver = true;
-      return void 0;
-    }
-    if (NO_STREAM.has(response.status)) throw new NoStream();
-    if (!http.isRefused(response.status, this.#refresh)) throw problem;
-    this.#refresh = true;
-    this.pause = 0;
-    return void 0;
+    return http.fetch(url, { headers, signal, credentials: http.credentials, cache: "no-store" });
   }
-  *#told(event) {
-    if (event.id) this.lastId = event.id;
-    switch (event.event) {
-      case "room":
-        this.#room = parseExact(event.data);
-        yield { type: "room", room: this.#room };
-        break;
-      case "change":
-        if (!this.#room) return;
-        this.#room = patchedRoom(this.#room, parseExact(event.data));
-        yield { type: "room", room: this.#room };
-        break;
-      case "deleted":
-        this.isOver = true;
-        yield { type: "deleted" };
-        break;
-      case "expired":
-        this.#refresh = true;
-        this.pause = 0;
-    }
-  }
-};
-var Silence = class {
-  #controller = new AbortController();
-  #milliseconds;
-  #outer;
-  #abort = () => this.#controller.abort(this.#outer?.reason);
-  #timer;
-  constructor(milliseconds, outer) {
-    this.#milliseconds = milliseconds;
-    this.#outer = outer;
-    outer?.throwIfAborted();
-    outer?.addEventListener("abort", this.#abort);
-    this.heard();
-  }
-  get signal() {
-    return this.#controller.signal;
-  }
-  heard() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#controller.abort(), this.#milliseconds);
-  }
-  end() {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#abort);
-    this.#controller.abort();
-  }
-};
-async function* polled(poll, signal) {
-  for (let last = ""; ; ) {
-    let seconds = 1;
+  async #signedIn(signal) {
     try {
-      const { room: read, maxAge } = await poll(signal);
-      const { push_url: _, ...room } = read;
-      const told = JSON.stringify(room);
-      if (told !== last) yield { type: "room", room };
-      last = told;
-      seconds = maxAge;
+      return await this.http.signedIn(this.refreshed, signal);
     } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof Problem && error.code === "room_not_found") {
-        yield { type: "deleted" };
-        return;
-      }
-      if (isFinal(error)) throw error;
-      if (error instanceof Problem) seconds = error.retryAfter ?? seconds;
+      if (error instanceof TypeError || signal.aborted) throw error;
+      throw new NotSignedIn(error);
     }
-    await sleep(seconds * 1e3 * (1 + Math.random() / 4), signal);
+  }
+};
+
+// src/watch.ts
+var TEMPORARY = /* @__PURE__ */ new Set([408, 425, 429]);
+async function* watchRoom(http, liveId, poll, { signal }) {
+  try {
+    yield* new Watch(http, liveId, poll, signal).told();
+  } catch (error) {
+    if (!signal?.aborted) throw error;
   }
 }
+var Watch = class {
+  constructor(http, liveId, poll, signal) {
+    this.http = http;
+    this.liveId = liveId;
+    this.poll = poll;
+    this.signal = signal;
+  }
+  http;
+  liveId;
+  poll;
+  signal;
+  #isOver = false;
+  #failures = 0;
+  // streams in a row that brought nothing
+  #lastId = "";
+  #room;
+  // as of the event `lastId`
+  #told = "";
+  #expired = false;
+  #pollAt = 0;
+  /** Yield until the room is deleted: from streams, and from reads where there is none. */
+  async *told() {
+    while (!this.#isOver) {
+      let pause;
+      let polls = false;
+      try {
+        pause = yield* this.#streamed();
+      } catch (error) {
+        polls = error instanceof NoStream;
+        const least = yield* this.#failed(error);
+        if (!this.#isOver) await sleep(least, this.signal);
+      }
+      if (this.#isOver) return;
+      pause ??= pauseBefore(this.#failures, this.http.timing);
+      if (polls || this.#failures > 1) yield* this.#polled(pause);
+      else await sleep(pause, this.signal);
+    }
+  }
+  /** Yield what one stream brings; return the milliseconds before the next, if it says so. */
+  async *#streamed() {
+    const stream = new Stream(this.http, this.liveId, this.#lastId, this.#expired);
+    const silence = new Silence(this.http.timing.silence, this.signal);
+    let pause;
+    this.#expired = false;
+    this.#failures++;
+    try {
+      for await (const heard of stream.heard(silence)) {
+        if ("retry" in heard) pause = heard.retry;
+        else yield* this.#hear(heard);
+        if (this.#isOver) return pause;
+      }
+    } finally {
+      silence.end();
+    }
+    if (!this.#expired) return pause;
+    return stream.refreshed ? void 0 : 0;
+  }
+  *#hear(heard) {
+    if ("comment" in heard) {
+      this.#failures = 0;
+      return;
+    }
+    if (heard.event === "expired") this.#expired = true;
+    if (heard.event === "deleted") yield* this.#tellDeleted();
+    if (heard.event === "room") this.#room = parseExact(heard.data);
+    else if (heard.event !== "change" || !this.#room) return;
+    else this.#room = patchedRoom(this.#room, parseExact(heard.data));
+    this.#failures = 0;
+    this.#lastId = heard.id ?? "";
+    yield* this.#tell(this.#room);
+  }
+  /** Read the room for some time, as often as the answers allow. */
+  async *#polled(milliseconds) {
+    const end = performance.now() + milliseconds;
+    while (!this.#isOver) {
+      const now = performance.now();
+      const next = Math.max(now, this.#pollAt);
+      await sleep(Math.min(next, end) - now, this.signal);
+      if (next > end) return;
+      yield* this.#read();
+    }
+  }
+  async *#read() {
+    const silence = new Silence(this.http.timing.silence, this.signal);
+    try {
+      const { room: read, maxAge } = await this.poll({ signal: silence.signal });
+      silence.end();
+      this.#pollAt = performance.now() + maxAge * 1e3 * (1 + Math.random() / 4);
+      const { push_url: _, ...room } = read;
+      const before = this.#told;
+      yield* this.#tell(room);
+      if (this.#told !== before) this.#lastId = "";
+    } catch (error) {
+      silence.end();
+      const least = yield* this.#failed(error);
+      this.#pollAt = performance.now() + least + pauseBefore(this.#failures, this.http.timing);
+    }
+  }
+  *#tell(room) {
+    const told = JSON.stringify(room);
+    if (told === this.#told) return;
+    this.#told = told;
+    yield { type: "room", room: JSON.parse(told) };
+  }
+  *#tellDeleted() {
+    this.#isOver = true;
+    yield { type: "deleted" };
+  }
+  /** Return the milliseconds to wait at least. Throws what only the user can help. */
+  *#failed(error) {
+    this.signal?.throwIfAborted();
+    if (error instanceof NotSignedIn) throw error.reason;
+    if (!(error instanceof Problem)) return 0;
+    if (error.code === "room_not_found") yield* this.#tellDeleted();
+    else if (error.status < 500 && !TEMPORARY.has(error.status)) throw error;
+    return (error.retryAfter ?? 0) * 1e3;
+  }
+};
 
 // src/index.ts
+var UNCACHED = 5;
 var LiveRoomGateway = class {
   #http;
   #remembered = new Remembered();
@@ -1189,65 +1353,86 @@ var LiveRoomGateway = class {
   }
   /** Read up to 50 rooms in the shape of viewers. */
   async rooms(liveIds, { signal } = {}) {
-    const path = `rooms:${liveIds.join()}`;
-    const { body, response } = await this.#http.send(
+    const query = { id: [...liveIds] };
+    const { text: text2 } = await this.#remembering(
+      `rooms:${liveIds.join()}`,
       (headers) => this.#http.api.GET("/v1/rooms", {
-        params: { query: { id: [...liveIds] } },
-        headers: { ...headers, ...this.#remembered.condition(path) },
-        parseAs: "text",
-        signal: signal ?? null
-      })
-    );
-    return this.#remembered.take(path, response, body);
-  }
-  /** End a room's broadcast, as its anchor. */
-  async stopRoom(liveId, { signal } = {}) {
-    const path = { live_id: liveId };
-    await this.#http.send(
-      (headers) => this.#http.api.POST("/v1/rooms/{live_id}/stop", {
-        params: { path },
+        params: { query },
         headers,
         parseAs: "text",
         signal: signal ?? null
       }),
-      true
+      signal
+    );
+    return parseExact(text2);
+  }
+  /**
+   * Go live, as the room's anchor, where the gateway is set up for it.
+   *
+   * Heartbeats keep the room living until `stop` is called or `signal` is aborted; without them the
+   * vendor ends it after ten minutes.
+   */
+  goLive(liveId, options = {}) {
+    return goLive(this.#http, liveId, options);
+  }
+  /** End a room's broadcast, as its anchor. */
+  async stopRoom(liveId, { signal } = {}) {
+    await this.#http.write(
+      (headers) => this.#http.api.POST("/v1/rooms/{live_id}/stop", {
+        params: { path: { live_id: liveId } },
+        headers,
+        parseAs: "text",
+        signal: signal ?? null
+      }),
+      { signal }
     );
   }
   /** Delete a room, as its anchor. */
   async deleteRoom(liveId, { signal } = {}) {
-    const path = { live_id: liveId };
-    await this.#http.send(
+    await this.#http.write(
       (headers) => this.#http.api.DELETE("/v1/rooms/{live_id}", {
-        params: { path },
+        params: { path: { live_id: liveId } },
         headers,
         parseAs: "text",
         signal: signal ?? null
       }),
-      true
+      { signal }
     );
   }
   /**
    * Watch a room in the shape of viewers, until it is deleted or `signal` is aborted.
    *
-   * It connects again after whatever goes wrong, hears nothing twice, and polls where no stream
-   * can be had. Throws Problem if the room cannot be watched, as when another sign-in is needed.
+   * It connects again after whatever goes wrong, tells nothing twice, and reads the room now and
+   * then while no stream can be had. Throws Problem if the room cannot be watched, as when another
+   * sign-in is needed, and as `token` does, but for a lost connection.
    */
   watchRoom(liveId, options = {}) {
-    const poll = (signal) => this.#read(liveId, { signal });
-    return watchRoom(this.#http, liveId, poll, options);
+    return watchRoom(this.#http, liveId, (given) => this.#read(liveId, given), options);
   }
   async #read(liveId, { signal }) {
-    const { body, response } = await this.#http.send(
+    const { response, text: text2 } = await this.#remembering(
+      liveId,
       (headers) => this.#http.api.GET("/v1/rooms/{live_id}", {
         params: { path: { live_id: liveId } },
-        headers: { ...headers, ...this.#remembered.condition(liveId) },
+        headers,
         parseAs: "text",
         signal: signal ?? null
-      })
+      }),
+      signal
     );
-    const maxAge = /max-age=(\d+)/.exec(response.headers.get("Cache-Control") ?? "");
-    const room = this.#remembered.take(liveId, response, body);
-    return { room, maxAge: Math.max(1, Number(maxAge?.[1] ?? 1)) };
+    const told = /max-age=(\d+)/.exec(response.headers.get("Cache-Control") ?? "");
+    const maxAge = told ? Math.max(1, Number(told[1])) : UNCACHED;
+    return { room: parseExact(text2), maxAge };
+  }
+  /** Send a read; an unchanged answer's text is the last one's. */
+  async #remembering(path, call, signal) {
+    const known = this.#remembered.get(path);
+    const condition = known ? { "If-None-Match": known.etag } : {};
+    const sent = (headers) => call({ ...headers, ...condition });
+    const answer = await this.#http.send(sent, { signal });
+    if (answer.response.status === 304 && known) return { ...answer, text: known.text };
+    this.#remembered.keep(path, answer.response.headers.get("ETag"), answer.text);
+    return answer;
   }
 };
 export {

@@ -1,12 +1,14 @@
 import { type CreateOptions, createRoom } from "./create.js";
 import { type NewRoom, parseExact, type Room, type Rooms } from "./exact.js";
 import { type Answer, type CallOptions, Http, type Options } from "./http.js";
+import { type Broadcast, type GoLiveOptions, goLive } from "./live.js";
 import { Remembered } from "./remembered.js";
 import { type RoomEvent, watchRoom } from "./watch.js";
 
 export type { CreateOptions } from "./create.js";
 export type { Exact, NewRoom, Room, Rooms } from "./exact.js";
 export type { CallOptions, Options } from "./http.js";
+export type { Broadcast, GoLiveOptions } from "./live.js";
 export { type FieldProblem, Problem } from "./problem.js";
 export type { components, operations, paths } from "./schema.js";
 export type { Timing } from "./timing.js";
@@ -50,6 +52,16 @@ export class LiveRoomGateway {
       signal,
     );
     return parseExact(text) as Rooms;
+  }
+
+  /**
+   * Go live, as the room's anchor, where the gateway is set up for it.
+   *
+   * Heartbeats keep the room living until `stop` is called or `signal` is aborted; without them the
+   * vendor ends it after ten minutes.
+   */
+  goLive(liveId: string, options: GoLiveOptions = {}): Promise<Broadcast> {
+    return goLive(this.#http, liveId, options);
   }
 
   /** End a room's broadcast, as its anchor. */

@@ -1,0 +1,336 @@
+"""Rooms, or pages of living rooms, in this process's memory, filled from a `Source`.
+
+- A room is fresh, then stale and refreshed in the background, then served only if the upstream
+  fails, then expired. It stays in memory until it is evicted.
+- A read that `invalidate` overtakes still answers its callers, but its result is not kept.
+- A read takes a place of the user whose lookup begins it (`FairShare`), until it has ended. Lookups
+  that join it need none, so they may be many. A stale room is refreshed only if a place is free.
+- An anchor needs a read by this process. It joins a load of viewers; if that brings a room without
+  a `push_url`, from another process, it loads again, as an anchor.
+- Other processes' evictions come by `forget`. While they cannot be heard, no room is served stale,
+  and once they are heard again, no room from before.
+- Missing rooms have a part of the space to themselves, so that lookups of made-up ids cannot evict
+  real rooms.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from math import ceil
+from typing import Generic
+
+from cachetools import TTLCache
+from msgspec import Struct
+
+from gateway.rooms import (
+    CachedRoom,
+    CurrentRoom,
+    EncodedRoom,
+    FairShare,
+    LookupResult,
+    Overloaded,
+    RoomNotFound,
+    UpstreamFailure,
+    UpstreamTimeout,
+)
+from gateway.single_flight import SingleFlight
+from gateway.telemetry import Counter
+
+from .entries import Entries, Entry
+from .filling import Fillings
+from .source import Loaded, R, Sent, Source
+
+_HIT, _STALE = LookupResult.HIT, LookupResult.STALE  # looking up a member takes 40 ns
+
+_MOMENT = 0.1
+"""Seconds that a read's own deadline is ahead of that of a lookup which began it at once."""
+
+_MISSING_PART = 10
+"""One in this many entries is for missing rooms."""
+
+
+class Lifetimes(Struct, frozen=True):
+    """Seconds; `revalidate` and `error` count from the end of `fresh`, which a source grants."""
+
+    fresh: float
+    revalidate: float
+    error: float
+    missing: float
+
+
+class ReadThroughCache(Generic[R]):
+    """At most `size` rooms, missing ones included; `clock` is monotonic, in seconds.
+
+    The rooms' JSON has at most `max_bytes`; a room with more is served and not kept. Reads take
+    places of `share`; a lookup ends after `seconds` and a moment. `report` is called with the
+    result of each.
+    """
+
+    def __init__(  # the wiring of the read path
+        self,
+        source: Source[R],
+        *,
+        size: int,
+        max_bytes: int,
+        lifetimes: Lifetimes,
+        share: FairShare,
+        seconds: float,
+        clock: Callable[[], float],
+        report: Callable[[LookupResult], None],
+        evictions: Counter,
+    ) -> None:
+        missing = size // _MISSING_PART
+        self._source = source
+        self._lifetimes = lifetimes
+        self._revalidate = lifetimes.revalidate
+        self._share = share
+        self._seconds = seconds
+        self._clock = clock
+        self._report = report
+        self._evictions = evictions
+        self._entries = Entries(size - missing, max_bytes, evictions)
+        self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
+        self._loads: SingleFlight[Loaded[R]] = SingleFlight()
+        self._fillings = Fillings()
+        self._evicted: Callable[[str | None], None] = _nobody
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The number of rooms, and of ids known to be missing."""
+        return len(self._entries), len(self._missing)
+
+    @property
+    def held(self) -> int:
+        """The bytes of the rooms' JSON."""
+        return int(self._entries.currsize)
+
+    def peek(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Return a fresh or stale room; raise RoomNotFound for one known to be missing."""
+        entry = self._entry(live_id)
+        if entry is None:
+            if live_id in self._missing:
+                self._report(LookupResult.MISSING)
+                raise RoomNotFound
+            return None
+        if entry.room.anchor_id == user_id and not viewer_shape:
+            return None
+        left = entry.fresh_until - self._clock()
+        if left > 0:
+            self._report(_HIT)
+            return CachedRoom(entry.room, _HIT, ceil(left))
+        if -left < self._revalidate:
+            self._report(_STALE)
+            self._refresh(live_id, user_id)
+            return CachedRoom(entry.room, _STALE, 1)
+        return None
+
+    async def find(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> CachedRoom | None:
+        """Return a room that another process has read; raise RoomNotFound for a missing one."""
+        if live_id in self._loads:
+            return None
+        try:
+            found = await self._source.find(live_id)
+        except RoomNotFound:
+            self._remember_missing(live_id)
+            self._report(LookupResult.MISSING)
+            raise
+        if found is None:
+            return None
+        if found.keep:
+            self._keep(live_id, found.room, found.fresh)
+        if found.room.anchor_id == user_id and not viewer_shape:
+            return None
+        self._report(LookupResult.SHARED_HIT)
+        return CachedRoom(found.room, LookupResult.SHARED_HIT, max(1, ceil(found.fresh)))
+
+    async def look_up(
+        self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
+    ) -> tuple[CachedRoom, R | None]:
+        """Return a room from memory, or as it was read upstream by this process besides.
+
+        Raises RoomNotFound, UpstreamFailure or Overloaded.
+        """
+        seen = self.peek(live_id, user_id, viewer_shape=viewer_shape)
+        if seen is not None:
+            return seen, None
+        reader = None if viewer_shape else user_id
+        result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
+        try:
+            async with _within(self._seconds + _MOMENT):
+                loaded = await self._find(live_id, user_id, reader)
+            if isinstance(loaded, CachedRoom):
+                result = loaded.result
+                return loaded, None
+            if loaded.read is None:
+                result = LookupResult.SHARED_HIT
+            elif loaded.room.anchor_id == reader:
+                result = LookupResult.BYPASS
+            return CachedRoom(loaded.room, result, max(1, ceil(loaded.fresh))), loaded.read
+        except (UpstreamFailure, Overloaded):
+            expired = self._usable_if_error(live_id, reader)
+            if expired is None:
+                raise
+            result = LookupResult.STALE_IF_ERROR
+            return CachedRoom(expired, result, 1), None
+        finally:
+            self._report(result)
+
+    async def latest(self, live_id: str) -> CurrentRoom:
+        """Return a fresh room, from memory or from the source."""
+        result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
+        try:
+            async with _within(self._seconds + _MOMENT):
+                loaded = await self._find(live_id, None, None)
+            if isinstance(loaded, CachedRoom):
+                result = loaded.result
+                return CurrentRoom(loaded.room, self._entries[live_id].fresh_until - self._clock())
+            if loaded.read is None:
+                result = LookupResult.SHARED_HIT
+            return CurrentRoom(loaded.room, loaded.fresh)
+        finally:
+            self._report(result)
+
+    async def invalidate(self, live_id: str) -> None:
+        """Forget a room here and everywhere; the result of a read in flight is not kept."""
+        self._forget(live_id)
+        await self._source.evict(live_id)
+        self.forget(live_id)  # a lookup may have overtaken it
+
+    async def invalidate_all(self) -> None:
+        """Invalidate all rooms."""
+        self._loads.forget_all()
+        self._fillings.changed_all()
+        self._source.forget_all()
+        self._missing.clear()
+        self._evicted(None)
+        for live_id in tuple(self._entries):
+            await self.invalidate(live_id)
+
+    async def mark_missing(self, live_id: str) -> None:
+        """Invalidate a room and remember that it does not exist."""
+        self._remember_missing(live_id)
+        await self._source.evict_as_missing(live_id)
+        self._remember_missing(live_id)  # a lookup may have overtaken it
+        self._evicted(live_id)
+
+    def tell_of_evictions(self, listener: Callable[[str | None], None]) -> None:
+        """Call `listener` with each room that is forgotten from now on; None for all rooms."""
+        self._evicted = listener
+
+    def forget(self, live_id: str) -> None:
+        """Forget a room here, after another process; a read in flight is not kept."""
+        self._forget(live_id)
+        self._evicted(live_id)
+
+    def _forget(self, live_id: str) -> None:
+        self._loads.forget(live_id)
+        self._fillings.changed(live_id)
+        self._source.forget(live_id)
+        self._missing.pop(live_id, None)
+        if self._entries.pop(live_id, None) is not None:
+            self._evictions.inc("write")
+
+    def lose_touch(self) -> None:
+        """Serve nothing stale from now on: evictions by other processes are not heard."""
+        self._revalidate = 0
+
+    def regain_touch(self) -> None:
+        """Serve stale rooms again, but no room from before: its eviction may have been missed."""
+        self._revalidate = self._lifetimes.revalidate
+        self._loads.forget_all()
+        self._fillings.changed_all()
+        self._source.forget_all()
+        self._missing.clear()
+        self._entries.expire(self._clock() - self._revalidate)
+        self._evicted(None)
+
+    async def aclose(self) -> None:
+        """Wait for the reads in flight, which the upstream's deadline bounds."""
+        await self._loads.aclose()
+
+    async def _find(
+        self, live_id: str, user_id: str | None, reader: str | None
+    ) -> CachedRoom | Loaded[R]:
+        """Return a room that has come into memory meanwhile, or a loaded one."""
+        entry = self._entry(live_id)
+        for_anchor = entry is not None and entry.room.anchor_id == reader
+        while True:
+            joins = live_id in self._loads
+            async with self._share.place(None if joins else user_id) as place:
+                come = self._fresh(live_id, reader)
+                if come is not None:
+                    return come
+                load = partial(self._load, live_id, for_anchor=for_anchor)
+                loaded = await self._loads.join(live_id, load, place.hold())
+            if loaded.read is not None or loaded.room.anchor_id != reader:
+                return loaded
+            for_anchor = True
+
+    async def _load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded[R]:
+        try:
+            loaded = await self._source.load(live_id, on_sent, for_anchor=for_anchor)
+        except RoomNotFound:
+            if self._loads.is_current(live_id):
+                self._remember_missing(live_id)
+            raise
+        if loaded.keep and self._loads.is_current(live_id):
+            self._keep(live_id, loaded.room, loaded.fresh)
+        return loaded
+
+    def _keep(self, live_id: str, room: EncodedRoom, fresh: float) -> None:
+        self._fillings.changed(live_id)
+        self._entries[live_id] = Entry(room, self._clock() + fresh)
+
+    def _remember_missing(self, live_id: str) -> None:
+        self._forget(live_id)
+        if self._missing.maxsize:
+            self._missing[live_id] = None
+
+    def _refresh(self, live_id: str, user_id: str | None) -> None:
+        """Read a room in the background, unless it is being read or the user has no free place."""
+        if live_id not in self._loads and (place := self._share.try_take(user_id)):
+            self._loads.start(live_id, partial(self._load, live_id), place.let_go)
+
+    def _fresh(self, live_id: str, reader: str | None) -> CachedRoom | None:
+        """Return a fresh room; raise RoomNotFound for one known to be missing. Reports nothing."""
+        entry = self._entry(live_id)
+        if entry is None:
+            if live_id in self._missing:
+                raise RoomNotFound
+            return None
+        left = entry.fresh_until - self._clock()
+        if left <= 0 or entry.room.anchor_id == reader:
+            return None
+        return CachedRoom(entry.room, _HIT, ceil(left))
+
+    def _entry(self, live_id: str) -> Entry | None:
+        try:
+            return self._entries[live_id]
+        except KeyError:
+            return None
+
+    def _usable_if_error(self, live_id: str, reader: str | None) -> EncodedRoom | None:
+        entry = self._entry(live_id)
+        if entry is None or entry.room.anchor_id == reader:
+            return None
+        expired = self._clock() - entry.fresh_until >= self._lifetimes.error
+        return None if expired else entry.room
+
+
+def _nobody(_: str | None) -> None:
+    """Tell nobody of an eviction."""
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncGenerator[None]:
+    """Raise UpstreamTimeout if the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise UpstreamTimeout("no place and no room in time") from error
