@@ -71,15 +71,22 @@ describe("outages", { concurrency: true }, () => {
     );
   });
 
-  it("an outage is no reason to hurry", () =>
-    against(
-      (_, response) => response.destroy(),
-      async (client, { requests }) => {
-        await all(client.watchRoom("1", { signal: AbortSignal.timeout(2000) }));
-        assert.ok(requests.length > 1 && requests.length < 40, `${requests.length} requests`);
-      },
-      { firstPause: 100, longestPause: 1000 },
-    ));
+  for (const [name, answer] of Object.entries({
+    "an outage": (response) => response.destroy(),
+    "a stream that ends at once and says so": (response) =>
+      (stream(response, "retry: 0"), response.end()),
+    "an answer that nobody understands": (response) => json(response, "<html>"),
+  })) {
+    it(`${name} is no reason to hurry`, () =>
+      against(
+        (_, response) => answer(response),
+        async (client, { requests }) => {
+          await all(client.watchRoom("1", { signal: AbortSignal.timeout(2000) }));
+          assert.ok(requests.length > 1 && requests.length < 40, `${requests.length} requests`);
+        },
+        { firstPause: 100, longestPause: 1000 },
+      ));
+  }
 
   it("a gateway that asks for patience gets it", () => {
     const times = [];
