@@ -93,7 +93,7 @@ _PORT = click.IntRange(0, 65_535)
     default="documented",
     help="The dialect of the simulated vendor.",
 )
-@click.option("--open", "browse", is_flag=True, help="Open a browser.")
+@click.option("--open", "browse", is_flag=True, help="Open the page of the API in a browser.")
 def sandbox(port: int, upstream_port: int, dialect: "DialectName", *, browse: bool) -> None:
     """Run everything on loopback, with a simulated vendor.
 

@@ -45,6 +45,7 @@ async def _run(port: int, upstream_port: int, dialect: DialectName, *, browse: b
         environ=environ,
         line=partial(request_line, colour=colour) if for_people else None,
     ) as box:
+        box.add_example_room()
         text = welcome(box, dialect)
         click.echo(in_colour(text) if colour else text)
         if browse:

@@ -2,7 +2,7 @@
 
 Keys are made at startup and never stored. The gateway is built as in production, from a generated
 environment, and has the console beside its own routes. Its page of the API offers the users'
-tokens. The room of the API's examples is there. The tests use this too.
+tokens. The tests use this too.
 """
 
 import asyncio
@@ -51,6 +51,11 @@ class Sandbox(Struct, frozen=True):
         """Mint a token for `user_id`, valid for a day. Needs an HS256 secret in the settings."""
         return _minted(self.settings, user_id, scopes)
 
+    def add_example_room(self) -> None:
+        """Let the room of the API's examples be there: alice's, and live."""
+        anchor = EXAMPLE_ROOM.anchor_info.user_id
+        self.vendor.add_living_room(EXAMPLE_ROOM.live_id, anchor, EXAMPLE_ROOM.title)
+
 
 @asynccontextmanager
 async def running(
@@ -71,7 +76,6 @@ async def running(
     """
     access_key, secret_key = secrets.token_urlsafe(30), secrets.token_urlsafe(30)
     vendor = Vendor(access_key, secret_key, dialect=dialect, anchors=USERS, faults=faults)
-    vendor.add_living_room(EXAMPLE_ROOM.live_id, USERS[0], EXAMPLE_ROOM.title)
     async with serving.listening(vendor, upstream_port) as vendor_port:
         upstream_url = f"http://{serving.LOOPBACK}:{vendor_port}"
         settings = load(

@@ -27,8 +27,9 @@ ANSWER = f"{OPEN} .live-responses-table .response"
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox."""
+    """A sandbox with the room of the examples."""
     async with running(environ={"GATEWAY_ACCESS_LOG": "off"}) as box:
+        box.add_example_room()
         yield box
 
 

@@ -55,7 +55,7 @@ async def _watched(sandbox: Sandbox, folder: Path) -> tuple[str, tuple[int, int]
             begin = time.time() + _WARM_UP
             async with traffic(f"http://127.0.0.1:{port}", sandbox):
                 await _story(sandbox)
-            shown = await drawn(_panels(), Window(client, begin, time.time()))
+            shown = await drawn(panels(), Window(client, begin, time.time()))
         end(gateway)
     return shown
 
@@ -68,7 +68,7 @@ async def _story(sandbox: Sandbox) -> None:
     await asyncio.sleep(_AFTER)
 
 
-def _panels() -> list[Any]:
+def panels() -> list[Any]:
     """Return the panels of the first rows, and the rows' titles."""
     text = files("gateway").joinpath("telemetry", "dashboard.json").read_text("utf-8")
     shown, row = [], ""
