@@ -28,10 +28,6 @@ from gateway.edge import (
     is_local,
     json,
 )
-from gateway.rooms import NotRoomAnchor, RoomNotFound, RoomNotLive
-
-from .switches import DatabaseError
-from .vendor import Vendor
 
 PATH: Final = "/console"
 """The page's path."""
@@ -55,11 +51,10 @@ class Users(Struct, frozen=True):
 
 
 class ConsoleHandlers:
-    """Serves the page to the users of `tokens`, and lets their rooms at `vendor` go live."""
+    """Serves the page to the users of `tokens`."""
 
-    def __init__(self, tokens: Mapping[str, str], vendor: Vendor) -> None:
+    def __init__(self, tokens: Mapping[str, str]) -> None:
         self._users = Users(tuple(User(*each) for each in tokens.items()))
-        self._vendor = vendor
         policy = (b"content-security-policy", POLICY)
         html = _PARTS.joinpath("index.html").read_bytes()
         self._page = Document(b"text/html; charset=utf-8", html, _REVALIDATE, policy)
@@ -86,35 +81,14 @@ class ConsoleHandlers:
             raise NotFound
         return json(self._users, NO_STORE)
 
-    async def go_live(self, request: PublicRequest, live_id: FromPath[str]) -> Answer:
-        """Begin a room in place of its anchor's app, which calls the vendor and no gateway.
-
-        Raises RoomNotFound, NotRoomAnchor, or RoomNotLive for a room that has ended.
-        """
-        row = self._vendor.rooms.find(live_id)
-        if row is None:
-            raise RoomNotFound
-        if row.anchor_id != self._caller(request):
-            raise NotRoomAnchor
-        try:
-            await self._vendor.go_live(live_id, "console")
-        except DatabaseError as error:
-            raise RoomNotLive from error
-        return Answer(204, (NO_STORE,))
-
-    def _caller(self, request: PublicRequest) -> str | None:
-        sent = request.headers.get("authorization", "")
-        return next((u.id for u in self._users.users if sent == f"Bearer {u.token}"), None)
-
 
 _ROUTES = (
     Route("GET", PATH, ConsoleHandlers.page),
     Route("GET", f"{PATH}/users", ConsoleHandlers.users),
     Route("GET", f"{PATH}/{{name}}", ConsoleHandlers.file),
-    Route("POST", f"{PATH}/rooms/{{live_id}}/live", ConsoleHandlers.go_live),
 )
 
 
-def console_routes(tokens: Mapping[str, str], vendor: Vendor) -> list[HTTPRouteHandler]:
+def console_routes(tokens: Mapping[str, str]) -> list[HTTPRouteHandler]:
     """Return the routes of the page, for the users of `tokens`."""
-    return bound(_ROUTES, ConsoleHandlers(tokens, vendor))
+    return bound(_ROUTES, ConsoleHandlers(tokens))

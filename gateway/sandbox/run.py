@@ -101,7 +101,7 @@ async def running(
             metrics,
             draining=draining,
             trial_tokens=tokens,
-            console=console_routes(tokens, vendor),
+            console=console_routes(tokens),
         )
         async with serving.listening(gateway, port) as own_port:
             url = f"http://{serving.LOOPBACK}:{own_port}"

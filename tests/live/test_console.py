@@ -14,7 +14,10 @@ from tests.live.devtools import Page, page
 
 pytestmark = needs_chromium
 
-ENVIRON = {"GATEWAY_CALLBACK_SECRET": "a-secret-of-more-than-32-characters"}
+ENVIRON = {
+    "GATEWAY_CALLBACK_SECRET": "a-secret-of-more-than-32-characters",
+    "GATEWAY_VENDOR_APP_ID": "app",
+}
 SIZES = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
@@ -194,9 +197,9 @@ async def test_it_asks_only_when_asked(sandbox: Sandbox, tmp_path: Path) -> None
             await keys.shows(f"#{user} .events", "(live)")
         asked = [each["request"] for each in browser.told("Network.requestWillBeSent")]
         paths = [(e["method"], e["url"].rpartition("/")[2]) for e in asked if "/v1/" in e["url"]]
-    live_id = next(iter({path for _, path in paths} - {"rooms", "events"}))
-    streams = [("GET", "events")] * 2
-    assert sorted(paths) == sorted([("POST", "rooms"), ("GET", live_id), *streams])
+    live_id = next(iter({path for _, path in paths} - {"rooms", "events", "start"}))
+    writes = [("POST", "rooms"), ("POST", "start")]
+    assert sorted(paths) == sorted([*writes, ("GET", live_id), *[("GET", "events")] * 2])
 
 
 async def test_it_speaks_chinese(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tests.live.devtools import Page, page
 
 _ENVIRON = {
     "GATEWAY_CALLBACK_SECRET": "told-of-each-change-without-delay",
+    "GATEWAY_VENDOR_APP_ID": "app",
     "GATEWAY_LOG_LEVEL": "error",
 }
 

@@ -1239,19 +1239,19 @@ var Watch = class {
   /** Yield until the room is deleted: from streams, and from reads where there is none. */
   async *told() {
     while (!this.#isOver) {
-      let pause;
-      let polls = false;
+      let told;
+      let hasNone = false;
       try {
-        pause = yield* this.#streamed();
+        told = yield* this.#streamed();
       } catch (error) {
-        polls = error instanceof NoStream;
+        hasNone = error instanceof NoStream;
         const least = yield* this.#failed(error);
         if (!this.#isOver) await sleep(least, this.signal);
       }
       if (this.#isOver) return;
-      pause ??= pauseBefore(this.#failures, this.http.timing);
-      if (polls || this.#failures > 1) yield* this.#polled(pause);
-      else await sleep(pause, this.signal);
+      const random = pauseBefore(this.#failures, this.http.timing);
+      if (hasNone || this.#failures > 1) yield* this.#polled(Math.max(told ?? 0, random));
+      else await sleep(told ?? random, this.signal);
     }
   }
   /** Yield what one stream brings; return the milliseconds before the next, if it says so. */

@@ -27,6 +27,9 @@ export function recording(told) {
 /** Return whether a request opens a stream of events. */
 export const isStream = ({ url }) => url.endsWith("/events");
 
+/** Return whether a request only keeps a room living, as the client does by itself. */
+export const isHeartbeat = ({ url }) => url.endsWith("/heartbeat");
+
 const NAMES = {
   "content-type": "Content-Type",
   "idempotency-key": "Idempotency-Key",

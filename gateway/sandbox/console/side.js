@@ -1,7 +1,7 @@
 // One user's side of the page: what this user asks, is answered, sees and hears.
 
-import { LiveRoomGateway, Problem } from "./client.js";
-import { curl, isStream, recording } from "./recorded.js";
+import { LiveRoomGateway } from "./client.js";
+import { curl, isHeartbeat, isStream, recording } from "./recorded.js";
 import { changes } from "./room.js";
 import { SideView } from "./side_view.js";
 
@@ -12,25 +12,22 @@ const NO_ROOM = { room: undefined, isGone: false, events: [], stream: "off", str
 const NO_ANSWER = { answer: undefined, problem: undefined };
 
 export class Side {
-  #user;
   #page;
   #view;
   #gateway;
-  #fetch;
   #heard; // the room of the last event
   #watching; // ends the stream of events
   #state = { liveId: "", isBusy: false, ...NO_ROOM, ...NO_ANSWER };
 
   /** `page` is told of a room created or seen here: `opened(room, side)`, `seen(room, isGone)`. */
   constructor(user, page) {
-    this.#user = user;
     this.#page = page;
-    this.#fetch = recording((exchange) => this.#told(exchange));
-    this.#gateway = new LiveRoomGateway({ baseUrl: BASE, token: () => user.token, fetch: this.#fetch });
+    const fetch = recording((exchange) => this.#told(exchange));
+    this.#gateway = new LiveRoomGateway({ baseUrl: BASE, token: () => user.token, fetch });
     this.#view = new SideView(user.id, {
       create: () => this.#create(),
       read: () => this.#read(),
-      live: () => this.#goLive(),
+      live: () => this.#gateway.goLive(this.#state.liveId),
       stop: () => this.#gateway.stopRoom(this.#state.liveId),
       delete: () => this.#gateway.deleteRoom(this.#state.liveId),
     });
@@ -105,6 +102,7 @@ export class Side {
   }
 
   #told(exchange) {
+    if (isHeartbeat(exchange)) return;
     if (!isStream(exchange)) this.#change({ answer: exchange });
     else this.#change({ streamed: exchange, stream: exchange.status === 200 ? "open" : "connecting" });
   }
@@ -117,14 +115,6 @@ export class Side {
 
   async #create() {
     this.#page.opened(await this.#gateway.createRoom({ title: this.#view.title }), this);
-  }
-
-  /** Go live in place of the anchor's app, which asks the vendor and no gateway. */
-  async #goLive() {
-    const path = `/console/rooms/${encodeURIComponent(this.#state.liveId)}/live`;
-    const headers = { Authorization: `Bearer ${this.#user.token}` };
-    const response = await this.#fetch(BASE + path, { method: "POST", headers });
-    if (!response.ok) throw new Problem(response, await response.json());
   }
 
   /** Run an action unless another still runs. */

@@ -16,7 +16,7 @@ const en = {
   stepDelete: "Delete",
   hints: [
     "Create a room as either user, who is its anchor then. The other one watches.",
-    "Go live as {anchor}, and {viewer}’s events show it at once. An anchor’s app does this with the vendor.",
+    "Go live as {anchor}, and {viewer}’s events show it at once. Heartbeats keep it living while this page is open.",
     "Stop it as {viewer}, and see that the gateway refuses. Then stop it as {anchor}.",
     "Delete it as {anchor}: both event streams end.",
     "The room is gone. Create another, as either user.",
@@ -86,7 +86,7 @@ const zh = {
   stepDelete: "删除",
   hints: [
     "以任一用户创建直播间，创建者就是主播，另一位是观众。",
-    "以 {anchor} 开播，{viewer} 的事件里立刻能看到。真实场景里，由主播的 App 向厂商开播。",
+    "以 {anchor} 开播，{viewer} 的事件里立刻能看到。只要此页面开着，心跳就会让直播持续。",
     "先以 {viewer} 停播，看网关如何拒绝，再以 {anchor} 停播。",
     "以 {anchor} 删除，两边的事件流随之结束。",
     "直播间已删除。可以用任一用户再建一个。",
