@@ -17,7 +17,7 @@ ClientRequest = Request[Caller, None, State]
 
 
 class LiveHandlers(Struct, frozen=True):
-    """Answers anchors who go live, and who asks which rooms are; each needs a token."""
+    """Answers requests of going live and for the living rooms; each needs an authenticated caller."""
 
     starts: Starts
     heartbeats: Heartbeats
