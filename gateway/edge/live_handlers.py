@@ -17,7 +17,7 @@ ClientRequest = Request[Caller, None, State]
 
 
 class LiveHandlers(Struct, frozen=True):
-    """Answers requests of going live and for the living rooms; each needs an authenticated caller."""
+    """Answers requests to go live and for living rooms; each needs an authenticated caller."""
 
     starts: Starts
     heartbeats: Heartbeats
