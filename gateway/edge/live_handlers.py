@@ -17,7 +17,7 @@ ClientRequest = Request[Caller, None, State]
 
 
 class LiveHandlers(Struct, frozen=True):
-    """Answers anchors who go live, and who asks which rooms are; each needs a token."""
+    """Answers requests to go live and for living rooms; each needs an authenticated caller."""
 
     starts: Starts
     heartbeats: Heartbeats

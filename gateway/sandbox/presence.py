@@ -1,4 +1,4 @@
-"""Who is in which room: one room for each user, left after twenty seconds without a heartbeat."""
+"""Presence: each user is in one room at most, and leaves it after 20 s without a heartbeat."""
 
 from collections.abc import Callable
 

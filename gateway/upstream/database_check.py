@@ -26,6 +26,7 @@ from .reply import Reply
 from .users import look_up
 
 _ANY_USER = "gateway-check"
+_ROOM = "/server/live/"
 _KEPT = 1.0
 _PATIENCE = 2.0
 _ROOMS = 10_000
@@ -80,7 +81,7 @@ def with_database_check(check: DatabaseCheck, send: Send) -> Send:
         reply = await send(call)
         if call.method != "GET":
             return reply
-        if reply.succeeded:
+        if reply.succeeded and call.path.startswith(_ROOM):
             check.saw(call.path)
         ambiguous = reply.says_failed and not reply.says_unavailable
         if ambiguous and not await check.passes(call, send):
