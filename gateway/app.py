@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
+from httpx import AsyncBaseTransport
 from litestar import Litestar
 from litestar.types import ASGIApp, Scope
 from structlog.typing import FilteringBoundLogger
@@ -80,12 +81,12 @@ from gateway.upstream import (
     ClockSkew,
     ConnectionLimiter,
     DatabaseCheck,
+    HttpxTransport,
     QliveClient,
     TimezoneCheck,
     Transport,
     build_transport,
     pipeline,
-    renew,
 )
 from gateway.watching import Watching
 
@@ -95,7 +96,7 @@ def build(  # noqa: PLR0913  # the composition root
     telemetry: Telemetry,
     metrics: Metrics,
     *,
-    transport: Transport | None = None,
+    transport: AsyncBaseTransport | None = None,
     draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
@@ -104,7 +105,7 @@ def build(  # noqa: PLR0913  # the composition root
     read_at: Stamp | None = None,
     orders: LastText | None = None,
 ) -> ASGIApp:
-    """Return the gateway as an ASGI application, on another `transport` where one is given.
+    """Return the gateway as an ASGI application, over a `transport` of httpx where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
@@ -128,13 +129,13 @@ def build(  # noqa: PLR0913  # the composition root
         follow=partial(credentials.follow, settings),
         read_at=read_at,
     )
-    transport = transport or _transport(settings)
-    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
+    sender = _transport(settings) if transport is None else HttpxTransport(transport)
+    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, sender.renew)
     limiter = ConnectionLimiter(settings.upstream_connections)
     skew = ClockSkew(time.time)
     database = DatabaseCheck(time.monotonic)
     send = pipeline(
-        transport,
+        sender,
         credentials.signer,
         skew,
         breaker,
@@ -234,7 +235,7 @@ def build(  # noqa: PLR0913  # the composition root
             background_task(partial(sampling, metrics.loop_lag, *samples), log),
         ):
             yield
-        for part in (hints, creator, anchors, tolerant, cache, stores, transport):
+        for part in (hints, creator, anchors, tolerant, cache, stores, sender):
             await part.aclose()
         await drain_native_threads()
         telemetry.close()

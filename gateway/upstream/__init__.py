@@ -9,12 +9,14 @@ from .database_check import DatabaseCheck, database_is_up
 from .dialects import Operation, accept
 from .faults import Fault
 from .fetch import fetch
+from .httpx_transport import HttpxTransport
 from .pipeline import pipeline
 from .reply import Reply
+from .reqwest_transport import build_transport
 from .send import transmit
 from .signature import QiniuSigner
 from .timezone import TimezoneCheck
-from .transport import Transport, build_transport, renew
+from .transport import Transport
 
 __all__ = [
     "BREAKER_STATES",
@@ -24,6 +26,7 @@ __all__ = [
     "ConnectionLimiter",
     "DatabaseCheck",
     "Fault",
+    "HttpxTransport",
     "Operation",
     "QiniuSigner",
     "QliveClient",
@@ -38,7 +41,6 @@ __all__ = [
     "deadline_in",
     "fetch",
     "pipeline",
-    "renew",
     "skew_of",
     "transmit",
 ]

@@ -16,6 +16,7 @@ from gateway.upstream import (
     ClockSkew,
     ConnectionLimiter,
     DatabaseCheck,
+    HttpxTransport,
     QiniuSigner,
     QliveClient,
     Reply,
@@ -42,7 +43,7 @@ class World:
         self.block = SharedMetrics(families(Metrics))
         metrics, log = Metrics(self.block), CapturingLogger()
         send = pipeline(
-            httpx.MockTransport(self._answer),
+            HttpxTransport(httpx.MockTransport(self._answer)),
             QiniuSigner(AK, SK),
             ClockSkew(lambda: 0.0),
             Breaker(lambda: 0.0, log, metrics.breaker_opened),
