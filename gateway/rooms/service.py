@@ -181,15 +181,16 @@ class RoomService:
     ) -> AsyncGenerator[AnchorRoom]:
         """Read the room, which the caller must control, and teach the cache what comes of it."""
         with recorded(self._report, operation, caller, live_id) as write:
-            async with self._share.place(caller.user_id), self._taught(live_id):
-                room = await self._upstream.read(live_id, for_write=True)
-                write.as_admin = not policy.is_anchor(caller, room)
-                policy.require_control(caller, room, self._scopes)
-                await self._cache.invalidate(live_id)
-                try:
-                    yield room
-                finally:
+            with await self._share.place(caller.user_id):
+                async with self._taught(live_id):
+                    room = await self._upstream.read(live_id, for_write=True)
+                    write.as_admin = not policy.is_anchor(caller, room)
+                    policy.require_control(caller, room, self._scopes)
                     await self._cache.invalidate(live_id)
+                    try:
+                        yield room
+                    finally:
+                        await self._cache.invalidate(live_id)
 
     @asynccontextmanager
     async def _taught(self, live_id: str) -> AsyncGenerator[None]:
