@@ -11,6 +11,7 @@ from .wire import Envelope, decode_envelope
 UNAVAILABLE = frozenset({429, 503})
 """The statuses of an upstream that is flooded or down."""
 
+_JSON = "application/json"
 _OK, _REDIRECT = 200, 300
 _REFUSAL = 400
 _ERROR = 500
@@ -81,10 +82,12 @@ class Reply(NeverPickled):
 
 def _is_json(content_type: str, *, refusal: bool) -> bool:
     """Return True for JSON in UTF-8; `legacy` refuses a create as plain text."""
+    if content_type == _JSON:
+        return True
     declared = parse_media_type(content_type)
     if declared is None or not declared.is_utf8:
         return False
     kind = declared.essence
     return (
-        kind == "application/json" or kind.endswith("+json") or (refusal and kind == "text/plain")
+        kind == _JSON or kind.endswith("+json") or (refusal and kind == "text/plain")
     )
