@@ -180,17 +180,19 @@ class RoomService:
         self, operation: str, caller: Caller, live_id: str
     ) -> AsyncGenerator[AnchorRoom]:
         """Read the room, which the caller must control, and teach the cache what comes of it."""
-        with recorded(self._report, operation, caller, live_id) as write:
-            with await self._share.place(caller.user_id):
-                async with self._taught(live_id):
-                    room = await self._upstream.read(live_id, for_write=True)
-                    write.as_admin = not policy.is_anchor(caller, room)
-                    policy.require_control(caller, room, self._scopes)
+        with (
+            recorded(self._report, operation, caller, live_id) as write,
+            await self._share.place(caller.user_id),
+        ):
+            async with self._taught(live_id):
+                room = await self._upstream.read(live_id, for_write=True)
+                write.as_admin = not policy.is_anchor(caller, room)
+                policy.require_control(caller, room, self._scopes)
+                await self._cache.invalidate(live_id)
+                try:
+                    yield room
+                finally:
                     await self._cache.invalidate(live_id)
-                    try:
-                        yield room
-                    finally:
-                        await self._cache.invalidate(live_id)
 
     @asynccontextmanager
     async def _taught(self, live_id: str) -> AsyncGenerator[None]:

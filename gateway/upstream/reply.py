@@ -88,6 +88,4 @@ def _is_json(content_type: str, *, refusal: bool) -> bool:
     if declared is None or not declared.is_utf8:
         return False
     kind = declared.essence
-    return (
-        kind == _JSON or kind.endswith("+json") or (refusal and kind == "text/plain")
-    )
+    return kind == _JSON or kind.endswith("+json") or (refusal and kind == "text/plain")
