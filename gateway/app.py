@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from httpx import AsyncBaseTransport
 from litestar import Litestar
 from litestar.types import ASGIApp, Scope
 from structlog.typing import FilteringBoundLogger
@@ -81,7 +81,6 @@ from gateway.upstream import (
     ClockSkew,
     ConnectionLimiter,
     DatabaseCheck,
-    HttpxTransport,
     QliveClient,
     TimezoneCheck,
     Transport,
@@ -90,13 +89,16 @@ from gateway.upstream import (
 )
 from gateway.watching import Watching
 
+if TYPE_CHECKING:
+    from httpx import AsyncBaseTransport
+
 
 def build(  # noqa: PLR0913  # the composition root
     settings: Settings,
     telemetry: Telemetry,
     metrics: Metrics,
     *,
-    transport: AsyncBaseTransport | None = None,
+    transport: "AsyncBaseTransport | None" = None,
     draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
@@ -129,7 +131,7 @@ def build(  # noqa: PLR0913  # the composition root
         follow=partial(credentials.follow, settings),
         read_at=read_at,
     )
-    sender = _transport(settings) if transport is None else HttpxTransport(transport)
+    sender = _transport(settings, transport)
     breaker = Breaker(time.monotonic, log, metrics.breaker_opened, sender.renew)
     limiter = ConnectionLimiter(settings.upstream_connections)
     skew = ClockSkew(time.time)
@@ -343,7 +345,11 @@ async def _followed(
         yield
 
 
-def _transport(settings: Settings) -> Transport:
+def _transport(settings: Settings, given: "AsyncBaseTransport | None") -> Transport:
+    if given is not None:
+        from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415  # takes 45 ms
+
+        return HttpxTransport(given)
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,

@@ -3,14 +3,15 @@
 Swagger UI comes from a package's static files. A Content-Security-Policy makes the browser enforce
 the promise. It forbids inline script, so the page's few lines of script are a file.
 
-Anyone may ask for these files, and they are large. So they are compressed once, and a browser that
-has one is told so (304).
+Anyone may ask for these files, and they are large. So they are compressed once, when the first
+client asks, and a browser that has one is told so (304).
 """
 
+import asyncio
 import gzip
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from litestar import Request
 from litestar.datastructures import State
@@ -34,6 +35,11 @@ _VARY = (b"vary", b"Accept-Encoding")
 _GZIP = (b"content-encoding", b"gzip")
 _KEPT = frozenset({b"cache-control", b"etag", b"vary"})
 """The headers of a document that a 304 has too."""
+
+_PACKAGED = MappingProxyType(
+    {"swagger-ui.css": b"text/css", "swagger-ui-bundle.js": b"text/javascript"}
+)
+"""The files of the package, and their media types."""
 
 
 class Document:
@@ -63,11 +69,7 @@ class DocsHandlers:
         html = b"text/html; charset=utf-8"
         self._document = Document(b"application/json", document, _REVALIDATE)
         self._page = Document(html, _page(root_path).encode(), _REVALIDATE, policy)
-        self._files = {
-            "swagger-ui.css": _packaged("swagger-ui.css", b"text/css"),
-            "swagger-ui-bundle.js": _packaged("swagger-ui-bundle.js", b"text/javascript"),
-            "start.js": Document(b"text/javascript", _start(root_path).encode(), _KEEP),
-        }
+        self._files = {"start.js": Document(b"text/javascript", _start(root_path).encode(), _KEEP)}
 
     async def openapi(self, request: PublicRequest) -> Answer:
         """Return the document."""
@@ -80,7 +82,9 @@ class DocsHandlers:
     async def file(self, request: PublicRequest, name: FromPath[str]) -> Answer:
         """Return a file of the page; raise NotFound for any other."""
         if name not in self._files:
-            raise NotFound
+            if name not in _PACKAGED:
+                raise NotFound
+            self._files[name] = await asyncio.to_thread(_packaged, name)
         return self._files[name].answer(request)
 
 
@@ -119,11 +123,10 @@ def _start(root_path: str) -> str:
 """
 
 
-@cache
-def _packaged(name: str, media_type: bytes) -> Document:
+def _packaged(name: str) -> Document:
     """Return a static file of the package; compressing it takes 0.05 s."""
     package = find_spec("swagger_ui")
     if package is None or package.origin is None:
         raise RuntimeError("the package swagger-ui-py is not installed")
     static = Path(package.origin).parent / "static"
-    return Document(media_type, (static / name).read_bytes(), _KEEP)
+    return Document(_PACKAGED[name], (static / name).read_bytes(), _KEEP)

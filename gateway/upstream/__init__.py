@@ -9,7 +9,6 @@ from .database_check import DatabaseCheck, database_is_up
 from .dialects import Operation, accept
 from .faults import Fault
 from .fetch import fetch
-from .httpx_transport import HttpxTransport
 from .pipeline import pipeline
 from .reply import Reply
 from .reqwest_transport import build_transport
@@ -26,7 +25,6 @@ __all__ = [
     "ConnectionLimiter",
     "DatabaseCheck",
     "Fault",
-    "HttpxTransport",
     "Operation",
     "QiniuSigner",
     "QliveClient",

@@ -47,7 +47,6 @@ from gateway.stores import LocalIdempotencyStore
 from gateway.telemetry import build_logger
 from gateway.upstream import (
     Call,
-    HttpxTransport,
     QiniuSigner,
     QliveClient,
     Reply,
@@ -55,6 +54,7 @@ from gateway.upstream import (
     transmit,
 )
 from gateway.upstream.faults import Broken
+from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.transport import Request
 from gateway.upstream.wire import RoomData, decode_room
 from tests.fakes.rooms import creator_of, share_for_all

@@ -16,13 +16,13 @@ from gateway.upstream import (
     ClockSkew,
     ConnectionLimiter,
     DatabaseCheck,
-    HttpxTransport,
     QiniuSigner,
     QliveClient,
     Reply,
     Send,
     pipeline,
 )
+from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.pipeline import chain
 from tests.live.fault_server import ROOM, enveloped
 from tests.telemetry.counts import nonzero

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Call, HttpxTransport, QiniuSigner, Reply, transmit
+from gateway.upstream import Call, QiniuSigner, Reply, transmit
 from gateway.upstream.faults import DeadlineExceeded, NotAttempted
+from gateway.upstream.httpx_transport import HttpxTransport
 from tests.upstream.scripted import AK, SK, call, sdk_authorization, sender
 from tests.upstream.test_signature import HOSTS, METHODS, PATHS, QUERIES
 
