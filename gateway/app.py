@@ -85,6 +85,7 @@ from gateway.upstream import (
     TimezoneCheck,
     Transport,
     build_transport,
+    over_httpx,
     pipeline,
 )
 from gateway.watching import Watching
@@ -347,9 +348,7 @@ async def _followed(
 
 def _transport(settings: Settings, given: "AsyncBaseTransport | None") -> Transport:
     if given is not None:
-        from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415  # takes 45 ms
-
-        return HttpxTransport(given)
+        return over_httpx(given)
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,

@@ -15,7 +15,7 @@ from .reqwest_transport import build_transport
 from .send import transmit
 from .signature import QiniuSigner
 from .timezone import TimezoneCheck
-from .transport import Transport
+from .transport import Transport, over_httpx
 
 __all__ = [
     "BREAKER_STATES",
@@ -38,6 +38,7 @@ __all__ = [
     "database_is_up",
     "deadline_in",
     "fetch",
+    "over_httpx",
     "pipeline",
     "skew_of",
     "transmit",

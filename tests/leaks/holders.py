@@ -51,10 +51,10 @@ from gateway.upstream import (
     QliveClient,
     Reply,
     deadline_in,
+    over_httpx,
     transmit,
 )
 from gateway.upstream.faults import Broken
-from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.transport import Request
 from gateway.upstream.wire import RoomData, decode_room
 from tests.fakes.rooms import creator_of, share_for_all
@@ -155,7 +155,7 @@ def read_over_httpx() -> httpx.Request:
         requests.append(request)
         return httpx.Response(200)
 
-    run(HttpxTransport(httpx.MockTransport(answer)).send(signed_read(), 1))
+    run(over_httpx(httpx.MockTransport(answer)).send(signed_read(), 1))
     return requests[0]
 
 

@@ -20,9 +20,9 @@ from gateway.upstream import (
     QliveClient,
     Reply,
     Send,
+    over_httpx,
     pipeline,
 )
-from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.pipeline import chain
 from tests.live.fault_server import ROOM, enveloped
 from tests.telemetry.counts import nonzero
@@ -43,7 +43,7 @@ class World:
         self.block = SharedMetrics(families(Metrics))
         metrics, log = Metrics(self.block), CapturingLogger()
         send = pipeline(
-            HttpxTransport(httpx.MockTransport(self._answer)),
+            over_httpx(httpx.MockTransport(self._answer)),
             QiniuSigner(AK, SK),
             ClockSkew(lambda: 0.0),
             Breaker(lambda: 0.0, log, metrics.breaker_opened),

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Call, QiniuSigner, Reply, transmit
+from gateway.upstream import Call, QiniuSigner, Reply, over_httpx, transmit
 from gateway.upstream.faults import DeadlineExceeded, NotAttempted
-from gateway.upstream.httpx_transport import HttpxTransport
 from tests.upstream.scripted import AK, SK, call, sdk_authorization, sender
 from tests.upstream.test_signature import HOSTS, METHODS, PATHS, QUERIES
 
@@ -26,7 +25,7 @@ def sent_by(make: Callable[[], Call], url: str = URL) -> tuple[list[httpx.Reques
         return httpx.Response(201, headers={"X-A": "b"}, content=b"whole")
 
     async def made() -> Reply:
-        return await sender(HttpxTransport(httpx.MockTransport(answer)), url)(make())
+        return await sender(over_httpx(httpx.MockTransport(answer)), url)(make())
 
     reply = asyncio.run(made())
     return requests, reply
@@ -88,7 +87,7 @@ def hang(transport: Hanging, seconds: float) -> None:
     """Make a call that has so many seconds."""
 
     async def made() -> None:
-        send = transmit(HttpxTransport(transport), QiniuSigner(AK, SK), URL)
+        send = transmit(over_httpx(transport), QiniuSigner(AK, SK), URL)
         await asyncio.wait_for(send(call(seconds=seconds)), timeout=60)
 
     asyncio.run(made())
