@@ -242,7 +242,7 @@ def test_processes_that_share_a_pipe(pipe: Pipe) -> None:
 
 
 def _is_behind(sink: Sink) -> bool:
-    return bool(sink._lines or sink._pieces)  # noqa: SLF001
+    return bool(sink._lines or sink._pieces)  # noqa: SLF001  # no sink tells of them
 
 
 def _writer(pipe: int, letter: bytes) -> int:
