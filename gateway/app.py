@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -86,10 +87,13 @@ from gateway.upstream import (
     TimezoneCheck,
     Transport,
     build_transport,
+    over_httpx,
     pipeline,
-    renew,
 )
 from gateway.watching import Watching
+
+if TYPE_CHECKING:
+    from httpx import AsyncBaseTransport
 
 
 def build(  # noqa: PLR0913  # the composition root
@@ -97,7 +101,7 @@ def build(  # noqa: PLR0913  # the composition root
     telemetry: Telemetry,
     metrics: Metrics,
     *,
-    transport: Transport | None = None,
+    transport: "AsyncBaseTransport | None" = None,
     draining: asyncio.Event | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     tracing: Tracing = NO_TRACES,
@@ -108,7 +112,7 @@ def build(  # noqa: PLR0913  # the composition root
     console: Sequence[HTTPRouteHandler] = (),
     trial_tokens: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIApp:
-    """Return the gateway as an ASGI application, on another `transport` where one is given.
+    """Return the gateway as an ASGI application, over a `transport` of httpx where one is given.
 
     `draining` is set when it is about to stop, and makes it unready. Key files that `environ` names
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
@@ -133,13 +137,13 @@ def build(  # noqa: PLR0913  # the composition root
         follow=partial(credentials.follow, settings),
         read_at=read_at,
     )
-    transport = transport or _transport(settings)
-    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, partial(renew, transport))
+    sender = _transport(settings, transport)
+    breaker = Breaker(time.monotonic, log, metrics.breaker_opened, sender.renew)
     limiter = ConnectionLimiter(settings.upstream_connections)
     skew = ClockSkew(time.time)
     database = DatabaseCheck(time.monotonic)
     send = pipeline(
-        transport,
+        sender,
         credentials.signer,
         skew,
         breaker,
@@ -262,7 +266,7 @@ def build(  # noqa: PLR0913  # the composition root
             yield
         if broadcasting:
             await broadcasting.aclose()
-        for part in (hints, creator, anchors, tolerant, cache, stores, transport):
+        for part in (hints, creator, anchors, tolerant, cache, stores, sender):
             await part.aclose()
         await drain_native_threads()
         telemetry.close()
@@ -373,7 +377,9 @@ async def _followed(
         yield
 
 
-def _transport(settings: Settings) -> Transport:
+def _transport(settings: Settings, given: "AsyncBaseTransport | None") -> Transport:
+    if given is not None:
+        return over_httpx(given)
     return build_transport(
         connections=settings.upstream_connections,
         max_body=settings.upstream_max_body,

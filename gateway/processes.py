@@ -53,6 +53,8 @@ def serve(
 
     `beginning` comes first on standard output. Raises SystemExit where its workers cannot start.
     """
+    gc.freeze()  # imported code, which the workers share
+    gc.enable()
     slots = settings.workers * serving.SLOTS_PER_WORKER
     shared = [SharedMetrics(families(Metrics)) for _ in range(slots)]
     supervisor = SharedMetrics(families(Metrics))

@@ -1,7 +1,7 @@
 """Single flight: concurrent callers with the same key share one call.
 
-- The call runs in a task of its own. A caller that is cancelled fails nobody else, and an error is
-  raised to every caller.
+- The call runs in a task of its own, and each caller waits for a future of its own. A caller that
+  is cancelled, or whose time is over, fails nobody else; an error is raised to every caller.
 - A call that no caller waits for is cancelled, unless it has been sent. A queue of abandoned calls
   would delay later callers.
 - `on_end` of a caller is called once: when the call that it began has ended, however it ended, or
@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -25,14 +26,48 @@ def _nothing() -> None:
     """Do nothing at the end of a call."""
 
 
+def _expire(waiter: asyncio.Future[T]) -> None:
+    """End a wait whose time is over."""
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+class _Sent:
+    """Is called once a call was sent; its frames refer to this, not to the flight: no cycle."""
+
+    __slots__ = ("yet",)
+
+    def __init__(self) -> None:
+        self.yet = False
+
+    def __call__(self) -> None:
+        self.yet = True
+
+
 class _Flight(Generic[T]):
-    """One running call, the number of callers that wait for it, and what its end is told to."""
+    """One running call, its callers' futures, and what its end is told to."""
+
+    __slots__ = ("on_end", "sent", "task", "waiters")
 
     def __init__(self, call: Call[T], on_end: Callable[[], None]) -> None:
-        self.waiting = 0
+        self.waiters: set[asyncio.Future[T]] = set()
         self.on_end = on_end
-        self.sent = asyncio.Event()  # the call's frames refer to this, not to the flight: no cycle
-        self.task = asyncio.create_task(call(self.sent.set))
+        self.sent = _Sent()
+        self.task = asyncio.create_task(call(self.sent))
+
+    def settle(self) -> None:
+        """Pass the outcome of the call on to those who wait."""
+        task = self.task
+        error = None if task.cancelled() else task.exception()  # now it counts as retrieved
+        for waiter in self.waiters:
+            if waiter.done():
+                continue
+            if task.cancelled():
+                waiter.cancel()
+            elif error is not None:
+                waiter.set_exception(error)
+            else:
+                waiter.set_result(task.result())
 
 
 class SingleFlight(Generic[T]):
@@ -42,21 +77,36 @@ class SingleFlight(Generic[T]):
         self._current: dict[str, _Flight[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()  # asyncio keeps only weak references to tasks
 
-    async def join(self, key: str, call: Call[T], on_end: Callable[[], None] = _nothing) -> T:
-        """Return the result of the current call for `key`, starting `call` if there is none."""
+    async def join(
+        self,
+        key: str,
+        call: Call[T],
+        on_end: Callable[[], None] = _nothing,
+        *,
+        until: float = math.inf,
+    ) -> T:
+        """Return the result of the current call for `key`, starting `call` if there is none.
+
+        `until` is on the event loop's clock. Raises TimeoutError then.
+        """
         flight = self._flight(key, call, on_end)
-        flight.waiting += 1
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+        flight.waiters.add(waiter)
+        end = None if until == math.inf else loop.call_at(until, _expire, waiter)
         try:
-            return await asyncio.shield(flight.task)
+            return await waiter
         finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.sent.is_set() and flight.task.cancel():
+            if end is not None:
+                end.cancel()
+            flight.waiters.discard(waiter)
+            if not flight.waiters and not flight.sent.yet and flight.task.cancel():
                 self._remove(key, flight)
-            del flight  # breaks a cycle: error → traceback → this frame → flight → task → error
+            del flight, waiter  # breaks a cycle: error → traceback → this frame → waiter → error
 
     def start(self, key: str, call: Call[T], on_end: Callable[[], None] = _nothing) -> None:
         """Run `call` in the background to its end, unless there is a current call for `key`."""
-        self._flight(key, call, on_end).sent.set()
+        self._flight(key, call, on_end).sent()
 
     def forget(self, key: str) -> None:
         """Let the next caller for `key` start a new call."""
@@ -93,8 +143,7 @@ class SingleFlight(Generic[T]):
         self._tasks.discard(task)
         self._remove(key, flight)
         flight.on_end()
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved: a background call may fail without a caller
+        flight.settle()
 
     def _remove(self, key: str, flight: _Flight[T]) -> None:
         if self._current.get(key) is flight:

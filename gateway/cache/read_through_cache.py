@@ -14,8 +14,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import Generic
@@ -34,7 +33,7 @@ from gateway.rooms import (
     UpstreamFailure,
     UpstreamTimeout,
 )
-from gateway.single_flight import SingleFlight
+from gateway.single_flight import Call, SingleFlight
 from gateway.telemetry import Counter
 
 from .entries import Entries, Entry
@@ -63,8 +62,8 @@ class ReadThroughCache(Generic[R]):
     """At most `size` rooms, missing ones included; `clock` is monotonic, in seconds.
 
     The rooms' JSON has at most `max_bytes`; a room with more is served and not kept. Reads take
-    places of `share`; a lookup ends after `seconds` and a moment. `report` is called with the
-    result of each.
+    places of `share`, which bounds the wait for one; beyond that a lookup ends after `seconds` and
+    a moment. `report` is called with the result of each.
     """
 
     def __init__(  # the wiring of the read path
@@ -161,8 +160,7 @@ class ReadThroughCache(Generic[R]):
         reader = None if viewer_shape else user_id
         result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
         try:
-            async with _within(self._seconds + _MOMENT):
-                loaded = await self._find(live_id, user_id, reader)
+            loaded = await self._find(live_id, user_id, reader)
             if isinstance(loaded, CachedRoom):
                 result = loaded.result
                 return loaded, None
@@ -184,8 +182,7 @@ class ReadThroughCache(Generic[R]):
         """Return a fresh room, from memory or from the source."""
         result = LookupResult.COALESCED if live_id in self._loads else LookupResult.MISS
         try:
-            async with _within(self._seconds + _MOMENT):
-                loaded = await self._find(live_id, None, None)
+            loaded = await self._find(live_id, None, None)
             if isinstance(loaded, CachedRoom):
                 result = loaded.result
                 return CurrentRoom(loaded.room, self._entries[live_id].fresh_until - self._clock())
@@ -257,19 +254,28 @@ class ReadThroughCache(Generic[R]):
         self, live_id: str, user_id: str | None, reader: str | None
     ) -> CachedRoom | Loaded[R]:
         """Return a room that has come into memory meanwhile, or a loaded one."""
+        until = asyncio.get_running_loop().time() + self._seconds + _MOMENT
         entry = self._entry(live_id)
         for_anchor = entry is not None and entry.room.anchor_id == reader
         while True:
             joins = live_id in self._loads
-            async with self._share.place(None if joins else user_id) as place:
+            with await self._share.place(None if joins else user_id) as place:
                 come = self._fresh(live_id, reader)
                 if come is not None:
                     return come
                 load = partial(self._load, live_id, for_anchor=for_anchor)
-                loaded = await self._loads.join(live_id, load, place.hold())
+                loaded = await self._joined(live_id, load, place.hold(), until)
             if loaded.read is not None or loaded.room.anchor_id != reader:
                 return loaded
             for_anchor = True
+
+    async def _joined(
+        self, live_id: str, load: Call[Loaded[R]], on_end: Callable[[], None], until: float
+    ) -> Loaded[R]:
+        try:
+            return await self._loads.join(live_id, load, on_end, until=until)
+        except TimeoutError as error:
+            raise UpstreamTimeout("no room in time") from error
 
     async def _load(self, live_id: str, on_sent: Sent, *, for_anchor: bool = False) -> Loaded[R]:
         try:
@@ -324,13 +330,3 @@ class ReadThroughCache(Generic[R]):
 
 def _nobody(_: str | None) -> None:
     """Tell nobody of an eviction."""
-
-
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncGenerator[None]:
-    """Raise UpstreamTimeout if the block takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise UpstreamTimeout("no place and no room in time") from error

@@ -53,7 +53,7 @@ async def probe(
         problem = await _problem(reply, send, deadline)
     except Fault as fault:
         return Probe(f"no reply: {fault}", timer() - started)
-    return Probe(problem, latency, skew_of(reply.headers.get("Date"), clock()))
+    return Probe(problem, latency, skew_of(reply.headers.get("date"), clock()))
 
 
 async def _problem(reply: Reply, send: Send, deadline: float) -> str | None:

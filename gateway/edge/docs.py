@@ -4,17 +4,18 @@ The files are in `docs_page`; Swagger UI's among them are built by `openapi/docs
 Content-Security-Policy makes the browser enforce the promise. It forbids inline script, so all that
 the page's script must know is in attributes of its elements.
 
-Anyone may ask for these files, and they are large. So they are compressed once, and a browser that
-has one is told so (304).
+Anyone may ask for these files, and they are large. So they are compressed once, when the first
+client asks, and a browser that has one is told so (304).
 """
 
+import asyncio
 import gzip
 import re
 from collections.abc import Mapping
-from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
+from types import MappingProxyType
 
 from litestar import Request
 from litestar.datastructures import State
@@ -34,13 +35,23 @@ POLICY = (
 """The Content-Security-Policy of pages for people: nothing from another host, no inline script."""
 
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_SCRIPT = b"text/javascript"
+_STYLE, _SCRIPT = b"text/css", b"text/javascript"
 _REVALIDATE = (b"cache-control", b"no-cache")
 _KEEP = (b"cache-control", b"public, max-age=3600")
 _VARY = (b"vary", b"Accept-Encoding")
 _GZIP = (b"content-encoding", b"gzip")
 _KEPT = frozenset({b"cache-control", b"etag", b"vary"})
 """The headers of a document that a 304 has too."""
+
+_PACKAGED = MappingProxyType(
+    {
+        "page.css": ("page.css", _STYLE),
+        "start.js": ("start.js", _SCRIPT),
+        "swagger-ui.css": ("swagger-ui/swagger-ui.css", _STYLE),
+        "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", _SCRIPT),
+    }
+)
+"""The files of the page by name, each with its path and its media type."""
 
 
 class Document:
@@ -76,12 +87,7 @@ class DocsHandlers:
             Document(html, _page(root_path, tokens).encode(), _REVALIDATE, policy)
             for tokens in ({}, trial_tokens)
         )
-        self._files = {
-            "swagger-ui.css": _packaged("swagger-ui/swagger-ui.css", b"text/css"),
-            "swagger-ui-bundle.js": _packaged("swagger-ui/swagger-ui-bundle.js", _SCRIPT),
-            "page.css": _packaged("page.css", b"text/css"),
-            "start.js": _packaged("start.js", _SCRIPT),
-        }
+        self._files: dict[str, Document] = {}
 
     async def openapi(self, request: PublicRequest) -> Answer:
         """Return the document."""
@@ -94,7 +100,9 @@ class DocsHandlers:
     async def file(self, request: PublicRequest, name: FromPath[str]) -> Answer:
         """Return a file of the page; raise NotFound for any other."""
         if name not in self._files:
-            raise NotFound
+            if name not in _PACKAGED:
+                raise NotFound
+            self._files[name] = await asyncio.to_thread(_packaged, name)
         return self._files[name].answer(request)
 
 
@@ -123,11 +131,11 @@ def _buttons(tokens: Mapping[str, str]) -> str:
     )
 
 
-@cache
-def _packaged(name: str, media_type: bytes) -> Document:
+def _packaged(name: str) -> Document:
     """Return a file of the page; compressing the largest takes 0.05 s."""
-    return Document(media_type, _read(name), _KEEP)
+    path, media_type = _PACKAGED[name]
+    return Document(media_type, _read(path), _KEEP)
 
 
-def _read(name: str) -> bytes:
-    return files(__package__).joinpath("docs_page", name).read_bytes()
+def _read(path: str) -> bytes:
+    return files(__package__).joinpath("docs_page", path).read_bytes()

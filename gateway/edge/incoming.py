@@ -11,6 +11,8 @@ clients do not lock others out.
 The server does not end a handler when its client leaves, so clients that poll and leave could fill
 the gateway with useless work. `while_connected` cancels a read, and `watched` tells a create that
 nobody waits for it any more. The server takes a client that has closed its sending side for gone.
+To watch a client costs as much as all the rest of a read, and most reads are over in a few
+milliseconds: so only slow ones are watched.
 """
 
 import asyncio
@@ -35,6 +37,9 @@ MAX_BODY = 65536
 
 MAX_HEADERS = 64
 """Headers a request may have."""
+
+_QUICK = 0.05
+"""Seconds after which a read that is still under way is watched."""
 
 _DIGITS = len(str(MAX_BODY)) + 1
 """Digits that are read of a length: so many are beyond MAX_BODY already."""
@@ -108,19 +113,23 @@ class Incoming:
         *,
         seconds: float = _BODY_TIME,
         moment: float = _MOMENT,
+        quick: float = _QUICK,
     ) -> None:
         self._receive: _HTTPReceive = receive  # type: ignore[assignment]  # no WebSocket
         self._declared = declared_length(headers)
-        self._chunked = b"transfer-encoding" in headers
+        self._announced = self._declared > 0 or b"transfer-encoding" in headers
         self._exchange = exchange
         self._seconds = seconds
         self._moment = moment
+        self._quick = quick
         self._deadline: float | None = None
         self._pieces = 0
         self._seen = 0
         self._whole = False
         self._last = 0.0
+        self._reading: asyncio.Task[Any] | None = None
         self._messages: _Messages | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._end: list[Exception] = []
 
     async def receive(self) -> HTTPReceiveMessage:
@@ -129,8 +138,8 @@ class Incoming:
         Raises BodyTooLarge, BodyTooSlow, BodyBrokenOff, and Overloaded if others took all places
         while this request waited. Under `while_connected` that raises in place of this.
         """
-        if self._messages is not None:
-            return await self._messages.get()
+        if self._reading is not None:
+            return await self._watch().get()
         if self._whole or self._exchange.streams:
             return await self._read()
         exchange = self._exchange
@@ -142,9 +151,10 @@ class Incoming:
 
         Raises ClientGone, BodyTooLarge, BodyTooSlow or BodyBrokenOff.
         """
-        task = asyncio.current_task()
-        self._messages = _Messages()
-        watch = asyncio.create_task(self._watch(self._messages, task))
+        self._reading = task = asyncio.current_task()
+        if self._announced:
+            self._watch()
+        late = asyncio.get_running_loop().call_later(self._quick, self._watch)
         try:
             return await work
         except asyncio.CancelledError:
@@ -153,7 +163,9 @@ class Incoming:
             task.uncancel()
             raise self._end.pop() from None  # kept nowhere: an error and its frames are a cycle
         finally:
-            watch.cancel()
+            late.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[Callable[[], None]]:
@@ -180,7 +192,14 @@ class Incoming:
         """Wait for the server's next message; return True if it says that the client has left."""
         return (await self._receive())["type"] == "http.disconnect"
 
-    async def _watch(self, messages: "_Messages", task: asyncio.Task[Any] | None) -> None:
+    def _watch(self) -> "_Messages":
+        """Watch the client from now on; return the messages for the application."""
+        if self._messages is None:
+            self._messages = _Messages()
+            self._watching = asyncio.create_task(self._read_on(self._messages, self._reading))
+        return self._messages
+
+    async def _read_on(self, messages: "_Messages", task: asyncio.Task[Any] | None) -> None:
         """Read on for the application; cancel `task` once its answer is of no use."""
         try:
             while not self._whole:
@@ -202,10 +221,9 @@ class Incoming:
             return await self._receive()
         if self._declared > MAX_BODY:
             raise BodyTooLarge
-        announced = self._declared or self._chunked  # otherwise the end is there already
         clock = asyncio.get_running_loop().time
         asked = clock()
-        message = await (self._in_time() if announced else self._receive())
+        message = await (self._in_time() if self._announced else self._receive())
         self._last = clock() - asked
         if message["type"] == "http.disconnect":
             raise BodyBrokenOff

@@ -166,7 +166,7 @@ class Creator:
         upstreams_now = now - timedelta(seconds=self._skew())
         if problems := expiry_problems(room.publish_expire_at, upstreams_now):
             raise InvalidRequest(*problems)
-        async with self._share.place(caller.user_id):
+        with await self._share.place(caller.user_id):
             await self._anchors.require(room.anchor_id, caller)
             made = await self._upstream.create(room, request_id, on_sent)
         self._compare(room, made)
@@ -178,7 +178,7 @@ class Creator:
         if isinstance(outcome, Failed):
             raise outcome.error()
         try:
-            async with self._share.place(caller.user_id):
+            with await self._share.place(caller.user_id):
                 current = await self._upstream.read(outcome.live_id, for_write=True)
         except RoomNotFound:
             return room.without_upstream(outcome.live_id)

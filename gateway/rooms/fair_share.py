@@ -15,9 +15,9 @@ read of a room, a create, a stop, a delete.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
+from typing import Self
 
 from .errors import Overloaded
 
@@ -33,13 +33,22 @@ def share_of(connections: int) -> int:
 
 
 class Place:
-    """A place of one user; `release` frees it once all holders have let go."""
+    """A place of one user; `release` frees it once all holders have let go.
+
+    As a context it lets go for its first holder.
+    """
 
     __slots__ = ("_holders", "_release")
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release = release
         self._holders = 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
 
     def hold(self) -> Callable[[], None]:
         """Hold the place too, until the function returned is called."""
@@ -60,7 +69,7 @@ class _User:
 
     def __init__(self) -> None:
         self.taken = 0
-        self.waiting: dict[asyncio.Future[None], None] = {}
+        self.waiting: dict[asyncio.Future[bool], None] = {}
 
 
 class FairShare:
@@ -80,14 +89,12 @@ class FairShare:
         """The number of users with work under way."""
         return len(self._users)
 
-    @asynccontextmanager
-    async def place(self, user_id: str | None) -> AsyncGenerator[Place]:
-        """Hold a place while the block runs, None for nobody's work. Raises Overloaded."""
-        place = self.try_take(user_id) or await self._turn(user_id)
-        try:
-            yield place
-        finally:
-            place.let_go()
+    async def place(self, user_id: str | None) -> Place:
+        """Return a place, None for nobody's work, which its holder must let go.
+
+        Raises Overloaded.
+        """
+        return self.try_take(user_id) or await self._turn(user_id)
 
     def try_take(self, user_id: str | None) -> Place | None:
         """Return a place if one is free, which its holder must let go."""
@@ -101,20 +108,22 @@ class FairShare:
 
     async def _turn(self, user_id: str | None) -> Place:
         user = self._users[user_id]
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
         user.waiting[turn] = None
+        end = loop.call_later(self._seconds, _end, turn)
         try:
-            async with asyncio.timeout(self._seconds):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came at the same moment
+            come = await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.result():  # it came at the same moment
                 self._release(user_id)
-            if not isinstance(error, TimeoutError):
-                raise
-            self._refused()
-            raise Overloaded(f"all {self.places} places of the user are taken") from error
+            raise
         finally:
+            end.cancel()
             del user.waiting[turn]
+        if not come:
+            self._refused()
+            raise Overloaded(f"all {self.places} places of the user are taken")
         return Place(partial(self._release, user_id))
 
     def _release(self, user_id: str | None) -> None:
@@ -122,11 +131,17 @@ class FairShare:
         user = self._users[user_id]
         for turn in user.waiting:
             if not turn.done():
-                turn.set_result(None)
+                turn.set_result(True)
                 return
         user.taken -= 1
         if not user.taken:
             del self._users[user_id]
+
+
+def _end(turn: asyncio.Future[bool]) -> None:
+    """End the wait for a turn that has not come."""
+    if not turn.done():
+        turn.set_result(False)
 
 
 def _nothing() -> None:

@@ -74,7 +74,7 @@ class Heartbeats:
             self._report(Beat.SPARED)
             return
         self._report(Beat.TOLD)
-        async with self._share.place(caller.user_id):
+        with await self._share.place(caller.user_id):
             status = await self._broadcasts.heartbeat(live_id, caller.user_id)
         if status != LIVING:
             await self._cache.invalidate(live_id)

@@ -179,7 +179,7 @@ class LagTolerantRoomCache:
             return await self._upstream.resolve(room, deadline)
 
         joins = room.live_id in self._waits
-        async with self._share.place(None if joins else room.anchor_info.user_id) as place:
+        with await self._share.place(None if joins else room.anchor_info.user_id) as place:
             return await self._waits.join(room.live_id, wait, place.hold())
 
     def _shown(self, room: ViewerRoom) -> CachedRoom:

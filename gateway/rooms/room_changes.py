@@ -40,8 +40,11 @@ class RoomChanges:
 
         Raises RoomNotFound, UpstreamFailure or Overloaded, as the rule does and as the block does.
         """
-        with recorded(self._report, operation, caller, live_id) as write:
-            async with self._share.place(caller.user_id), self._taught(live_id):
+        with (
+            recorded(self._report, operation, caller, live_id) as write,
+            await self._share.place(caller.user_id),
+        ):
+            async with self._taught(live_id):
                 room = await self._upstream.read(live_id, for_write=True)
                 write.as_admin = not policy.is_anchor(caller, room)
                 rule(caller, room)

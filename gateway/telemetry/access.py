@@ -1,7 +1,7 @@
 """The access log, one line per request, and the logs of a worker.
 
 It is by far the most frequent line. Its JSON is encoded directly, in a microsecond; structlog's
-processors would take twelve.
+processors would take twelve. Its fields are given by place: by name they take six times as long.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _FOR_PEOPLE = (
 _NO_CALL = UpstreamCall(None, None)
 
 
-class RequestLine(Struct, kw_only=True, gc=False, omit_defaults=True):
+class RequestLine(Struct, gc=False, omit_defaults=True):
     """The line of a request; the fields are those of `AccessLog.write`."""
 
     timestamp: datetime
@@ -88,22 +88,22 @@ class AccessLog(Struct, frozen=True):
         """
         last = calls[-1] if calls else _NO_CALL
         line = RequestLine(
-            timestamp=datetime.now(UTC),
-            level="info",
-            event="request",
-            request_id=request_id,
-            method=method[:_LONGEST_METHOD],
-            route=route,
-            status=status,
-            milliseconds=round(seconds * 1000, 2),
-            cut=cut or None,
-            caller=None if user_id is None else self.caller_id(user_id),
-            cache=cache,
-            refused=refused,
-            upstream_calls=len(calls),
-            upstream_code=last.code,
-            upstream_request_id=last.request_id,
-            trace_id=self.trace_id(),
+            datetime.now(UTC),
+            "info",
+            "request",
+            request_id,
+            method[:_LONGEST_METHOD],
+            route,
+            status,
+            round(seconds * 1000, 2),
+            cut or None,
+            None if user_id is None else self.caller_id(user_id),
+            cache,
+            refused,
+            len(calls),
+            last.code,
+            last.request_id,
+            self.trace_id(),
         )
         self.emit(line)
 

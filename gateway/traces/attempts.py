@@ -6,8 +6,8 @@ Source of names: OpenTelemetry's semantic conventions for HTTP, stable since 1.2
 """
 
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
-import httpx
 from opentelemetry.trace import SpanKind, Tracer
 
 from gateway.upstream import Call, Reply, Send
@@ -20,16 +20,16 @@ _REFUSED = 400
 
 def with_span(tracer: Tracer, base_url: str, send: Send) -> Send:
     """Return `send` with a span around each attempt; `base_url` has no path."""
-    base = httpx.URL(base_url)
+    base = urlsplit(base_url)
     server: dict[str, str | int] = {
-        "server.address": base.host,
+        "server.address": base.hostname or "",
         "server.port": base.port or _PORTS[base.scheme],
     }
 
     async def spanned(call: Call) -> Reply:
         attributes = {
             "http.request.method": call.method,
-            "url.full": f"{base}{call.path.partition('?')[0]}",  # a query may name a user
+            "url.full": f"{base_url}{call.path.partition('?')[0]}",  # a query may name a user
             **server,
         }
         if call.attempts > 1:

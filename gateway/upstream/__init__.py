@@ -12,10 +12,11 @@ from .faults import Fault
 from .fetch import fetch
 from .pipeline import pipeline
 from .reply import Reply
+from .reqwest_transport import build_transport
 from .send import transmit
 from .signature import QiniuSigner
 from .timezone import TimezoneCheck
-from .transport import Transport, build_transport, renew
+from .transport import Transport, over_httpx
 from .vendor_tokens import LIFETIME, ask_for_token, decode_token
 
 __all__ = [
@@ -44,8 +45,8 @@ __all__ = [
     "deadline_in",
     "decode_token",
     "fetch",
+    "over_httpx",
     "pipeline",
-    "renew",
     "skew_of",
     "transmit",
 ]

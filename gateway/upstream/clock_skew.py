@@ -45,7 +45,7 @@ def with_clock_skew(skew: ClockSkew, send: Send) -> Send:
 
     async def learning(call: Call) -> Reply:
         reply = await send(call)
-        skew.learn(reply.headers.get("Date"))
+        skew.learn(reply.headers.get("date"))
         return reply
 
     return learning

@@ -9,8 +9,7 @@ one of the reads, then one of all calls. Each kind of permit has its own queue a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from typing import Self
 
 from .call import Call, Send
 from .faults import NotAttempted
@@ -45,16 +44,42 @@ class ConnectionLimiter:
         """The number of calls without one."""
         return self._reads.waiting + self._all.waiting
 
-    @asynccontextmanager
-    async def connection(self, call: Call) -> AsyncGenerator[None]:
-        """Hold a connection for `call` while the block runs. Raises NotAttempted."""
+    async def connection(self, call: Call) -> "_Permit":
+        """Return a connection for `call`, a context that frees it. Raises NotAttempted."""
         reserve = call.time_left() * (1 - _WAIT_SHARE)
         if call.for_write:
-            async with self._all.permit(call, reserve):
-                yield
-        else:
-            async with self._reads.permit(call, reserve), self._all.permit(call, reserve):
-                yield
+            return await self._all.permit(call, reserve)
+        read = await self._reads.permit(call, reserve)
+        try:
+            read.beside = await self._all.permit(call, reserve)
+        except BaseException:
+            read.free()
+            raise
+        return read
+
+
+class _Permit:
+    """One of the permits, held by a call, and maybe another that is freed `beside` it."""
+
+    __slots__ = ("_before", "_call", "_permits", "beside")
+
+    def __init__(self, permits: "_Permits", call: Call) -> None:
+        self._permits = permits
+        self._call = call
+        self._before = call.time_left()
+        self.beside: _Permit | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free()
+
+    def free(self) -> None:
+        """Free them."""
+        if self.beside is not None:
+            self.beside.free()
+        self._permits.free(self._before - self._call.time_left())
 
 
 class _Permits:
@@ -67,21 +92,20 @@ class _Permits:
         self.active = 0
         self.waiting = 0
 
-    @asynccontextmanager
-    async def permit(self, call: Call, reserve: float) -> AsyncGenerator[None]:
-        """Hold a permit; at least `reserve` seconds of the call's time are left at the start."""
+    async def permit(self, call: Call, reserve: float) -> _Permit:
+        """Return a permit; at least `reserve` seconds of the call's time are left then."""
         if self._semaphore.locked():
             await self._wait(call.time_left() - reserve)
         else:
             await self._semaphore.acquire()  # returns at once
         self.active += 1
-        before = call.time_left()
-        try:
-            yield
-        finally:
-            self._mean += (before - call.time_left() - self._mean) * _WEIGHT
-            self.active -= 1
-            self._semaphore.release()
+        return _Permit(self, call)
+
+    def free(self, seconds: float) -> None:
+        """Free a permit that was held for so many seconds."""
+        self._mean += (seconds - self._mean) * _WEIGHT
+        self.active -= 1
+        self._semaphore.release()
 
     async def _wait(self, seconds: float) -> None:
         if (self.waiting + 1) * self._mean / self._permits > seconds:
@@ -103,7 +127,7 @@ def with_connection(limiter: ConnectionLimiter, send: Send) -> Send:
     """
 
     async def limited(call: Call) -> Reply:
-        async with limiter.connection(call):
+        with await limiter.connection(call):
             if call.on_sent is not None:
                 call.on_sent()
             return await send(call)

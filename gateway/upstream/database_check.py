@@ -13,10 +13,9 @@ two apart: it succeeds while the database is up, whatever users there are.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-
-from cachetools import LRUCache
 
 from gateway.single_flight import SingleFlight
 
@@ -40,11 +39,14 @@ class DatabaseCheck:
         self._up = False
         self._until = float("-inf")
         self._flights: SingleFlight[bool] = SingleFlight()
-        self._seen: LRUCache[str, None] = LRUCache(_ROOMS)
+        self._seen: OrderedDict[str, None] = OrderedDict()
 
     def saw(self, path: str) -> None:
         """Note that the room at `path` is there."""
         self._seen[path] = None
+        self._seen.move_to_end(path)
+        if len(self._seen) > _ROOMS:
+            self._seen.popitem(last=False)
 
     async def passes(self, call: Call, send: Send) -> bool:
         """Return whether the database is up after a failed read; raise the look-up's fault."""

@@ -1,8 +1,6 @@
 """A reply of the upstream, its envelope, and what both say of the upstream's health."""
 
-from collections.abc import Callable
-
-import httpx
+from collections.abc import Callable, Mapping
 
 from gateway.media_type import parse_media_type
 from gateway.secret import NeverPickled
@@ -13,6 +11,7 @@ from .wire import Envelope, decode_envelope
 UNAVAILABLE = frozenset({429, 503})
 """The statuses of an upstream that is flooded or down."""
 
+_JSON = "application/json"
 _OK, _REDIRECT = 200, 300
 _REFUSAL = 400
 _ERROR = 500
@@ -25,14 +24,14 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 
 
 class Reply(NeverPickled):
-    """A whole HTTP reply; `body` is decoded from its Content-Encoding.
+    """A whole HTTP reply: header names in lower case, `body` decoded from its Content-Encoding.
 
     The body may hold a `push_url`, so this is a plain class: no serializer enumerates its fields.
     """
 
     __slots__ = ("_envelope", "body", "headers", "status")
 
-    def __init__(self, status: int, headers: httpx.Headers, body: bytes) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
@@ -44,7 +43,7 @@ class Reply(NeverPickled):
     def envelope(self) -> Envelope | None:
         """The envelope in the body, decoded once; None without one, or without JSON's type."""
         if not hasattr(self, "_envelope"):
-            declared = self.headers.get("Content-Type")
+            declared = self.headers.get("content-type")
             readable = declared is None or _is_json(declared, refusal=self.status >= _REFUSAL)
             self._envelope = decode_envelope(self.body) if readable else None
         return self._envelope
@@ -74,7 +73,7 @@ class Reply(NeverPickled):
 
     def retry_after(self, clock: Callable[[], float]) -> float:
         """Return the seconds that `Retry-After` asks for, in digits or as a date: from 1 to 60."""
-        asked = self.headers.get("Retry-After", "")
+        asked = self.headers.get("retry-after", "")
         if asked.isascii() and asked.isdigit():
             seconds = float(asked[:9])
         else:
@@ -85,10 +84,10 @@ class Reply(NeverPickled):
 
 def _is_json(content_type: str, *, refusal: bool) -> bool:
     """Return True for JSON in UTF-8; `legacy` refuses a create as plain text."""
+    if content_type == _JSON:
+        return True
     declared = parse_media_type(content_type)
     if declared is None or not declared.is_utf8:
         return False
     kind = declared.essence
-    return (
-        kind == "application/json" or kind.endswith("+json") or (refusal and kind == "text/plain")
-    )
+    return kind == _JSON or kind.endswith("+json") or (refusal and kind == "text/plain")

@@ -75,7 +75,7 @@ def _pause_after(outcome: Reply | Fault) -> float | None:
         return 0 if outcome.retryable else None
     if not outcome.says_unavailable:
         return None
-    asked = outcome.headers.get("Retry-After", "0")
+    asked = outcome.headers.get("retry-after", "0")
     return int(asked) if _SECONDS.fullmatch(asked) else None
 
 

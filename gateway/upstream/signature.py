@@ -8,7 +8,7 @@ Source: the vendor's documentation of the management credential, and its publish
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from gateway.secret import Secret
 
@@ -22,9 +22,11 @@ def canonical(name: str) -> str:
 
 
 def signing_text(
-    method: str, target: str, host: str, headers: Iterable[tuple[str, str]], body: bytes
+    method: str, target: str, host: str, headers: Collection[tuple[str, str]], body: bytes
 ) -> bytes:
     """Return the bytes to sign; `target` is the path with `?` and the raw query, if any."""
+    if not headers:
+        return f"{method} {target}\nHost: {host}\n\n".encode()
     named = [(canonical(name), value) for name, value in headers]
     content_type = next((value for name, value in named if name == "Content-Type"), "")
     lines = [f"{method} {target}", f"Host: {host}"]
@@ -58,7 +60,7 @@ class QiniuSigner:
         self._key = hmac.new(secret_key.encode(), digestmod="sha1")
 
     def authorization(
-        self, method: str, target: str, host: str, headers: Iterable[tuple[str, str]], body: bytes
+        self, method: str, target: str, host: str, headers: Collection[tuple[str, str]], body: bytes
     ) -> str:
         """Return the `Authorization` value of a request; see `signing_text`."""
         text = signing_text(method, target, host, headers, body)

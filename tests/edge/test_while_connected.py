@@ -49,10 +49,11 @@ def from_client(
     headers: Mapping[bytes, bytes] = CHUNKED,
     seconds: float = 10.0,
     moment: float = 0.0,
+    quick: float = 60.0,
 ) -> Incoming:
     """Return what comes in from a client."""
     exchange = Exchange("id", "GET", unsent, InFlight(1), Outgoing())
-    return Incoming(client.receive, headers, exchange, seconds=seconds, moment=moment)
+    return Incoming(client.receive, headers, exchange, seconds=seconds, moment=moment, quick=quick)
 
 
 def watched(work: Awaitable[str], client: Client) -> Awaitable[str]:
@@ -126,6 +127,33 @@ async def test_a_request_without_a_body_has_no_deadline() -> None:
     await asyncio.sleep(0.01)
     assert not watch.done()
     watch.cancel()
+
+
+async def test_a_quick_read_is_not_watched() -> None:
+    """Work that is over soon costs no reader and no task of its own."""
+    client, before = Client(LAST), len(asyncio.all_tasks())
+
+    async def work() -> int:
+        await asyncio.sleep(0.001)
+        return len(asyncio.all_tasks())
+
+    assert await from_client(client, {}).while_connected(work()) == before
+    assert client.asked == 0
+
+
+async def test_a_slow_read_is_watched() -> None:
+    """Work ends for a client that left before the watch began, as for one that leaves later."""
+    client, ended = Client(LAST), list[str]()
+    client.leaves.set()
+    with pytest.raises(ClientGone):
+        await from_client(client, {}, quick=0.001).while_connected(endless(ended))
+    assert ended == ["ended"]
+
+
+async def test_the_watch_begins_with_the_first_message_wanted() -> None:
+    """An application that reads has its message at once, from the one reader."""
+    incoming = from_client(Client(LAST), {})
+    assert await incoming.while_connected(incoming.receive()) == LAST
 
 
 async def test_there_is_one_reader() -> None:

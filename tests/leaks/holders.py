@@ -54,10 +54,12 @@ from gateway.upstream import (
     QliveClientApi,
     Reply,
     deadline_in,
+    over_httpx,
     transmit,
 )
 from gateway.upstream.faults import Broken
 from gateway.upstream.live_list import decode_listing
+from gateway.upstream.transport import Request
 from gateway.upstream.vendor_tokens import VendorToken, VendorTokens, decode_token
 from gateway.upstream.wire import RoomData, decode_room
 from tests.fakes.rooms import creator_of, share_for_all
@@ -96,20 +98,25 @@ def signer() -> QiniuSigner:
     return keyring.qiniu_signer(settings())
 
 
-class Transport(httpx.AsyncBaseTransport):
-    """Answers every request with the same bytes, as parsed by httpx, and keeps the last."""
+class Transport:
+    """Answers every request with the same bytes, and keeps the last."""
 
-    request: httpx.Request
+    request: Request
 
     def __init__(self, answer: bytes) -> None:
         head, _, self._body = answer.partition(b"\r\n\r\n")
         self._status = int(head.split(b" ")[1])
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request, _: float) -> Reply:
         """Answer."""
         self.request = request
-        headers = {"Content-Type": "application/json"}
-        return httpx.Response(self._status, headers=headers, stream=httpx.ByteStream(self._body))
+        return Reply(self._status, {"content-type": "application/json"}, self._body)
+
+    def renew(self) -> None:
+        """Do nothing."""
+
+    async def aclose(self) -> None:
+        """Do nothing."""
 
 
 def client(transport: Transport) -> QliveClient:
@@ -129,20 +136,32 @@ def client(transport: Transport) -> QliveClient:
 ROOM = fine(EVERY, made_for("alice", "1"))
 
 
-def signed_request() -> httpx.Request:
+def signed_request() -> Request:
     """Return a create as it was sent."""
     transport = Transport(ROOM)
     run(client(transport).create(NewRoom(anchor_id="alice", title="t"), "req-1"))
-    assert CANARIES["AK"] in transport.request.headers["Authorization"]
+    assert CANARIES["AK"] in dict(transport.request.headers)["Authorization"]
     return transport.request
 
 
-def signed_read() -> httpx.Request:
+def signed_read() -> Request:
     """Return a read as it was sent."""
     transport = Transport(ROOM)
     run(client(transport).read("1"))
-    assert CANARIES["AK"] in transport.request.headers["Authorization"]
+    assert CANARIES["AK"] in dict(transport.request.headers)["Authorization"]
     return transport.request
+
+
+def read_over_httpx() -> httpx.Request:
+    """Return a read as a transport of httpx gets it."""
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    run(over_httpx(httpx.MockTransport(answer)).send(signed_read(), 1))
+    return requests[0]
 
 
 def room() -> AnchorRoom:
@@ -246,7 +265,7 @@ def callbacks() -> CallbackHandlers:
 TOKEN = fine(EVERY, {"access_token": VENDOR_TOKENS["alice"], "expires_at": 2**33})
 
 
-def signed_start() -> httpx.Request:
+def signed_start() -> Request:
     """Return a start as it was sent, with a client token."""
     transport = Transport(TOKEN)
     api = QliveClientApi(
@@ -257,7 +276,7 @@ def signed_start() -> httpx.Request:
         clock=time.monotonic,
     )
     run(api.start("1", "alice"))
-    assert transport.request.headers["Authorization"] == VENDOR_TOKENS["alice"]
+    assert dict(transport.request.headers)["Authorization"] == VENDOR_TOKENS["alice"]
     return transport.request
 
 
@@ -322,6 +341,7 @@ HOLDERS: MappingProxyType[str, Callable[[], object]] = MappingProxyType(
         "a signer": signer,
         "a signed request": signed_request,
         "a signed read": signed_read,
+        "a signed read over httpx": read_over_httpx,
         "credentials": credentials,
         "tokens remembered": lambda: run(_verifier()),
         "an anchor's room": room,

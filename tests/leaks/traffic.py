@@ -36,7 +36,6 @@ from gateway.telemetry import (
 )
 from gateway.traces import Tracing
 from gateway.traces.sdk import open_telemetry
-from gateway.upstream import Transport
 from tests.leaks.canaries import CALLBACK, KEYS, PUSH, TOKENS, push_url, token
 from tests.leaks.telltale import signature_in, telltale
 from tests.live.fault_server import Server, serving
@@ -157,7 +156,11 @@ class Scene:
 
     @asynccontextmanager
     async def gateway(
-        self, upstream_url: str, *, transport: Transport | None = None, **environ: str
+        self,
+        upstream_url: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        **environ: str,
     ) -> AsyncIterator[Client]:
         """Run a gateway; `environ` are settings without their prefix, empty for unset."""
         changes = {f"GATEWAY_{name}": text for name, text in environ.items()}

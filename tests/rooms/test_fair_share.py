@@ -28,7 +28,7 @@ class World:
         return asyncio.create_task(self._work(user_id))
 
     async def _work(self, user_id: str | None) -> None:
-        async with self.share.place(user_id):
+        with await self.share.place(user_id):
             self.under_way.append(user_id)
             try:
                 await self.end.wait()
@@ -75,7 +75,7 @@ async def test_turns_come_in_order() -> None:
     order: list[int] = []
 
     async def work(number: int) -> None:
-        async with share.place("mallory"):
+        with await share.place("mallory"):
             order.append(number)
 
     place = share.try_take("mallory")
@@ -107,7 +107,7 @@ async def test_waiting_has_an_end() -> None:
 async def test_a_place_is_held_until_all_have_let_go() -> None:
     """A task that outlives its request keeps the place taken."""
     share = FairShare(1, 60, lambda: None)
-    async with share.place("mallory") as place:
+    with await share.place("mallory") as place:
         let_go = place.hold()
     assert share.try_take("mallory") is None
     let_go()
@@ -119,7 +119,7 @@ async def test_a_turn_that_comes_while_its_waiter_leaves_is_passed_on() -> None:
     share = FairShare(1, 60, lambda: None)
 
     async def work() -> None:
-        async with share.place("mallory"):
+        with await share.place("mallory"):
             pass
 
     place = share.try_take("mallory")

@@ -116,6 +116,23 @@ def test_lines_of_several_threads(tmp_path: Path) -> None:
     assert sorted(lines) == [b"a" * 50] * 1000 + [b"b" * 50] * 1000 + [b"c" * 50] * 1000
 
 
+def test_lines_wait_for_others_up_to_64_kib(pipe: Pipe) -> None:
+    """Many lines are written at once, however long few of them would wait."""
+    sink = Sink(pipe.writing, Drops(), seconds=LIMIT * 10)
+    for _ in range(70):
+        sink.write(b"x" * 999 + b"\n")
+    assert pipe.read(64 << 10) == (b"x" * 999 + b"\n") * 65 + b"x" * 536
+    sink.close()
+
+
+def test_an_orderly_end_waits_for_no_others(pipe: Pipe) -> None:
+    """A closed sink has written what was waiting."""
+    sink = Sink(pipe.writing, Drops(), seconds=LIMIT * 10)
+    sink.write(b"last\n")
+    sink.close()
+    assert pipe.read(5) == b"last\n"
+
+
 def test_written_soon(pipe: Pipe) -> None:
     """A line waits neither for the next nor for the end."""
     with sink_to(pipe.writing) as sink:
@@ -224,6 +241,10 @@ def test_processes_that_share_a_pipe(pipe: Pipe) -> None:
     assert sorted(lines) == [b"a" * 700] * 2000 + [b"b" * 700] * 2000
 
 
+def _is_behind(sink: Sink) -> bool:
+    return bool(sink._lines or sink._pieces)  # noqa: SLF001  # no sink tells of them
+
+
 def _writer(pipe: int, letter: bytes) -> int:
     pid = os.fork()
     if not pid:
@@ -231,7 +252,7 @@ def _writer(pipe: int, letter: bytes) -> int:
             for _ in range(2000):
                 sink.write(letter * 700 + b"\n")
             end = time.monotonic() + LIMIT
-            while sink._lines and time.monotonic() < end:  # noqa: SLF001  # its close has a limit
+            while _is_behind(sink) and time.monotonic() < end:  # its close has a limit
                 time.sleep(0.01)
         os._exit(0)
     return pid

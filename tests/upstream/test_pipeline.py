@@ -20,6 +20,7 @@ from gateway.upstream import (
     QliveClient,
     Reply,
     Send,
+    over_httpx,
     pipeline,
 )
 from gateway.upstream.pipeline import chain
@@ -42,7 +43,7 @@ class World:
         self.block = SharedMetrics(families(Metrics))
         metrics, log = Metrics(self.block), CapturingLogger()
         send = pipeline(
-            httpx.MockTransport(self._answer),
+            over_httpx(httpx.MockTransport(self._answer)),
             QiniuSigner(AK, SK),
             ClockSkew(lambda: 0.0),
             Breaker(lambda: 0.0, log, metrics.breaker_opened),

@@ -1,10 +1,11 @@
 """Connections made anew, over real sockets."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
-from gateway.upstream import Transport, build_transport, renew
+from gateway.upstream import Transport, build_transport
 from gateway.upstream.users import look_up
 from tests.live.fault_server import Held, answering, enveloped, reply, serving
 from tests.upstream.scripted import call, sender, sending
@@ -26,7 +27,7 @@ class World:
 async def test_connections_are_kept_for_five_minutes() -> None:
     """Reads share a connection until it is old, and then the next one."""
     world = World()
-    async with serving(ANSWER, scripts_users=True) as server, world.transport:
+    async with serving(ANSWER, scripts_users=True) as server, aclosing(world.transport):
         send = sender(world.transport, server.url)
         for later in (0, FIVE_MINUTES, 1, FIVE_MINUTES):
             world.now += later
@@ -38,11 +39,11 @@ async def test_a_renewed_transport_leaves_calls_in_flight_alone() -> None:
     """A call in flight gets its reply over the old connection, which is closed after it."""
     held = Held()
     world = World()
-    async with serving(held) as server, world.transport:
+    async with serving(held) as server, aclosing(world.transport):
         send = sender(world.transport, server.url)
         old = asyncio.ensure_future(send(call(path="/server/live/1")))
         await held.arrived(1)
-        renew(world.transport)
+        world.transport.renew()
         new = asyncio.ensure_future(send(call(path="/server/live/2")))
         await held.arrived(1)
         held.let_go.set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream import Call, QiniuSigner, Reply, Transport, transmit
+from gateway.upstream import Call, QiniuSigner, Reply, over_httpx, transmit
 from gateway.upstream.faults import DeadlineExceeded, NotAttempted
 from tests.upstream.scripted import AK, SK, call, sdk_authorization, sender
 from tests.upstream.test_signature import HOSTS, METHODS, PATHS, QUERIES
@@ -25,7 +25,7 @@ def sent_by(make: Callable[[], Call], url: str = URL) -> tuple[list[httpx.Reques
         return httpx.Response(201, headers={"X-A": "b"}, content=b"whole")
 
     async def made() -> Reply:
-        return await sender(httpx.MockTransport(answer), url)(make())
+        return await sender(over_httpx(httpx.MockTransport(answer)), url)(make())
 
     reply = asyncio.run(made())
     return requests, reply
@@ -83,11 +83,11 @@ class Hanging(httpx.AsyncBaseTransport):
         raise AssertionError
 
 
-def hang(transport: Transport, seconds: float) -> None:
+def hang(transport: Hanging, seconds: float) -> None:
     """Make a call that has so many seconds."""
 
     async def made() -> None:
-        send = transmit(transport, QiniuSigner(AK, SK), URL)
+        send = transmit(over_httpx(transport), QiniuSigner(AK, SK), URL)
         await asyncio.wait_for(send(call(seconds=seconds)), timeout=60)
 
     asyncio.run(made())
