@@ -242,8 +242,10 @@ def build(  # noqa: PLR0913  # the composition root
     application = build_application(
         rooms,
         credentials.tokens.verify,
-        credentials.tokens.peek,
         _rate_limits(settings, stores, address, metrics.rate_limited),
+        memory=cache,
+        recall=credentials.tokens.recall,
+        count_recalled=credentials.tokens.count_recalled,
         cors=cors,
         cookie=cookie,
         refusals=TokenRefusals(

@@ -12,7 +12,14 @@ from gateway.background import Work, background_task
 from gateway.cache import Encode, LocalRoomCache, Read, SharedRooms, Source, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.redis_url import RedisUrl
-from gateway.rooms import IdempotencyStore, OpenCreates, RateLimiter, RecentWrites, WriteMemory
+from gateway.rooms import (
+    IdempotencyStore,
+    OpenCreates,
+    PromptRateLimiter,
+    RateLimiter,
+    RecentWrites,
+    WriteMemory,
+)
 from gateway.settings import RateLimit, Settings
 from gateway.shared_store import STORE_STATES, EvictionChannel, SharedStore, connect
 from gateway.stores import (
@@ -52,12 +59,15 @@ class Stores:
         """Return the source of rooms that are read upstream."""
         return UpstreamRooms(read, encode, self._settings.cache_ttl)
 
-    def settled(self, name: str, limit: RateLimit) -> RateLimiter:
+    def settled(self, _name: str, limit: RateLimit) -> PromptRateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""
-        return self.exact(name, limit)
+        return self._local(limit)
 
     def exact(self, _name: str, limit: RateLimit) -> RateLimiter:
         """Return a limit that all processes together never let exceed."""
+        return self._local(limit)
+
+    def _local(self, limit: RateLimit) -> LocalRateLimiter:
         return LocalRateLimiter(limit.count, limit.seconds, time.monotonic)
 
     @asynccontextmanager
@@ -109,7 +119,7 @@ class SharedStores(Stores):
         fresh, missing = self._settings.cache_ttl, self._settings.cache_negative_ttl
         return SharedRooms(self._store, self._channel, read, encode, fresh=fresh, missing=missing)
 
-    def settled(self, name: str, limit: RateLimit) -> RateLimiter:
+    def settled(self, name: str, limit: RateLimit) -> PromptRateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""
         made = SettledRateLimiter(self._store, name, limit.count, limit.seconds, time.monotonic)
         self._settling.append(made)

@@ -56,12 +56,15 @@ from .patience import Patience
 from .policy import Scopes
 from .ports import (
     Anchors,
+    Bucket,
     IdempotencyStore,
     OpenCreates,
     OperatorOrders,
+    PromptRateLimiter,
     Quota,
     RateLimiter,
     RoomCache,
+    RoomMemory,
     Upstream,
     WriteMemory,
 )
@@ -70,6 +73,7 @@ from .recent_writes import Lagging, RecentWrites
 from .room import SHAPE, UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoom, ViewerRoom
 from .room_write import Report, RoomWrite
 from .service import RoomService
+from .session import Session
 from .stored_size import stored_size
 
 __all__ = [
@@ -84,6 +88,7 @@ __all__ = [
     "AnchorRoom",
     "Anchors",
     "Batch",
+    "Bucket",
     "CachedRoom",
     "Caller",
     "ClientGone",
@@ -121,6 +126,7 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "Patience",
+    "PromptRateLimiter",
     "Quota",
     "RateLimited",
     "RateLimiter",
@@ -129,11 +135,13 @@ __all__ = [
     "Refusals",
     "Report",
     "RoomCache",
+    "RoomMemory",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
     "RoomWrite",
     "Scopes",
+    "Session",
     "SettledCreate",
     "TokenExpired",
     "TokenFault",

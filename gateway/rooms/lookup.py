@@ -32,11 +32,15 @@ class LookupResult(StrEnum):
 
 
 class EncodedRoom(Struct, frozen=True, gc=False):
-    """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id."""
+    """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id.
+
+    `headers` are those of its responses that follow from nothing else, made once with the room.
+    """
 
     anchor_id: str
     body: bytes
     etag: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class CachedRoom(Struct, frozen=True, gc=False):

@@ -71,6 +71,19 @@ class Anchors(Protocol):
         """
 
 
+class RoomMemory(Protocol):
+    """The rooms in viewer shape that are in this process's memory."""
+
+    count_hit: Callable[[], None]
+    """Report a `hit` as a lookup, once it is sure to answer one."""
+
+    def hit(self, live_id: str, reader: str | None) -> CachedRoom | None:
+        """Return a fresh room of which the reader is not the anchor, None if there is none.
+
+        Does no I/O.
+        """
+
+
 class RoomCache(Protocol):
     """A read-through cache of rooms in viewer shape.
 
@@ -197,6 +210,20 @@ class Quota(Struct, frozen=True, gc=False):
     retry_after: float
 
 
+class Bucket(Struct, gc=False):
+    """What one process knows of a `key`'s use of one rate limit, times by the limiter's clock.
+
+    It is full again at `full_at`. A limiter that forgets it ends its being `kept`, and counts
+    nothing in it any more. What was `used`, in seconds, since `settled_at` others have yet to hear.
+    """
+
+    key: str
+    full_at: float
+    settled_at: float
+    used: float = 0.0
+    kept: bool = True
+
+
 class RateLimiter(Protocol):
     """One rate limit, counted for each key."""
 
@@ -208,6 +235,16 @@ class RateLimiter(Protocol):
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing; `remaining` may pass now. Raises nothing."""
+
+
+class PromptRateLimiter(RateLimiter, Protocol):
+    """A rate limit that this process decides at once."""
+
+    def bucket(self, key: str) -> Bucket:
+        """Return the bucket of `key`, to spend from for as long as it is `kept`."""
+
+    def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
+        """Do what `take` does for the bucket's key, without a coroutine and a look-up."""
 
 
 class OperatorOrders(Protocol):
