@@ -60,7 +60,7 @@ _DESCRIBED = 2
 """Headers of an encoded room that describe its body; a 304 has none."""
 
 _AGES = 4096
-"""Values of `max-age` whose header is remembered."""
+"""Values of `max-age` whose headers are remembered."""
 
 
 class Answer(NeverPickled):
@@ -150,15 +150,15 @@ def found(
         secret = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result], *more)
         return Answer(200, secret, body, result)
     seen, result = room.room, room.result
-    kept = (*_max_age(room.max_age), _CACHE_STATUS[result], *more)
+    more = _freshness(room.max_age, result) + more
     if if_none_match is not None and matches(if_none_match, seen.etag):
-        return Answer(304, seen.headers[_DESCRIBED:] + kept, b"", result)
-    return Answer(200, seen.headers + kept, seen.body, result)
+        return Answer(304, seen.headers[_DESCRIBED:] + more, b"", result)
+    return Answer(200, seen.headers + more, seen.body, result)
 
 
 @lru_cache(_AGES)
-def _max_age(seconds: int) -> tuple[Header]:
-    return ((b"cache-control", b"private, max-age=%d" % seconds),)
+def _freshness(max_age: int, result: LookupResult) -> tuple[Header, Header]:
+    return (b"cache-control", b"private, max-age=%d" % max_age), _CACHE_STATUS[result]
 
 
 def batch(rooms: Batch, if_none_match: bytes | None) -> Answer:

@@ -48,8 +48,8 @@ class FastPath(Struct, frozen=True):
 
     def hit(
         self, path: str, headers: Mapping[bytes, bytes], more: tuple[Header, ...]
-    ) -> tuple[Answer, Session] | None:
-        """Return the answer to a GET of a fresh room, with `more` headers, and the session.
+    ) -> tuple[Answer, str] | None:
+        """Return the answer to a GET of a fresh room, with `more` headers, and the user's id.
 
         Returns None, and has counted nothing, for any other request, for one that will be refused,
         and for a large body. None of the request's `headers` is repeated.
@@ -60,7 +60,8 @@ class FastPath(Struct, frozen=True):
         session = self.recall(authorization)
         if session is None:
             return None
-        room = self.memory.hit(path[_ID:], session.caller.user_id)
+        user_id = session.caller.user_id
+        room = self.memory.hit(path[_ID:], user_id)
         if room is None or len(room.room.body) > SMALL:
             return None
         quota = self.limits.spend(session)
@@ -68,7 +69,7 @@ class FastPath(Struct, frozen=True):
             return None
         self.count_recalled()
         self.memory.count_hit()
-        return answers.found(room, headers.get(b"if-none-match"), more + quota), session
+        return answers.found(room, headers.get(b"if-none-match"), more + quota), user_id
 
     async def __call__(
         self, scope: HTTPScope, receive: Receive, headers: Mapping[bytes, bytes], exchange: Exchange

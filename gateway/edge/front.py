@@ -23,7 +23,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from gateway.rooms import ClientGone, GatewayError, Overloaded, Session, is_request_id
+from gateway.rooms import ClientGone, GatewayError, Overloaded, is_request_id
 from gateway.telemetry import UNMATCHED
 
 from .answers import Answer, Header
@@ -43,8 +43,8 @@ FastPath = Callable[[HTTPScope, Receive, Mapping[bytes, bytes], Exchange], Await
 It raises the errors of the application.
 """
 
-Hit = Callable[[str, Mapping[bytes, bytes], tuple[Header, ...]], tuple[Answer, Session] | None]
-"""Answers a GET of a path from memory, with more headers, and names the caller; else it is None.
+Hit = Callable[[str, Mapping[bytes, bytes], tuple[Header, ...]], tuple[Answer, str] | None]
+"""Answers a GET of a path from memory, with more headers, and names the user; else it is None.
 
 None of the request's headers is repeated.
 """
@@ -86,34 +86,26 @@ class Front(Struct):
         started = self.timer()
         raw = list(scope["headers"])
         headers = dict(raw)
-        request_id = _client_id(raw, headers) or self.new_id()
+        named = b"x-request-id" in headers
+        request_id = (named and _client_id(raw, headers)) or self.new_id()
         hit = None
         if scope["method"] == _GET and len(headers) == len(raw) <= MAX_HEADERS:
-            hit = self._hit(scope["path"], headers, request_id)
-        if hit is None:
+            more = ((b"x-request-id", request_id.encode()), NOSNIFF)
+            hit = self.in_flight.is_free and self.hit(scope["path"], headers, more)
+        if not hit:
             await self._exchanged(scope, receive, send, raw, headers, request_id, started)
             return
-        answer, session = hit
+        answer, user_id = hit
+        if self.cors is not None:
+            answer.headers = self.cors.permit(answer.headers, headers.get(b"origin"))
+        start, body = answer.messages()
         self.in_flight.enter(answer)
         try:
-            for message in answer.messages():
-                await send(message)
+            await send(start)
+            await send(body)
         finally:
             self.in_flight.leave(answer)
-            self.recorder.hit(request_id, answer, session.caller.user_id, self.timer() - started)
-
-    def _hit(
-        self, path: str, headers: Mapping[bytes, bytes], request_id: str
-    ) -> tuple[Answer, Session] | None:
-        """Return the answer to a read from memory, if there is one and a place for it."""
-        if not self.in_flight.is_free:
-            return None
-        more = ((b"x-request-id", request_id.encode()), NOSNIFF)
-        hit = self.hit(path, headers, more)
-        if hit is not None and self.cors is not None:
-            answer = hit[0]
-            answer.headers = self.cors.permit(answer.headers, headers.get(b"origin"))
-        return hit
+            self.recorder.hit(request_id, answer, user_id, self.timer() - started)
 
     async def _exchanged(
         self,

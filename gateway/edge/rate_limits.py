@@ -84,7 +84,9 @@ class RateLimits:
         if bucket is None or not bucket.kept:
             bucket = session.bucket = reads.bucket(session.caller.user_id)
         quota = reads.spend(bucket)
-        return None if quota.retry_after else _headers(quota)
+        if quota.retry_after:
+            return None
+        return _formatted(quota.limit, quota.remaining, ceil(quota.reset - _ROUNDING))
 
     async def count_failure(self, scope: Scope, exchange: Exchange) -> None:
         """Count a failed sign-in by the client's address. Raises RateLimited."""
@@ -117,14 +119,11 @@ class RateLimits:
                 del self._pending[address]
 
     def _apply(self, name: str, quota: Quota, exchange: Exchange) -> None:
-        exchange.add_headers(*_headers(quota))
+        reset = ceil(quota.reset - _ROUNDING)
+        exchange.add_headers(*_formatted(quota.limit, quota.remaining, reset))
         if quota.retry_after:
             self._refusals.inc(name)
             raise RateLimited(quota.retry_after)
-
-
-def _headers(quota: Quota) -> tuple[Header, ...]:
-    return _formatted(quota.limit, quota.remaining, ceil(quota.reset - _ROUNDING))
 
 
 @lru_cache(_FORMATTED)

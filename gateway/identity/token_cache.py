@@ -92,7 +92,7 @@ class CachingVerifier:
 
         Call `count_recalled` if that decides about a request.
         """
-        key = _key(authorization)
+        key = authorization if len(authorization) <= _LONGEST_KEY else _key(authorization)
         session = self._sessions.get(key)
         if session is None or session.expires_at <= self._clock() - self._leeway:
             return None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.rooms import Bucket, Quota
 
-from .gcra import decide
+from .gcra import decide, seen
 
 KEYS = 100_000
 """Users, or addresses, that one limit remembers."""
@@ -44,8 +44,8 @@ class LocalRateLimiter:
         self, count: int, seconds: float, clock: Callable[[], float], keys: int = KEYS
     ) -> None:
         self._count = count
-        self._seconds = seconds
         self._interval = seconds / count
+        self._seconds = seconds
         self._clock = clock
         self._buckets = Buckets(keys, clock)
 
@@ -59,19 +59,13 @@ class LocalRateLimiter:
 
     def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
         """Do what `take` does for the bucket's key, without a coroutine and a look-up."""
-        now = self._clock()
-        decision = decide(bucket.full_at, now, self._interval, self._seconds, cost)
-        bucket.full_at = decision.full_at
         self._buckets.move_to_end(bucket.key)
-        return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)
+        return decide(bucket, self._clock(), self._count, self._interval, self._seconds, cost)
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing."""
         bucket = self._buckets.get(key)
-        now, full_at = self._clock(), 0.0 if bucket is None else bucket.full_at
-        decision = decide(full_at, now, self._interval, self._seconds)
-        remaining = 0 if decision.retry_after else decision.remaining + 1
-        return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)
+        return seen(bucket, self._clock(), self._count, self._interval, self._seconds)
 
     def adopt(self, key: str, until_full: float) -> None:
         """Take the word of a shared limiter for the bucket of `key`: seconds until it is full."""

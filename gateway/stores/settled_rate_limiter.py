@@ -17,7 +17,7 @@ from contextlib import suppress
 from gateway.rooms import Bucket, Quota
 from gateway.shared_store import NOW, Script, SharedStore, StoreUnavailable
 
-from .gcra import decide
+from .gcra import decide, seen
 from .local_rate_limiter import KEYS, Buckets
 from .shared_rate_limiter import name_of
 
@@ -82,24 +82,20 @@ class SettledRateLimiter:
 
     def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
         """Do what `take` does for the bucket's key, without a coroutine and a look-up."""
-        now, interval = self._clock(), self._interval
-        decision = decide(bucket.full_at, now, interval, self._seconds, cost)
-        bucket.full_at = decision.full_at
         self._buckets.move_to_end(bucket.key)
-        if not decision.retry_after:
-            bucket.used += interval if cost == 1 else min(cost * interval, self._seconds)
-            if bucket.used * _PART >= self._seconds - decision.until_full:
+        interval, window = self._interval, self._seconds
+        quota = decide(bucket, self._clock(), self._count, interval, window, cost)
+        if not quota.retry_after:
+            bucket.used += interval if cost == 1 else min(cost * interval, window)
+            if bucket.used * _PART >= window - quota.reset:
                 self._due[bucket.key] = None
                 self._wake.set()
-        return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)
+        return quota
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing."""
-        now, bucket = self._clock(), self._buckets.get(key)
-        full_at = 0.0 if bucket is None else bucket.full_at
-        decision = decide(full_at, now, self._interval, self._seconds)
-        remaining = 0 if decision.retry_after else decision.remaining + 1
-        return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)
+        bucket = self._buckets.get(key)
+        return seen(bucket, self._clock(), self._count, self._interval, self._seconds)
 
     async def settle(self) -> None:
         """Settle with the store until cancelled."""

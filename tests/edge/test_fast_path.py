@@ -20,7 +20,6 @@ from gateway.edge.fast_path import FastPath
 from gateway.edge.front import Front, _no_hit
 from gateway.identity import ClaimRules, mint
 from gateway.metrics import Metrics
-from gateway.rooms import Session
 from gateway.sandbox import Vendor
 from gateway.settings import load
 from gateway.stores import LocalRateLimiter
@@ -81,7 +80,7 @@ class World:
                 bucket.full_at = 0.0
         return await answer_to(self._front, request)
 
-    def _hit(self, *request: Any) -> tuple[Answer, Session] | None:
+    def _hit(self, *request: Any) -> tuple[Answer, str] | None:
         hit = self._fast_path.hit(*request)
         self.answered_fast += hit is not None
         self.hits += hit is not None
