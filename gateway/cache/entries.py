@@ -1,7 +1,7 @@
 """Encoded rooms in memory, bounded in number and in bytes, the least recently used first out."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -28,6 +28,10 @@ class Entries:
         self._evictions = evictions
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self.held = 0
+        self.glance: Callable[[str], Entry | None] = self._entries.get
+        """Return a room without using it."""
+        self.use: Callable[[str], None] = self._entries.move_to_end
+        """Have a room that is here count as the one used last."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,9 +41,9 @@ class Entries:
 
     def get(self, live_id: str) -> Entry | None:
         """Return a room, which is now the one used last."""
-        entry = self._entries.get(live_id)
+        entry = self.glance(live_id)
         if entry is not None:
-            self._entries.move_to_end(live_id)
+            self.use(live_id)
         return entry
 
     def keep(self, live_id: str, entry: Entry) -> None:

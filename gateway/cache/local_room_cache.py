@@ -87,7 +87,6 @@ class LocalRoomCache:
         self._seconds = seconds
         self._clock = clock
         self._report = report
-        self.count_hit: Callable[[], None] = partial(report, _HIT)
         self._evictions = evictions
         self._entries = Entries(size - missing, max_bytes, evictions)
         self._missing: TTLCache[str, None] = TTLCache(missing, lifetimes.missing, clock)
@@ -106,11 +105,16 @@ class LocalRoomCache:
 
     def hit(self, live_id: str, reader: str | None) -> CachedRoom | None:
         """Return a fresh room that is not the reader's own, None if only `peek` can tell."""
-        entry = self._entries.get(live_id)
+        entry = self._entries.glance(live_id)
         if entry is None or entry.room.anchor_id == reader:
             return None
         left = entry.fresh_until - self._clock()
         return CachedRoom(entry.room, _HIT, ceil(left)) if left > 0 else None
+
+    def count_hit(self, live_id: str) -> None:
+        """Report a `hit`; the room is now the one used last."""
+        self._entries.use(live_id)
+        self._report(_HIT)
 
     def peek(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
@@ -119,7 +123,7 @@ class LocalRoomCache:
         reader = None if viewer_shape else user_id
         hit = self.hit(live_id, reader)
         if hit is not None:
-            self.count_hit()
+            self.count_hit(live_id)
             return hit
         entry = self._entries.get(live_id)
         if entry is None:

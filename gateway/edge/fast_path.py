@@ -61,14 +61,15 @@ class FastPath(Struct, frozen=True):
         if session is None:
             return None
         user_id = session.caller.user_id
-        room = self.memory.hit(path[_ID:], user_id)
+        live_id = path[_ID:]
+        room = self.memory.hit(live_id, user_id)
         if room is None or len(room.room.body) > SMALL:
             return None
         quota = self.limits.spend(session)
         if quota is None:
             return None
         self.count_recalled()
-        self.memory.count_hit()
+        self.memory.count_hit(live_id)
         return answers.found(room, headers.get(b"if-none-match"), more + quota), user_id
 
     async def __call__(

@@ -74,14 +74,14 @@ class Anchors(Protocol):
 class RoomMemory(Protocol):
     """The rooms in viewer shape that are in this process's memory."""
 
-    count_hit: Callable[[], None]
-    """Report a `hit` as a lookup, once it is sure to answer one."""
-
     def hit(self, live_id: str, reader: str | None) -> CachedRoom | None:
         """Return a fresh room of which the reader is not the anchor, None if there is none.
 
-        Does no I/O.
+        Does no I/O, and leaves no trace.
         """
+
+    def count_hit(self, live_id: str) -> None:
+        """Report a `hit` that answers a lookup."""
 
 
 class RoomCache(Protocol):
