@@ -11,6 +11,11 @@ way. Both ways end in `answers.found`.
   (`CachingVerifier`: keys, `exp`, refusals, space), the bucket in it by its limiter (`Buckets`),
   the room and its headers by the cache (`Entries`).
 - A read that memory cannot answer is awaited by the `__call__`.
+
+A hit takes 5.6 µs in process, beside some 29 of the server's: limiter and its headers 0.9, answer
+0.7, room 0.5, session 0.3, its two counters 0.5; `Front` and its records the rest. By coroutines
+and an `Exchange` it took 10.3. Each microsecond here is one and a half on a core that the server's
+threads share.
 """
 
 from collections.abc import Callable, Mapping

@@ -211,10 +211,10 @@ class Quota(Struct, frozen=True, gc=False):
 
 
 class Bucket(Struct, gc=False):
-    """What one process knows of a `key`'s use of one rate limit, times by the limiter's clock.
+    """The use that a `key` has made of one rate limit, in one process; times by its clock.
 
-    It is full again at `full_at`. A limiter that forgets it ends its being `kept`, and counts
-    nothing in it any more. What was `used`, in seconds, since `settled_at` others have yet to hear.
+    It is full again at `full_at`. Once its limiter has forgotten it, it is not `kept`: nothing may
+    be spent from it. Other processes have yet to hear of the seconds `used` since `settled_at`.
     """
 
     key: str

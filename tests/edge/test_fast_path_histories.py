@@ -45,7 +45,7 @@ ENVIRON = {
     "GATEWAY_JWT_COOKIE": "session",
     "GATEWAY_CORS_ORIGINS": "https://app.example.com",
     "GATEWAY_UPSTREAM_URL": "http://vendor.invalid",
-    "GATEWAY_RATE_LIMIT_READS": "30/minute",
+    "GATEWAY_RATE_LIMIT_READS": "60/minute",
     "GATEWAY_CACHE_SIZE": "2",
     "GATEWAY_MAX_CONCURRENCY": "3",
     "GATEWAY_DOCS": "off",
@@ -317,9 +317,8 @@ def orders() -> st.SearchStrategy[Step]:
 
     back = (regain_touch, allow, find_keys, mend, leave)
     acts = [evict, evict_all, lose_touch, refuse, lose_keys, find_keys, fail, crowd, crowd]
-    return st.sampled_from([*acts, (fail,), (crowd,), (crowd,), (find_keys,), *[back] * 7]).map(
-        step
-    )
+    alone: list[tuple[Act, ...]] = [(each,) for each in acts]
+    return st.sampled_from([*alone, *[back] * 7]).map(step)
 
 
 def histories() -> st.SearchStrategy[list[Step]]:
@@ -347,5 +346,4 @@ def test_both_ways_answer_alike_after_any_history() -> None:
             hits += both.fast.hits
 
     alike()
-    print("HITS", hits)
     assert hits > 100
