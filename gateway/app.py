@@ -274,8 +274,10 @@ def build(  # noqa: PLR0913  # the composition root
     application = build_application(
         rooms,
         credentials.tokens.verify,
-        credentials.tokens.peek,
         _rate_limits(settings, stores, address, metrics.rate_limited),
+        memory=cache,
+        recall=credentials.tokens.recall,
+        count_recalled=credentials.tokens.count_recalled,
         cors=cors,
         cookie=cookie,
         refusals=TokenRefusals(
@@ -439,6 +441,11 @@ def _resource(settings: Settings) -> ProtectedResource | None:
 
 
 def _request_ids() -> Callable[[], str]:
-    """Return a source of ids: a random part for this process, then a number."""
-    process, numbers = secrets.token_hex(5), itertools.count()
-    return lambda: f"{process}{next(numbers):08x}"
+    """Return a source of ids: a random part for this process, then a number.
+
+    The last two digits come from a list: joining takes half the time of formatting.
+    """
+    process, ends = secrets.token_hex(5), [f"{number:02x}" for number in range(256)]
+    beginnings = (f"{process}{number:06x}" for number in itertools.count())
+    joined = (map(each.__add__, ends) for each in beginnings)
+    return itertools.chain.from_iterable(joined).__next__

@@ -17,6 +17,7 @@ from gateway.rooms import (
     IdempotencyStore,
     LivePage,
     OpenCreates,
+    PromptRateLimiter,
     RateLimiter,
     RecentWrites,
     WriteMemory,
@@ -64,12 +65,15 @@ class Stores:
         """Return the source of pages of living rooms."""
         return UpstreamRooms(read, encode, self._settings.cache_ttl)
 
-    def settled(self, name: str, limit: RateLimit) -> RateLimiter:
+    def settled(self, _name: str, limit: RateLimit) -> PromptRateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""
-        return self.exact(name, limit)
+        return self._local(limit)
 
     def exact(self, _name: str, limit: RateLimit) -> RateLimiter:
         """Return a limit that all processes together never let exceed."""
+        return self._local(limit)
+
+    def _local(self, limit: RateLimit) -> LocalRateLimiter:
         return LocalRateLimiter(limit.count, limit.seconds, time.monotonic)
 
     @asynccontextmanager
@@ -128,7 +132,7 @@ class SharedStores(Stores):
             self._store, self._channel, read, encode, fresh=fresh, missing=0, kind="live"
         )
 
-    def settled(self, name: str, limit: RateLimit) -> RateLimiter:
+    def settled(self, name: str, limit: RateLimit) -> PromptRateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""
         made = SettledRateLimiter(self._store, name, limit.count, limit.seconds, time.monotonic)
         self._settling.append(made)

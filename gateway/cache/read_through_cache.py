@@ -102,25 +102,39 @@ class ReadThroughCache(Generic[R]):
     @property
     def held(self) -> int:
         """The bytes of the rooms' JSON."""
-        return int(self._entries.currsize)
+        return self._entries.held
+
+    def hit(self, live_id: str, reader: str | None) -> CachedRoom | None:
+        """Return a fresh room that is not the reader's own, None if only `peek` can tell."""
+        entry = self._entries.glance(live_id)
+        if entry is None or entry.room.anchor_id == reader:
+            return None
+        left = entry.fresh_until - self._clock()
+        return CachedRoom(entry.room, _HIT, ceil(left)) if left > 0 else None
+
+    def count_hit(self, live_id: str) -> None:
+        """Report a `hit`; the room is now the one used last."""
+        self._entries.use(live_id)
+        self._report(_HIT)
 
     def peek(
         self, live_id: str, user_id: str | None = None, *, viewer_shape: bool = False
     ) -> CachedRoom | None:
         """Return a fresh or stale room; raise RoomNotFound for one known to be missing."""
-        entry = self._entry(live_id)
+        reader = None if viewer_shape else user_id
+        hit = self.hit(live_id, reader)
+        if hit is not None:
+            self.count_hit(live_id)
+            return hit
+        entry = self._entries.get(live_id)
         if entry is None:
             if live_id in self._missing:
                 self._report(LookupResult.MISSING)
                 raise RoomNotFound
             return None
-        if entry.room.anchor_id == user_id and not viewer_shape:
+        if entry.room.anchor_id == reader:
             return None
-        left = entry.fresh_until - self._clock()
-        if left > 0:
-            self._report(_HIT)
-            return CachedRoom(entry.room, _HIT, ceil(left))
-        if -left < self._revalidate:
+        if self._clock() - entry.fresh_until < self._revalidate:
             self._report(_STALE)
             self._refresh(live_id, user_id)
             return CachedRoom(entry.room, _STALE, 1)
@@ -185,7 +199,9 @@ class ReadThroughCache(Generic[R]):
             loaded = await self._find(live_id, None, None)
             if isinstance(loaded, CachedRoom):
                 result = loaded.result
-                return CurrentRoom(loaded.room, self._entries[live_id].fresh_until - self._clock())
+                entry = self._entries.get(live_id)
+                fresh = 0.0 if entry is None else entry.fresh_until - self._clock()
+                return CurrentRoom(loaded.room, fresh)
             if loaded.read is None:
                 result = LookupResult.SHARED_HIT
             return CurrentRoom(loaded.room, loaded.fresh)
@@ -229,7 +245,7 @@ class ReadThroughCache(Generic[R]):
         self._fillings.changed(live_id)
         self._source.forget(live_id)
         self._missing.pop(live_id, None)
-        if self._entries.pop(live_id, None) is not None:
+        if self._entries.drop(live_id):
             self._evictions.inc("write")
 
     def lose_touch(self) -> None:
@@ -255,7 +271,7 @@ class ReadThroughCache(Generic[R]):
     ) -> CachedRoom | Loaded[R]:
         """Return a room that has come into memory meanwhile, or a loaded one."""
         until = asyncio.get_running_loop().time() + self._seconds + _MOMENT
-        entry = self._entry(live_id)
+        entry = self._entries.get(live_id)
         for_anchor = entry is not None and entry.room.anchor_id == reader
         while True:
             joins = live_id in self._loads
@@ -290,7 +306,7 @@ class ReadThroughCache(Generic[R]):
 
     def _keep(self, live_id: str, room: EncodedRoom, fresh: float) -> None:
         self._fillings.changed(live_id)
-        self._entries[live_id] = Entry(room, self._clock() + fresh)
+        self._entries.keep(live_id, Entry(room, self._clock() + fresh))
 
     def _remember_missing(self, live_id: str) -> None:
         self._forget(live_id)
@@ -304,24 +320,12 @@ class ReadThroughCache(Generic[R]):
 
     def _fresh(self, live_id: str, reader: str | None) -> CachedRoom | None:
         """Return a fresh room; raise RoomNotFound for one known to be missing. Reports nothing."""
-        entry = self._entry(live_id)
-        if entry is None:
-            if live_id in self._missing:
-                raise RoomNotFound
-            return None
-        left = entry.fresh_until - self._clock()
-        if left <= 0 or entry.room.anchor_id == reader:
-            return None
-        return CachedRoom(entry.room, _HIT, ceil(left))
-
-    def _entry(self, live_id: str) -> Entry | None:
-        try:
-            return self._entries[live_id]
-        except KeyError:
-            return None
+        if live_id in self._missing and self._entries.get(live_id) is None:
+            raise RoomNotFound
+        return self.hit(live_id, reader)
 
     def _usable_if_error(self, live_id: str, reader: str | None) -> EncodedRoom | None:
-        entry = self._entry(live_id)
+        entry = self._entries.get(live_id)
         if entry is None or entry.room.anchor_id == reader:
             return None
         expired = self._clock() - entry.fresh_until >= self._lifetimes.error

@@ -17,6 +17,7 @@ mypy checks the first point (tests/leaks/test_types.py), and tests of traffic ch
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -40,7 +41,6 @@ from .paths import ROOMS
 Header = tuple[bytes, bytes]
 
 _JSON = b"application/json"
-_JSON_TYPE = (b"content-type", _JSON)
 _VARY = (b"vary", b"Authorization")
 _CACHE_STATUS = MappingProxyType(
     {
@@ -56,6 +56,12 @@ _CACHE_STATUS = MappingProxyType(
 _REVALIDATE = (b"cache-control", b"private, no-cache")
 NO_STORE = (b"cache-control", b"no-store")
 REPLAYED = (b"idempotency-replayed", b"true")
+
+_DESCRIBED = 2
+"""Headers of an encoded room that describe its body; a 304 has none."""
+
+_AGES = 4096
+"""Values of `max-age` whose headers are remembered."""
 
 
 class Answer(NeverPickled):
@@ -109,13 +115,18 @@ def _described(media_type: bytes, body: bytes) -> tuple[Header, Header]:
 def encode_room(room: ViewerRoom) -> EncodedRoom:
     """Return a room's JSON and its strong ETag."""
     body = msgspec.json.encode(room)
-    return EncodedRoom(room.anchor_info.user_id, body, etag_of(body))
+    return encoded(room.anchor_info.user_id, body, etag_of(body))
+
+
+def encoded(anchor_id: str, body: bytes, etag: bytes) -> EncodedRoom:
+    """Return an encoded room with the headers that its responses have in common."""
+    return EncodedRoom(anchor_id, body, etag, (*_described(_JSON, body), _VARY, (b"etag", etag)))
 
 
 def encode_page(page: LivePage) -> EncodedRoom:
     """Return the JSON of a page of living rooms and its strong ETag; it has no anchor."""
     body = msgspec.json.encode(page)
-    return EncodedRoom("", body, etag_of(body))
+    return encoded("", body, etag_of(body))
 
 
 def etag_of(body: bytes) -> bytes:
@@ -137,21 +148,27 @@ def done() -> Answer:
     return Answer(204, (NO_STORE,))
 
 
-def found(room: CachedRoom | AnchorRoom, if_none_match: bytes | None) -> Answer:
-    """Answer a read of a room or a page; `if_none_match` is the request's header of that name."""
+def found(
+    room: CachedRoom | AnchorRoom, if_none_match: bytes | None, more: tuple[Header, ...] = ()
+) -> Answer:
+    """Answer a read of a room or a page, with `more` headers.
+
+    `if_none_match` is the request's header of that name.
+    """
     if isinstance(room, AnchorRoom):
         body, result = _whole(room), LookupResult.BYPASS
-        secret = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result])
+        secret = (*_described(_JSON, body), NO_STORE, _VARY, _CACHE_STATUS[result], *more)
         return Answer(200, secret, body, result)
-    encoded = room.room
-    etag = (b"etag", encoded.etag)
-    status = _CACHE_STATUS[room.result]
-    max_age = (b"cache-control", b"private, max-age=%d" % room.max_age)
-    if if_none_match is not None and matches(if_none_match, encoded.etag):
-        return Answer(304, (max_age, _VARY, etag, status), cache=room.result)
-    length = (b"content-length", b"%d" % len(encoded.body))
-    headers = (_JSON_TYPE, length, max_age, _VARY, etag, status)
-    return Answer(200, headers, encoded.body, room.result)
+    seen, result = room.room, room.result
+    more = _freshness(room.max_age, result) + more
+    if if_none_match is not None and matches(if_none_match, seen.etag):
+        return Answer(304, seen.headers[_DESCRIBED:] + more, b"", result)
+    return Answer(200, seen.headers + more, seen.body, result)
+
+
+@lru_cache(_AGES)
+def _freshness(max_age: int, result: LookupResult) -> tuple[Header, Header]:
+    return (b"cache-control", b"private, max-age=%d" % max_age), _CACHE_STATUS[result]
 
 
 def batch(rooms: Batch, if_none_match: bytes | None) -> Answer:

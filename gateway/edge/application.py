@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from gateway.events import EventStreams
-from gateway.rooms import Caller, Hint, RoomService
+from gateway.rooms import Hint, RoomMemory, RoomService, Session
 from gateway.secret import Secret
 
 from .authentication import Authenticate, authentication
@@ -48,9 +48,11 @@ from .token_refusals import TokenRefusals
 def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
     rooms: RoomService,
     authenticate: Authenticate,
-    recall_caller: Callable[[str], Caller | None],
     limits: RateLimits,
     *,
+    memory: RoomMemory,
+    recall: Callable[[bytes], Session | None],
+    count_recalled: Callable[[], None],
     cors: Cors | None,
     cookie: TokenCookie | None,
     refusals: TokenRefusals,
@@ -73,7 +75,7 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
 ) -> ASGIApp:
     """Return the ASGI application.
 
-    `recall_caller` gives the caller of a token verified before, `clock` the time with an offset.
+    `recall` gives the session of a token verified before, `clock` the time with an offset.
     `cors` and `cookie` are None unless browsers are served, `resource` is without an issuer, `live`
     unless rooms go live here. The vendor's callbacks go to `hints`, if the vendor has a
     `callback_secret`.
@@ -108,15 +110,17 @@ def build_application(  # noqa: PLR0913  # the wiring of everything behind HTTP
         logging_config=None,
         request_max_body_size=None,
     )
+    fast_path = FastPath(memory, rooms, recall, count_recalled, limits, cookie)
     return Front(
         litestar,
-        FastPath(rooms, recall_caller, limits, cookie),
+        fast_path,
         in_flight,
         Outgoing(),
         recorder,
         cors=cors,
         resource=resource,
         new_id=new_id,
+        hit=fast_path.hit,
     )
 
 

@@ -16,7 +16,7 @@
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from litestar.types import Message, Send
 
@@ -85,11 +85,14 @@ class Cors:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = (*message["headers"], *self._granted(origin))
-                message["headers"] = varying(headers, self._vary)
+                message["headers"] = self.permit(message["headers"], origin)
             await send(message)
 
         return marked
+
+    def permit(self, headers: Iterable[Header], origin: bytes | None) -> tuple[Header, ...]:
+        """Return response `headers` with the permissions of `origin`."""
+        return varying((*headers, *self._granted(origin)), self._vary)
 
     def _granted(self, origin: bytes | None) -> tuple[Header, ...]:
         if origin is not None and self.lists(origin):

@@ -56,6 +56,11 @@ class InFlight:
         return len(self._requests)
 
     @property
+    def is_free(self) -> bool:
+        """True if there is a place for one more that is no write."""
+        return len(self._requests) < self._most
+
+    @property
     def users(self) -> int:
         """The number of users whose requests are counted."""
         return len(self._of_users)

@@ -14,14 +14,23 @@ new key is known, whatever their number.
 from collections import Counter as Counts
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from math import ceil
 
 from litestar.types import Scope
 from msgspec import structs
 
-from gateway.rooms import Overloaded, Quota, RateLimited, RateLimiter
+from gateway.rooms import (
+    Overloaded,
+    PromptRateLimiter,
+    Quota,
+    RateLimited,
+    RateLimiter,
+    Session,
+)
 from gateway.telemetry import Counter
 
+from .answers import Header
 from .client_address import ClientAddress
 from .exchange import Exchange
 
@@ -30,6 +39,9 @@ MAX_PENDING = 500
 
 _A_MOMENT = 1.0
 """Seconds after which a token with an unknown key can be tried again."""
+
+_FORMATTED = 2048
+"""Quotas whose headers are remembered: most callers have the same few."""
 
 _ROUNDING = 1e-6
 """Seconds by which a full second may be missed."""
@@ -40,13 +52,14 @@ class RateLimits:
 
     def __init__(
         self,
-        reads: RateLimiter | None,
+        reads: PromptRateLimiter | None,
         writes: RateLimiter | None,
         failed_auth: RateLimiter | None,
         address: ClientAddress,
         refusals: Counter,
     ) -> None:
         read, write = ("reads", reads), ("writes", writes)
+        self._reads = reads
         self._by_method = {"GET": read, "POST": write, "DELETE": write}
         self._failed_auth = failed_auth
         self._address = address
@@ -58,6 +71,22 @@ class RateLimits:
         name, limiter = self._by_method.get(exchange.method, ("", None))
         if limiter is not None:
             self._apply(name, await limiter.take(user_id, cost), exchange)
+
+    def spend(self, session: Session) -> tuple[Header, ...] | None:
+        """Count a read of a caller's and return its headers; None for one to be refused, uncounted.
+
+        The caller's bucket is looked up once for a session, and again if the limiter forgets it.
+        """
+        reads = self._reads
+        if reads is None:
+            return ()
+        bucket = session.bucket
+        if bucket is None or not bucket.kept:
+            bucket = session.bucket = reads.bucket(session.caller.user_id)
+        quota = reads.spend(bucket)
+        if quota.retry_after:
+            return None
+        return _formatted(quota.limit, quota.remaining, ceil(quota.reset - _ROUNDING))
 
     async def count_failure(self, scope: Scope, exchange: Exchange) -> None:
         """Count a failed sign-in by the client's address. Raises RateLimited."""
@@ -90,11 +119,17 @@ class RateLimits:
                 del self._pending[address]
 
     def _apply(self, name: str, quota: Quota, exchange: Exchange) -> None:
-        exchange.add_headers(
-            (b"ratelimit-limit", b"%d" % quota.limit),
-            (b"ratelimit-remaining", b"%d" % quota.remaining),
-            (b"ratelimit-reset", b"%d" % ceil(quota.reset - _ROUNDING)),
-        )
+        reset = ceil(quota.reset - _ROUNDING)
+        exchange.add_headers(*_formatted(quota.limit, quota.remaining, reset))
         if quota.retry_after:
             self._refusals.inc(name)
             raise RateLimited(quota.retry_after)
+
+
+@lru_cache(_FORMATTED)
+def _formatted(limit: int, remaining: int, reset: int) -> tuple[Header, ...]:
+    return (
+        (b"ratelimit-limit", b"%d" % limit),
+        (b"ratelimit-remaining", b"%d" % remaining),
+        (b"ratelimit-reset", b"%d" % reset),
+    )

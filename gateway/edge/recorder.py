@@ -16,19 +16,50 @@ from gateway.telemetry import (
     current_request_id,
 )
 
+from .answers import Answer
 from .exchange import Exchange
+from .paths import ROOM
 from .problems import code_of
 
 
-class Recorder(Struct, frozen=True):
+class Recorder:
     """Records requests; an `access_log` of None is off."""
 
-    requests: Counter
-    duration: Histogram
-    problems: Counter
-    replays: Counter
-    access_log: AccessLog | None
-    log: FilteringBoundLogger
+    def __init__(
+        self,
+        requests: Counter,
+        duration: Histogram,
+        problems: Counter,
+        replays: Counter,
+        access_log: AccessLog | None,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.requests = requests
+        self.duration = duration
+        self.problems = problems
+        self.replays = replays
+        self.access_log = access_log
+        self.log = log
+        self._hits = {code: requests.bound(ROOM, "GET", str(code)) for code in (200, 304)}
+        self._hit_took = duration.bound(ROOM)
+
+    def hit(self, request_id: str, answer: Answer, user_id: str, seconds: float) -> None:
+        """Record a read that was answered from memory."""
+        self._hits[answer.status]()
+        self._hit_took(seconds)
+        if self.access_log is not None:
+            self.access_log.write(
+                request_id=request_id,
+                method="GET",
+                route=ROOM,
+                status=answer.status,
+                cut=False,
+                seconds=seconds,
+                user_id=user_id,
+                cache=answer.cache,
+                refused=None,
+                calls=(),
+            )
 
     def failed(self, error: Exception, exchange: Exchange) -> None:
         """Record an error; an unexpected one with its traceback."""

@@ -60,13 +60,16 @@ from .policy import Scopes
 from .ports import (
     Anchors,
     Broadcasts,
+    Bucket,
     IdempotencyStore,
     LivePages,
     OpenCreates,
     OperatorOrders,
+    PromptRateLimiter,
     Quota,
     RateLimiter,
     RoomCache,
+    RoomMemory,
     Upstream,
     WriteMemory,
 )
@@ -76,6 +79,7 @@ from .room import LIVING, SHAPE, UNREADABLE_PUSH_URL, Anchor, AnchorRoom, NewRoo
 from .room_changes import RoomChanges
 from .room_write import Report, RoomWrite
 from .service import RoomService
+from .session import Session
 from .starts import Starts
 from .stored_size import stored_size
 
@@ -96,6 +100,7 @@ __all__ = [
     "Batch",
     "Beat",
     "Broadcasts",
+    "Bucket",
     "CachedRoom",
     "Caller",
     "ClientGone",
@@ -136,6 +141,7 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "Patience",
+    "PromptRateLimiter",
     "Quota",
     "RateLimited",
     "RateLimiter",
@@ -146,11 +152,13 @@ __all__ = [
     "RoomCache",
     "RoomChanges",
     "RoomEnded",
+    "RoomMemory",
     "RoomNotFound",
     "RoomNotLive",
     "RoomService",
     "RoomWrite",
     "Scopes",
+    "Session",
     "SettledCreate",
     "Starts",
     "TokenExpired",

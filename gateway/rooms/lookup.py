@@ -34,12 +34,14 @@ class LookupResult(StrEnum):
 class EncodedRoom(Struct, frozen=True, gc=False):
     """A room in viewer shape as JSON, with its strong ETag (quoted) and its anchor's id.
 
+    `headers` are those of its responses that follow from nothing else, made once with the room.
     A page of living rooms is kept and answered as one too; it has no anchor, so its id is empty.
     """
 
     anchor_id: str
     body: bytes
     etag: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class CachedRoom(Struct, frozen=True, gc=False):

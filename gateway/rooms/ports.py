@@ -104,6 +104,19 @@ class Anchors(Protocol):
         """
 
 
+class RoomMemory(Protocol):
+    """The rooms in viewer shape that are in this process's memory."""
+
+    def hit(self, live_id: str, reader: str | None) -> CachedRoom | None:
+        """Return a fresh room of which the reader is not the anchor, None if there is none.
+
+        Does no I/O, and leaves no trace.
+        """
+
+    def count_hit(self, live_id: str) -> None:
+        """Report a `hit` that answers a lookup."""
+
+
 class RoomCache(Protocol):
     """A read-through cache of rooms in viewer shape.
 
@@ -233,6 +246,20 @@ class Quota(Struct, frozen=True, gc=False):
     retry_after: float
 
 
+class Bucket(Struct, gc=False):
+    """The use that a `key` has made of one rate limit, in one process; times by its clock.
+
+    It is full again at `full_at`. Once its limiter has forgotten it, it is not `kept`: nothing may
+    be spent from it. Other processes have yet to hear of the seconds `used` since `settled_at`.
+    """
+
+    key: str
+    full_at: float
+    settled_at: float
+    used: float = 0.0
+    kept: bool = True
+
+
 class RateLimiter(Protocol):
     """One rate limit, counted for each key."""
 
@@ -244,6 +271,16 @@ class RateLimiter(Protocol):
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing; `remaining` may pass now. Raises nothing."""
+
+
+class PromptRateLimiter(RateLimiter, Protocol):
+    """A rate limit that this process decides at once."""
+
+    def bucket(self, key: str) -> Bucket:
+        """Return the bucket of `key`, to spend from for as long as it is `kept`."""
+
+    def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
+        """Do what `take` does for the bucket's key, without a coroutine and a look-up."""
 
 
 class OperatorOrders(Protocol):

@@ -6,7 +6,7 @@ the future for each that it is worth, unless it would then be more than a window
 request moves nothing. A request worth more than a whole bucket costs a whole bucket.
 """
 
-from msgspec import Struct
+from gateway.rooms import Bucket, Quota
 
 _ROUNDING = 1e-9
 """Seconds that are an error of floating point numbers."""
@@ -15,26 +15,28 @@ _PART = 1e-4
 """Part of a request that may be missing to a whole one, for the same reason."""
 
 
-class Decision(Struct, frozen=True, gc=False):
-    """The bucket after a request: the new `full_at`, and the seconds until then.
+def decide(
+    bucket: Bucket, now: float, limit: int, interval: float, window: float, cost: int = 1
+) -> Quota:
+    """Decide on a request at `now`, worth `cost`; the others are seconds of one clock.
 
-    `remaining` requests may follow at once. `retry_after` is 0 if the request may pass, else the
-    seconds until this one may.
+    Moves the bucket's `full_at`. The quota is the one after the request.
     """
-
-    full_at: float
-    until_full: float
-    remaining: int
-    retry_after: float
-
-
-def decide(full_at: float, now: float, interval: float, window: float, cost: int = 1) -> Decision:
-    """Decide on a request at `now`, worth `cost`; the others are seconds of one clock."""
-    before = max(full_at, now)
+    full_at = bucket.full_at
+    before = max(now, full_at)
     until_full = before - now + (interval if cost == 1 else min(cost * interval, window))
     over = until_full - window
     if over > _ROUNDING:
+        bucket.full_at = before
         left = int((window - before + now) / interval)
-        return Decision(before, before - now, min(left, cost - 1), over)
-    remaining = int((window - until_full) / interval + _PART)
-    return Decision(now + until_full, until_full, remaining, 0.0)
+        return Quota(limit, min(left, cost - 1), before - now, over)
+    bucket.full_at = now + until_full
+    return Quota(limit, int((window - until_full) / interval + _PART), until_full, 0.0)
+
+
+def seen(bucket: Bucket | None, now: float, limit: int, interval: float, window: float) -> Quota:
+    """Return the quota of a bucket, None for a full one, before any request; change nothing."""
+    full_at = 0.0 if bucket is None else bucket.full_at
+    quota = decide(Bucket("", full_at, now), now, limit, interval, window)
+    remaining = 0 if quota.retry_after else quota.remaining + 1
+    return Quota(limit, remaining, max(full_at - now, 0.0), quota.retry_after)

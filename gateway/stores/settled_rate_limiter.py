@@ -11,17 +11,14 @@ the process adopts what all have let through.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from msgspec import Struct
-
-from gateway.rooms import Quota
+from gateway.rooms import Bucket, Quota
 from gateway.shared_store import NOW, Script, SharedStore, StoreUnavailable
 
-from .gcra import decide
-from .local_rate_limiter import KEYS
+from .gcra import decide, seen
+from .local_rate_limiter import KEYS, Buckets
 from .shared_rate_limiter import name_of
 
 _PART = 16
@@ -43,16 +40,8 @@ return string.format('%.17g', math.max(full - now, 0))
 )
 
 
-class _Bucket(Struct, gc=False):
-    """The bucket of a key, as `gcra` has it, and its use in seconds since it was settled."""
-
-    full_at: float
-    used: float
-    settled_at: float
-
-
 class SettledRateLimiter:
-    """A `RateLimiter` over `store`, which knows it by `name`; run `settle` beside it.
+    """A `PromptRateLimiter` over `store`, which knows it by `name`; run `settle` beside it.
 
     `count` requests at once, refilled over `seconds`; `clock` is monotonic. Beyond `keys` keys the
     one with the oldest request is forgotten.
@@ -73,8 +62,7 @@ class SettledRateLimiter:
         self._seconds = seconds
         self._interval = seconds / count
         self._clock = clock
-        self._keys = keys
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets = Buckets(keys, clock)
         self._watched: dict[str, None] = {}  # keys of which much is used
         self._due: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -86,27 +74,28 @@ class SettledRateLimiter:
 
     async def take(self, key: str, cost: int = 1) -> Quota:
         """Count a request for `key`, worth `cost`; a refused request is not counted."""
-        now, interval = self._clock(), self._interval
-        bucket = self._buckets.pop(key, None) or _Bucket(0.0, 0.0, now)
-        self._buckets[key] = bucket
-        if len(self._buckets) > self._keys:
-            self._buckets.popitem(last=False)
-        decision = decide(bucket.full_at, now, interval, self._seconds, cost)
-        bucket.full_at = decision.full_at
-        if not decision.retry_after:
-            bucket.used += interval if cost == 1 else min(cost * interval, self._seconds)
-            if bucket.used * _PART >= self._seconds - decision.until_full:
-                self._due[key] = None
+        return self.spend(self._buckets[key], cost)
+
+    def bucket(self, key: str) -> Bucket:
+        """Return the bucket of `key`, to spend from for as long as it is `kept`."""
+        return self._buckets[key]
+
+    def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
+        """Do what `take` does for the bucket's key, without a coroutine and a look-up."""
+        self._buckets.move_to_end(bucket.key)
+        interval, window = self._interval, self._seconds
+        quota = decide(bucket, self._clock(), self._count, interval, window, cost)
+        if not quota.retry_after:
+            bucket.used += interval if cost == 1 else min(cost * interval, window)
+            if bucket.used * _PART >= window - quota.reset:
+                self._due[bucket.key] = None
                 self._wake.set()
-        return Quota(self._count, decision.remaining, decision.until_full, decision.retry_after)
+        return quota
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing."""
-        now, bucket = self._clock(), self._buckets.get(key)
-        full_at = 0.0 if bucket is None else bucket.full_at
-        decision = decide(full_at, now, self._interval, self._seconds)
-        remaining = 0 if decision.retry_after else decision.remaining + 1
-        return Quota(self._count, remaining, max(full_at - now, 0.0), decision.retry_after)
+        bucket = self._buckets.get(key)
+        return seen(bucket, self._clock(), self._count, self._interval, self._seconds)
 
     async def settle(self) -> None:
         """Settle with the store until cancelled."""
@@ -142,7 +131,7 @@ class SettledRateLimiter:
             else:
                 self._adopt(key, bucket, float(until_full) / 1000)
 
-    def _begin(self, key: str, bucket: _Bucket) -> tuple[float, float]:
+    def _begin(self, key: str, bucket: Bucket) -> tuple[float, float]:
         """Take what is to be settled, and since when; the key is now the last in turn."""
         self._watched.pop(key, None)
         self._watched[key] = None
@@ -154,7 +143,7 @@ class SettledRateLimiter:
         times = (spent, now - since, self._seconds)
         return tuple(repr(each * 1000).encode() for each in times)
 
-    def _adopt(self, key: str, bucket: _Bucket, until_full: float) -> None:
+    def _adopt(self, key: str, bucket: Bucket, until_full: float) -> None:
         bucket.full_at = self._clock() + until_full + bucket.used
         if (until_full + bucket.used) * _PART <= self._seconds:
             self._watched.pop(key, None)

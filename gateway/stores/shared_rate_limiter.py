@@ -50,7 +50,7 @@ class SharedRateLimiter:
     async def take(self, key: str, cost: int = 1) -> Quota:
         """Count a request for `key`, worth `cost`; a refused request is not counted."""
         await self._ask(key, cost)
-        return self._local.spend(key, cost)
+        return await self._local.take(key, cost)
 
     async def look(self, key: str) -> Quota:
         """Return the quota of `key` and count nothing."""

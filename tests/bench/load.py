@@ -17,11 +17,42 @@ from .servers import LOAD_CORE, ROOM, Server
 _DISTINCT = Path(__file__).parent / "distinct.lua"
 
 
+class Rate(Struct, frozen=True):
+    """Requests per second, and microseconds of processor time that a server spent on each."""
+
+    requests: float
+    microseconds: float
+
+
 class Herd(Struct, frozen=True):
     """The result of many simultaneous readers: answers other than 200, and total seconds."""
 
     errors: int
     seconds: float
+
+
+def costed(
+    server: Server,
+    pid: int,
+    bearer: str,
+    seconds: float,
+    *,
+    distinct: bool = False,
+    headers: Sequence[str] = (),
+) -> Rate:
+    """Return what `throughput` does, with the time that process `pid` and its children used."""
+    before, began = seconds_used(pid), time.perf_counter()
+    rate = throughput(server, bearer, seconds, distinct=distinct, headers=headers)
+    took = time.perf_counter() - began
+    return Rate(rate, (seconds_used(pid) - before) / (rate * took) * 1e6)
+
+
+def seconds_used(pid: int) -> float:
+    """Return the processor time that a process and its children have used so far."""
+    threads = list(Path(f"/proc/{pid}/task").iterdir())
+    children = {each for one in threads for each in (one / "children").read_text().split()}
+    spent = (int((one / "schedstat").read_text().split()[0]) for one in threads)  # nanoseconds
+    return sum(spent) / 1e9 + sum(seconds_used(int(each)) for each in children)
 
 
 def throughput(

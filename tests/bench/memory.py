@@ -14,15 +14,14 @@ from gateway.secret import Secret
 from tests.fakes.rooms import share_for_all
 
 
-async def _fill(rooms: int) -> float:
-    """Return the bytes of a room beyond its body."""
+async def filled(rooms: int) -> tuple[LocalRoomCache, int]:
+    """Return a cache with so many rooms, and the bytes of their bodies."""
     lifetimes = Lifetimes(fresh=3600, revalidate=0, error=0, missing=1)
     metrics, bodies = Metrics(), 0
 
     async def read(live_id: str, _on_sent: object) -> AnchorRoom:
         return _room(live_id)
 
-    tracemalloc.start()
     cache = LocalRoomCache(
         UpstreamRooms(read, encode_room, lifetimes.fresh),
         size=rooms * 2,
@@ -34,11 +33,18 @@ async def _fill(rooms: int) -> float:
         report=metrics.lookups.inc,
         evictions=metrics.evictions,
     )
-    before, _ = tracemalloc.get_traced_memory()
     for number in range(rooms):
         found = await cache.get(str(1882578996483325952 + number))
         assert isinstance(found, FreshRoom)
         bodies += len(found.cached.room.body)
+    return cache, bodies
+
+
+async def _fill(rooms: int) -> float:
+    """Return the bytes of a room beyond its body."""
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    _cache, bodies = await filled(rooms)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     return (after - before - bodies) / rooms

@@ -45,6 +45,9 @@ _NOT_IN_THE_WAY = {
 }
 """Limits that count every request and refuse none."""
 
+_GO_PEER = CACHE / "go-peer"
+_GET_GO = "on Debian, apt-get install golang-go"
+
 _PYTHON_PEERS = ("fastapi==0.128.0", "uvicorn[standard]==0.54.0", "pyjwt==2.15.1", "httpx==0.28.1")
 
 
@@ -71,7 +74,14 @@ def token(user_id: str = "bob", scopes: Sequence[str] = (), ttl: int = 86400) ->
 @contextmanager
 def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Server]:
     """Run `server` on `core` until the block is left."""
-    process = subprocess.Popen(
+    with process(server, bearer, core):
+        yield server
+
+
+@contextmanager
+def process(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[int]:
+    """Run `server` on `core` until the block is left; give its process id."""
+    popen = subprocess.Popen(
         ["taskset", "-c", core, *server.command],
         env=os.environ | server.env,
         cwd=ROOT,
@@ -79,15 +89,15 @@ def running(server: Server, bearer: str, core: str = SERVER_CORE) -> Iterator[Se
         start_new_session=True,
     )
     try:
-        _wait(server, bearer, process)
-        yield server
+        _wait(server, bearer, popen)
+        yield popen.pid
     finally:
-        process.terminate()  # not the group: the server ends its workers
+        popen.terminate()  # not the group: the server ends its workers
         try:
-            process.wait(timeout=15)  # more than the gateway's grace
+            popen.wait(timeout=15)  # more than the gateway's grace
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            os.killpg(popen.pid, signal.SIGKILL)
+            popen.wait()
 
 
 def upstream(delay: float = 0) -> Server:
@@ -125,7 +135,14 @@ def faulty() -> Server:
     return Server("faulty", port, (sys.executable, "-m", "tests.bench.faulty", str(port)), {})
 
 
-def fastify(upstream_url: str, *, cache: bool, metrics: bool = True, log: bool = False) -> Server:
+def fastify(
+    upstream_url: str,
+    *,
+    cache: bool,
+    metrics: bool = True,
+    log: bool = False,
+    tuned: bool = False,
+) -> Server:
     """Return the Node peer, with a rate limiter like the gateway's."""
     port = free_port()
     env = {
@@ -136,10 +153,24 @@ def fastify(upstream_url: str, *, cache: bool, metrics: bool = True, log: bool =
         "BFF_LIMITER": "on",
         "BFF_METRICS": "on" if metrics else "off",
         "BFF_LOG": "on" if log else "off",
+        "BFF_TUNED": "on" if tuned else "off",
     }
     parts = ["limiter", *(["metrics"] if metrics else []), *(["log"] if log else [])]
-    name = f"Fastify, {', '.join(parts)} on"
+    name = f"Fastify{' tuned' if tuned else ''}, {', '.join(parts)} on"
     return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
+
+
+def go(upstream_url: str, *, cache: bool) -> Server | None:
+    """Return the Go peer, on one core; None without Go."""
+    if not _GO_PEER.is_file():
+        return None
+    port = free_port()
+    env = {
+        **_peer(upstream_url, port),
+        "BFF_CACHE": "on" if cache else "off",
+        "GOMAXPROCS": "1",
+    }
+    return Server("Go net/http", port, (str(_GO_PEER),), env)
 
 
 def fastapi(upstream_url: str) -> Server:
@@ -154,7 +185,14 @@ def fastapi(upstream_url: str) -> Server:
 
 
 def install_peers() -> None:
-    """Install the peers' packages under `.cache`, once."""
+    """Install the peers' packages under `.cache`, once; build the Go peer, if Go is here."""
+    go = shutil.which("go")
+    if go is None:
+        print(f"go is not here, so rows go without it: {_GET_GO}", file=sys.stderr)
+        _GO_PEER.unlink(missing_ok=True)
+    else:
+        command = (go, "build", "-o", str(_GO_PEER), ".")
+        subprocess.run(command, cwd=HERE / "peers" / "go", check=True)
     node, python = CACHE / "node", CACHE / "python"
     if not (node / "node_modules").is_dir():
         node.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from gateway.edge.front import Front
 from gateway.edge.in_flight import InFlight
 from gateway.edge.incoming import MAX_BODY
 from gateway.edge.outgoing import Outgoing
+from gateway.edge.paths import ROOM
 from gateway.edge.problems import BodyTooLarge
 from gateway.edge.recorder import Recorder
 from gateway.metrics import Metrics
@@ -38,6 +39,7 @@ class Exchange:
         app: Any,
         *,
         fast_path: Any = not_taken,
+        hit: Any = lambda *_: None,
         access_log: bool = True,
         cors: Cors | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Exchange:
             recorder,
             cors=cors,
             new_id=lambda: "made-up",
+            hit=hit,
             timer=iter([1.0, 1.5]).__next__,
         )
 
@@ -229,6 +232,49 @@ def test_the_fast_path_comes_first() -> None:
     assert exchange.headers[b"x-request-id"] == b"made-up"
     assert exchange.headers[b"x-content-type-options"] == b"nosniff"
     assert [line["event"] for line in exchange.log] == ["request"]
+
+
+def test_a_hit_comes_before_all_else() -> None:
+    """A room in memory is sent as it is, and recorded as any read of a room."""
+
+    def hit(_path: str, _headers: object, more: Any) -> tuple[Answer, str]:
+        return Answer(200, ((b"etag", b'"x"'), *more), b"fast", "hit"), "bob"
+
+    exchange = Exchange(failing(ValueError()), hit=hit).run((b"x-request-id", b"mine"))
+    assert (exchange.status, exchange.sent[1]["body"]) == (200, b"fast")
+    assert exchange.headers[b"x-request-id"] == b"mine"
+    (line,) = exchange.log
+    assert (line["route"], line["status"], line["milliseconds"]) == (ROOM, 200, 500)
+    assert (line["request_id"], line["caller"], line["cache"]) == ("mine", "BOB", "hit")
+    assert nonzero(exchange.block, Metrics.http_requests) == {(ROOM, "GET", "200"): 1}
+    assert exchange.in_flight.count == 0
+
+
+@pytest.mark.parametrize(
+    ("busy", "method", "headers"),
+    [
+        (True, "GET", ()),
+        (False, "HEAD", ()),
+        (False, "GET", ((b"x", b"1"), (b"x", b"2"))),
+        (False, "GET", tuple((b"x%d" % number, b"") for number in range(64))),
+    ],
+)
+def test_an_odd_request_is_no_hit(
+    busy: bool,  # noqa: FBT001  # one of several parameters
+    method: str,
+    headers: tuple[tuple[bytes, bytes], ...],
+) -> None:
+    """Without a free place, with repeated or many headers, memory is not asked."""
+
+    def hit(*_request: Any) -> None:
+        raise AssertionError
+
+    exchange = Exchange(fine, hit=hit)
+    if busy:
+        exchange.in_flight.enter("another")
+    exchange.run(*headers, method=method)
+    refused = busy or len(headers) > 2
+    assert (exchange.status >= 400) == refused
 
 
 def test_a_refusal_of_the_fast_path_is_rendered() -> None:

@@ -31,7 +31,7 @@ from gateway.edge.paths import DOCS, DOCS_FILE, OPENAPI
 from gateway.edge.routes import ROUTES
 from gateway.events import EventStreams
 from gateway.metrics import Metrics
-from gateway.rooms import AnchorRoom, Caller, RoomService, ViewerRoom
+from gateway.rooms import AnchorRoom, Caller, RoomMemory, RoomService, ViewerRoom
 from gateway.secret import Secret
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "gateway.json"
@@ -91,8 +91,10 @@ def application() -> Litestar:
     front: Any = build_application(
         cast("RoomService", object()),
         authenticate,
-        lambda _: None,
         RateLimits(None, None, None, ClientAddress(()), metrics.rate_limited),
+        memory=cast("RoomMemory", object()),
+        recall=lambda _: None,
+        count_recalled=lambda: None,
         cors=None,
         cookie=None,
         refusals=TokenRefusals(metrics.token_refusals, CapturingLogger(), lambda _: None, float),

@@ -11,7 +11,7 @@ from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
 from gateway.edge.rate_limits import MAX_PENDING
 from gateway.metrics import Metrics
-from gateway.rooms import Overloaded, Quota, RateLimited
+from gateway.rooms import Bucket, Overloaded, Quota, RateLimited
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
@@ -32,6 +32,16 @@ class Limiter:
 
     async def look(self, _key: str) -> Quota:
         """Return the quota."""
+        return self._quota
+
+    def bucket(self, key: str) -> Bucket:
+        """Return a new bucket."""
+        return Bucket(key, 0.0, 0.0)
+
+    def spend(self, bucket: Bucket, cost: int = 1) -> Quota:
+        """Return the quota."""
+        self.keys.append(bucket.key)
+        self.costs.append(cost)
         return self._quota
 
 

@@ -6,6 +6,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.rooms import Bucket
 from gateway.stores import LocalRateLimiter
 from gateway.stores.gcra import decide
 
@@ -36,16 +37,20 @@ def test_any_number_of_keys_fits() -> None:
 def test_an_empty_bucket_refuses_until_one_is_back(count: int, window: int) -> None:
     """However small the interval is: a refusal has nothing left, and its wait is long enough."""
     now, interval = 1e6, window / count
-    refused = decide(now + window, now, interval, window)
+    bucket = Bucket("alice", now + window, now)
+    refused = decide(bucket, now, count, interval, window)
     if refused.retry_after:
-        assert (refused.full_at, refused.remaining) == (now + window, 0)
+        assert (bucket.full_at, refused.remaining) == (now + window, 0)
         assert refused.retry_after <= interval + 1e-6
         later = now + refused.retry_after
-        assert decide(refused.full_at, later, interval, window).retry_after == 0
+        assert decide(bucket, later, count, interval, window).retry_after == 0
 
 
 @given(st.floats(0, 2e6), st.integers(1, 1000))
 def test_a_bucket_long_full_is_full(full_at: float, count: int) -> None:
     """A time in the past gives nothing more than a full bucket."""
     now = 2e6
-    assert decide(full_at, now, 60 / count, 60) == decide(now, now, 60 / count, 60)
+    long_full, just_full = Bucket("alice", full_at, now), Bucket("alice", now, now)
+    terms = (now, count, 60 / count, 60)
+    assert decide(long_full, *terms) == decide(just_full, *terms)
+    assert long_full == just_full

@@ -21,12 +21,15 @@ _BODY = os.environ.get("BENCH_BODY", "").encode()
 _HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-length", b"%d" % len(_BODY)),
-    (b"cache-control", b"private, max-age=2"),
     (b"vary", b"Authorization"),
     (b"etag", b'"59ef2598d8ecc8a299d185239310d879"'),
+    (b"cache-control", b"private, max-age=2"),
     (b"cache-status", b"gateway; hit"),
-    (b"x-request-id", b"15da6e3b205dc948"),
+    (b"x-request-id", b"15da6e3b205dc94800"),
     (b"x-content-type-options", b"nosniff"),
+    (b"ratelimit-limit", b"999999999"),
+    (b"ratelimit-remaining", b"999999998"),
+    (b"ratelimit-reset", b"1"),
 ]
 
 ROOM = (

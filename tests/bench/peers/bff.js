@@ -1,6 +1,11 @@
 // The same gateway as a good Node team would write it: Fastify, @fastify/jwt with its cache, an LRU
 // that holds the encoded room, undici towards the upstream. BFF_CACHE=off makes every read a miss;
 // BFF_LIMITER, BFF_METRICS and BFF_LOG switch what the gateway has switched, so that both do the same work.
+// BFF_TUNED=on is what profiling brings: the token is its own cache key instead of its hash, hooks are
+// callbacks instead of promises, and the series of a histogram is looked up once.
+//
+// It lacks stale rooms, single flight, the anchor's shape, the repair of fields, a breaker, retries, a
+// bound on requests in flight, CORS, cookies and traces.
 "use strict";
 
 const { createHash, createHmac, randomBytes } = require("node:crypto");
@@ -11,6 +16,7 @@ const { Pool } = require("undici");
 
 const env = process.env;
 const on = (name) => env[name] !== "off";
+const tuned = env.BFF_TUNED === "on";
 const TTL = 2000;
 const VIEWER = [
   "live_id", "title", "notice", "cover_url", "extends", "anchor_info", "anchor_status", "pk_id",
@@ -53,13 +59,18 @@ async function read(id, requestId) {
 async function main() {
   await app.register(require("@fastify/jwt"), {
     secret: env.BFF_JWT_SECRET,
-    verify: { algorithms: ["HS256"], cache: 10000 },
+    verify: {
+      algorithms: ["HS256"],
+      cache: 10000,
+      ...(tuned ? { cacheKeyBuilder: (token) => token } : {}),
+    },
   });
   if (on("BFF_LIMITER")) {
     await app.register(require("@fastify/rate-limit"), {
       max: 1e9,
       timeWindow: "1 minute",
       hook: "preHandler",
+      enableDraftSpec: true,
       keyGenerator: (request) => request.user.sub,
     });
   }
@@ -69,16 +80,39 @@ async function main() {
       help: "Time to answer.",
       labelNames: ["method", "route", "status"],
     });
-    app.addHook("onResponse", async (request, reply) => {
-      seconds
-        .labels(request.method, request.routeOptions.url, reply.statusCode)
-        .observe(reply.elapsedTime / 1000);
-    });
+    const series = new Map();
+    const seriesOf = (request, reply) => {
+      const labels = [request.method, request.routeOptions.url, reply.statusCode];
+      if (!tuned) return seconds.labels(...labels);
+      const name = labels.join(" ");
+      if (!series.has(name)) series.set(name, seconds.labels(...labels));
+      return series.get(name);
+    };
+    const observe = (request, reply) => seriesOf(request, reply).observe(reply.elapsedTime / 1000);
+    app.addHook(
+      "onResponse",
+      tuned
+        ? (request, reply, done) => {
+            observe(request, reply);
+            done();
+          }
+        : async (request, reply) => observe(request, reply),
+    );
   }
-  app.addHook("onRequest", async (request, reply) => {
+  const name = (request, reply) =>
     reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
-    await request.jwtVerify();
-  });
+  app.addHook(
+    "onRequest",
+    tuned
+      ? (request, reply, done) => {
+          name(request, reply);
+          request.jwtVerify(undefined, (error) => done(error)); // no options: the verifier with the cache
+        }
+      : async (request, reply) => {
+          name(request, reply);
+          await request.jwtVerify();
+        },
+  );
   app.get("/v1/rooms/:id", async (request, reply) => {
     const { id } = request.params;
     let room = on("BFF_CACHE") ? rooms.get(id) : undefined;
@@ -87,7 +121,7 @@ async function main() {
       room = await read(id, request.id);
       if (on("BFF_CACHE")) rooms.set(id, room);
     }
-    const fresh = Math.max(0, Math.floor((room.until - Date.now()) / 1000));
+    const fresh = Math.max(1, Math.ceil((room.until - Date.now()) / 1000));
     reply
       .header("cache-control", `private, max-age=${fresh}`)
       .header("vary", "Authorization")
