@@ -46,6 +46,7 @@ WORKS: dict[str, dict[str, str]] = {
     "the shortest times": {"UPSTREAM_TIMEOUT": "0.001", "SHUTDOWN_GRACE": "0.001"},
     "the longest times": {"UPSTREAM_TIMEOUT": "300", "CACHE_TTL": "86400"},
     "the largest sizes": {"CACHE_SIZE": "10000000", "UPSTREAM_CONNECTIONS": "10000"},
+    "going live": {"VENDOR_APP_ID": "app"},
     "a cookie": {"JWT_COOKIE": "session", "CORS_ORIGINS": "https://app.example"},
     "the quietest log": {"LOG_LEVEL": "critical", "LOG_FORMAT": "console"},
     "no limits": {"RATE_LIMIT_READS": "off", "MAX_CONCURRENCY": "1000000"},

@@ -1,11 +1,14 @@
 """The vendor token that `gateway check` asks for."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.checks.network import network_report
 from gateway.checks.vendor_token import TokenAnswer, token_findings, try_token
+from gateway.sandbox import DialectName, running
 from gateway.upstream import Call, Reply
 from gateway.upstream.faults import Fault, NotSent
 from tests.live.fault_server import enveloped
@@ -65,6 +68,20 @@ async def test_a_failure_is_reported(outcome: Any) -> None:
     assert finding.severity == "failed"
     assert finding.subject == "vendor token"
     assert TOKEN not in finding.message
+
+
+@pytest.mark.parametrize("dialect", ["documented", "legacy"])
+async def test_a_vendor_that_gives_one(dialect: DialectName) -> None:
+    """The check of a whole configuration says so, and asks for none where it is not set."""
+    async with running(dialect=dialect, environ={"GATEWAY_VENDOR_APP_ID": "app"}) as box:
+        told = await network_report(box.settings)
+        silent = await network_report(replace(box.settings, vendor_app_id=None))
+    subjects = {each.subject: each.severity for each in told.findings}
+    assert subjects["vendor token"] == "ok"
+    assert told.token_seconds is not None
+    assert 3000 < told.token_seconds <= 3600
+    assert silent.token_seconds is None
+    assert "vendor token" not in {each.subject for each in silent.findings}
 
 
 def test_nothing_is_said_where_none_is_asked_for() -> None:

@@ -29,6 +29,7 @@ from tests.live.chaos import listening, workers_of
 from tests.live.fault_server import (
     Exchange,
     answering,
+    enveloped,
     knows_everybody,
     reply,
     rooms,
@@ -62,6 +63,7 @@ SETTINGS = {
     "GATEWAY_CACHE_STALE_IF_ERROR": "0",
     "GATEWAY_JWT_COOKIE": "session",
     "GATEWAY_CALLBACK_SECRET": CALLBACK_SECRET,
+    "GATEWAY_VENDOR_APP_ID": "app",
     "GATEWAY_CORS_ORIGINS": "https://app.example.test,https://*.example.test",
     "GATEWAY_TRUSTED_PROXIES": "127.0.0.1",
     "GATEWAY_RATE_LIMIT_READS": "off",
@@ -69,6 +71,9 @@ SETTINGS = {
     "GATEWAY_RATE_LIMIT_FAILED_AUTH": "1000000/second",
     "GATEWAY_ACCESS_LOG": "on",
 }
+
+
+TOKEN = reply(enveloped({"access_token": "a-token-of-the-vendor", "expires_at": 2**33}))
 
 
 @dataclass
@@ -98,6 +103,9 @@ class Upstream:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer a call."""
         self._calls += 1
+        if exchange.target.startswith("/server/auth/token"):
+            await exchange.write(TOKEN)
+            return
         if self._calls % 5 not in {1, 3}:
             await (knows_everybody if exchange.user_ids else rooms)(exchange)
             return

@@ -131,6 +131,8 @@ GOOD = [
     *[CALLBACK] * 3,
     *((b"HEAD", b"/v1/rooms/1"), (b"GET", b"/docs/start.js"), (b"OPTIONS", b"/v1/rooms")),
     *((b"POST", b"/v1/rooms/1/stop"), (b"DELETE", b"/v1/rooms/1")),
+    *((b"POST", b"/v1/rooms/1/start"), (b"POST", b"/v1/rooms/1/heartbeat")),
+    (b"GET", b"/v1/live-rooms?page=1&page_size=20"),
 ]
 """Methods and targets of good requests; a stop and a delete take long, for they are confirmed."""
 
