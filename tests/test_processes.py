@@ -49,7 +49,7 @@ def test_the_sandbox_runs_the_session_that_it_prints(dialect: str) -> None:
         assert "push_url" not in bobs
         assert alices["push_url"].startswith("rtmp://")
         assert session.stdout.count("HTTP/1.1 204") == 3
-        assert '"total":1' in session.stdout
+        assert '"total":2' in session.stdout  # hers, and the example
         log = end(process, signal.SIGINT)
     assert not any(map(is_open, ports))
     for token in re.findall("(?:ALICE|BOB)=(.*)", welcome):
