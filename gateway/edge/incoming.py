@@ -138,7 +138,7 @@ class Incoming:
         Raises BodyTooLarge, BodyTooSlow, BodyBrokenOff, and Overloaded if others took all places
         while this request waited. Under `while_connected` that raises in place of this.
         """
-        if self._reading is not None:
+        if self._reading is not None or self._messages is not None:
             return await self._watch().get()
         if self._whole or self._exchange.streams:
             return await self._read()
@@ -166,6 +166,7 @@ class Incoming:
             late.cancel()
             if self._watching is not None:
                 self._watching.cancel()
+            self._reading = self._watching = None  # their errors and frames refer to this: a cycle
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[Callable[[], None]]:
