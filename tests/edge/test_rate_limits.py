@@ -16,7 +16,6 @@ from gateway.stores import LocalRateLimiter
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
 
-
 _REMAINING = b"ratelimit-remaining"
 
 
