@@ -5,6 +5,8 @@ around it. Each request gets an id, is counted among those in flight, and leaves
 A preflight is answered here, most reads by the fast path, the rest by the application. An exception
 becomes a problem. HEAD is answered as GET; the server drops the body.
 
+- A hit, which is answered from memory, is over in one step, and has no `Exchange`: all that holds
+  for it is in `__call__`, in one piece, because each call costs. Everything else is `_exchanged`.
 - A read, and a stream that it begins, is cancelled when its client leaves. A write goes on, because
   it may have happened; a create is not begun for a client that has left.
 - With too many requests in flight, another is refused at once. The health routes never are: a

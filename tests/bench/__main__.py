@@ -6,8 +6,8 @@ row's figure is the ratio of the medians of requests per second; beside it stand
 processor time of a request, which is steadier. All answers have the same headers, but for those of
 the servers themselves. The peers' files say what each of them lacks.
 
-It needs wrk, Node and npm, and installs the peers' packages once. Without Go it goes on without the
-Go peer.
+It needs wrk, and installs the peers' packages once. Without Go, or without Node and npm, it says
+how to get them and goes on without their rows.
 """
 
 import argparse
@@ -173,9 +173,9 @@ class Bench:
                     figures[name].append(rate)
         return figures
 
-    def _measure(self, compared: dict[str, Server | None], *, distinct: bool = False) -> Figures:
+    def _measure(self, compared: dict[str, Server], *, distinct: bool = False) -> Figures:
         """Return the rates of each server that is here, one for each round."""
-        here = {name: server for name, server in compared.items() if server is not None}
+        here = {name: server for name, server in compared.items() if servers.is_here(server)}
         figures: Figures = {name: [] for name in here}
         with ExitStack() as stack:
             pids = {

@@ -1,7 +1,7 @@
 """The memory of what a worker holds: `python -m tests.bench.held`.
 
-Rooms, remembered tokens and users of a limit are made in this process and traced, `--each` of each,
-alone and then all at once. Connections and event streams are opened at a real gateway whose
+Rooms, remembered tokens and users of a limit are made in this process and traced, `--each` of each
+at once. Connections and event streams are opened at a real gateway whose
 resident memory is read, as many as the limit of open files allows.
 """
 
@@ -70,28 +70,20 @@ _HELD: dict[str, tuple[Made, int]] = {
 """What is made here, and the bytes that each may have."""
 
 
-def _traced(count: int, *makers: Made) -> float:
-    """Return the bytes that one of each takes, if there are `count` of them."""
-    gc.collect()
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    kept = [asyncio.run(maker(count)) for maker in makers]
-    gc.collect()
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    del kept
-    return (after - before) / count
-
-
 def rows(each: int, opened: int) -> Iterator[Row]:
-    """Measure the rows, one after the other."""
+    """Measure the rows, one after the other; nothing is let go before the last one."""
+    kept: list[object] = []
+    tracemalloc.start()
     for name, (maker, most) in _HELD.items():
-        taken = _traced(each, maker)
-        yield _bounded(f"{name}, {each:,} of them", taken, most)
-    together = _traced(each, *(maker for maker, _ in _HELD.values()))
-    most = sum(most for _, most in _HELD.values())
-    yield _bounded(f"one of each of these, {each:,} at once", together, most)
-    yield told("all of these together", f"{together * each / 1e6:.0f} MB")
+        before, _ = tracemalloc.get_traced_memory()
+        kept.append(asyncio.run(maker(each)))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        yield _bounded(f"{name}, {each:,} of them", (after - before) / each, most)
+    whole, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    yield told(f"all of these, {each:,} of each at once", f"{whole / 1e6:.0f} MB")
+    kept.clear()
     yield from _opened(opened)
 
 

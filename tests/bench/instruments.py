@@ -42,9 +42,13 @@ class _Instrument:
         self._instrument = instrument
         self._done = done
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         act = getattr(self._instrument, name)
+        if name == "bound":
+            return lambda *labels: self._noting(act(*labels))
+        return self._noting(act)
 
+    def _noting(self, act: Callable[..., None]) -> Callable[..., None]:
         def noting(*given: object) -> None:
             self._done.append(partial(act, *given))
 

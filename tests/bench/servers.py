@@ -46,7 +46,6 @@ _NOT_IN_THE_WAY = {
 """Limits that count every request and refuse none."""
 
 _GO_PEER = CACHE / "go-peer"
-_GET_GO = "on Debian, apt-get install golang-go"
 
 _PYTHON_PEERS = ("fastapi==0.128.0", "uvicorn[standard]==0.54.0", "pyjwt==2.15.1", "httpx==0.28.1")
 
@@ -157,13 +156,11 @@ def fastify(
     }
     parts = ["limiter", *(["metrics"] if metrics else []), *(["log"] if log else [])]
     name = f"Fastify{' tuned' if tuned else ''}, {', '.join(parts)} on"
-    return Server(name, port, (_tool("node"), str(HERE / "peers" / "bff.js")), env)
+    return Server(name, port, ("node", str(HERE / "peers" / "bff.js")), env)
 
 
-def go(upstream_url: str, *, cache: bool) -> Server | None:
-    """Return the Go peer, on one core; None without Go."""
-    if not _GO_PEER.is_file():
-        return None
+def go(upstream_url: str, *, cache: bool) -> Server:
+    """Return the Go peer, on one core."""
     port = free_port()
     env = {
         **_peer(upstream_url, port),
@@ -186,18 +183,14 @@ def fastapi(upstream_url: str) -> Server:
 
 def install_peers() -> None:
     """Install the peers' packages under `.cache`, once; build the Go peer, if Go is here."""
-    go = shutil.which("go")
-    if go is None:
-        print(f"go is not here, so rows go without it: {_GET_GO}", file=sys.stderr)
-        _GO_PEER.unlink(missing_ok=True)
-    else:
-        command = (go, "build", "-o", str(_GO_PEER), ".")
+    if _has("go", "golang-go"):
+        command = ("go", "build", "-o", str(_GO_PEER), ".")
         subprocess.run(command, cwd=HERE / "peers" / "go", check=True)
     node, python = CACHE / "node", CACHE / "python"
-    if not (node / "node_modules").is_dir():
+    if _has("node", "nodejs") and _has("npm", "npm") and not (node / "node_modules").is_dir():
         node.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "peers" / "package.json", node)
-        npm = (_tool("npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent")
+        npm = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent")
         subprocess.run(npm, cwd=node, check=True)
     if not (python / "bin" / "uvicorn").is_file():
         subprocess.run((sys.executable, "-m", "venv", str(python)), check=True)
@@ -213,10 +206,16 @@ def free_port() -> int:
         return port
 
 
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        sys.exit(f"the benchmark needs {name}: on Debian, apt-get install wrk nodejs npm")
+def is_here(server: Server) -> bool:
+    """Return whether a server's program is on this machine."""
+    return shutil.which(server.command[0]) is not None
+
+
+def _has(name: str, package: str) -> bool:
+    found = shutil.which(name) is not None
+    if not found:
+        get = f"on Debian, apt-get install {package}"
+        print(f"{name} is not here, so rows go without it: {get}", file=sys.stderr)
     return found
 
 

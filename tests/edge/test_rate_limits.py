@@ -11,9 +11,12 @@ from gateway.edge.exchange import Exchange
 from gateway.edge.outgoing import Outgoing
 from gateway.edge.rate_limits import MAX_PENDING
 from gateway.metrics import Metrics
-from gateway.rooms import Bucket, Overloaded, Quota, RateLimited
+from gateway.rooms import Bucket, Caller, Overloaded, Quota, RateLimited, Session
+from gateway.stores import LocalRateLimiter
 from gateway.telemetry import SharedMetrics, families
 from tests.telemetry.counts import nonzero
+
+_REMAINING = b"ratelimit-remaining"
 
 
 class Limiter:
@@ -133,6 +136,27 @@ def test_a_refusal_says_when_to_come_back() -> None:
         world.ask("POST")
     assert refusal.value.retry_after == 0.25
     assert nonzero(world.block, Metrics.rate_limited) == {("writes",): 1}
+
+
+def test_a_session_spends_as_a_request_is_counted() -> None:
+    """Its answer has the same headers; a refusal is left to the usual way, which counts it."""
+    session = Session(Caller("alice"), 0.0, "")
+    world = World()
+    spent = world.limits.spend(session)
+    assert dict(spent or ()) == world.ask("GET")
+    assert World(off=True).limits.spend(session) == ()
+    refusing = World(retry_after=1)
+    assert refusing.limits.spend(session) is None
+    assert nonzero(refusing.block, Metrics.rate_limited) == {}
+
+
+def test_a_session_gets_a_new_bucket_for_a_forgotten_one() -> None:
+    """The limiter forgets keys for lack of space; nobody spends from a bucket that is gone."""
+    reads = LocalRateLimiter(5, 60, lambda: 1000.0, keys=1)
+    limits = RateLimits(reads, None, None, ClientAddress(()), Metrics().rate_limited)
+    alice, bob = (Session(Caller(name), 0.0, "") for name in ("alice", "bob"))
+    left = [dict(limits.spend(each) or ())[_REMAINING] for each in (alice, alice, bob, alice)]
+    assert left == [b"4", b"3", b"4", b"4"]
 
 
 def scope_of(address: str) -> Any:

@@ -42,6 +42,20 @@ def test_a_counter_counts_by_its_labels() -> None:
     assert nonzero(metrics.shared, Metrics.lookups) == {("hit",): 3, ("miss",): 1}
 
 
+@given(st.lists(st.floats(0, 100)))
+def test_bound_labels_count_as_given_ones(seconds: list[float]) -> None:
+    """A function bound to labels counts the same, and into the same place."""
+    given_each, bound = Metrics(), Metrics()
+    count, observe = bound.lookups.bound("hit"), bound.duration.bound("read")
+    for each in seconds:
+        given_each.lookups.inc("hit")
+        given_each.duration.observe(each, "read")
+        count()
+        observe(each)
+    for family in families(Metrics):
+        assert bound.shared.series(family) == given_each.shared.series(family)
+
+
 def test_a_gauge_shows_the_last_value() -> None:
     """A gauge is set, not added to."""
     metrics = Metrics()
