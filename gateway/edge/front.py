@@ -93,7 +93,10 @@ class Front(Struct):
         hit = None
         if scope["method"] == _GET and len(headers) == len(raw) <= MAX_HEADERS:
             more = ((b"x-request-id", request_id.encode()), NOSNIFF)
-            hit = self.in_flight.is_free and self.hit(scope["path"], headers, more)
+            try:
+                hit = self.in_flight.is_free and self.hit(scope["path"], headers, more)
+            except Exception as error:  # noqa: BLE001  # a fault of the short way: the usual one answers
+                self.recorder.hit_failed(request_id, error)
         if not hit:
             await self._exchanged(scope, receive, send, raw, headers, request_id, started)
             return

@@ -61,6 +61,10 @@ class Recorder:
                 calls=(),
             )
 
+    def hit_failed(self, request_id: str, error: Exception) -> None:
+        """Record an unexpected error of a read from memory, which is then answered otherwise."""
+        self.log.error("request_failed", request_id=request_id, exc_info=error)
+
     def failed(self, error: Exception, exchange: Exchange) -> None:
         """Record an error; an unexpected one with its traceback."""
         self.problems.inc(code_of(error))

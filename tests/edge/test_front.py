@@ -266,15 +266,27 @@ def test_an_odd_request_is_no_hit(
 ) -> None:
     """Without a free place, with repeated or many headers, memory is not asked."""
 
-    def hit(*_request: Any) -> None:
-        raise AssertionError
-
-    exchange = Exchange(fine, hit=hit)
+    asked: list[Any] = []
+    exchange = Exchange(fine, hit=lambda *request: asked.append(request))
     if busy:
         exchange.in_flight.enter("another")
     exchange.run(*headers, method=method)
     refused = busy or len(headers) > 2
     assert (exchange.status >= 400) == refused
+    assert asked == []
+
+
+def test_a_fault_of_the_hit_fails_no_request() -> None:
+    """An unforeseen error is logged with its traceback, and the usual way answers."""
+
+    def hit(*_request: Any) -> None:
+        raise ValueError("unforeseen")
+
+    exchange = Exchange(fine, hit=hit).run()
+    assert exchange.status < 400
+    failed, _ = exchange.log
+    assert (failed["event"], failed["request_id"]) == ("request_failed", "made-up")
+    assert "unforeseen" in str(failed)
 
 
 def test_a_refusal_of_the_fast_path_is_rendered() -> None:
