@@ -265,7 +265,6 @@ def test_an_odd_request_is_no_hit(
     headers: tuple[tuple[bytes, bytes], ...],
 ) -> None:
     """Without a free place, with repeated or many headers, memory is not asked."""
-
     asked: list[Any] = []
     exchange = Exchange(fine, hit=lambda *request: asked.append(request))
     if busy:
