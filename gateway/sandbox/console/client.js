@@ -1366,6 +1366,21 @@ var LiveRoomGateway = class {
     );
     return parseExact(text2);
   }
+  /** Read a page of the living rooms, in the shape of viewers, where the gateway is set up for it. */
+  async liveRooms({ page = 1, pageSize = 20, signal } = {}) {
+    const query = { page, page_size: pageSize };
+    const { text: text2 } = await this.#remembering(
+      `live-rooms:${page}/${pageSize}`,
+      (headers) => this.#http.api.GET("/v1/live-rooms", {
+        params: { query },
+        headers,
+        parseAs: "text",
+        signal: signal ?? null
+      }),
+      signal
+    );
+    return parseExact(text2);
+  }
   /**
    * Go live, as the room's anchor, where the gateway is set up for it.
    *

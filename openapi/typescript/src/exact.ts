@@ -14,6 +14,9 @@ export type Room = Exact<Schemas["Room"]>;
 /** Several rooms, the ids without a room, and those that could not be read now. */
 export type Rooms = Exact<Schemas["RoomBatch"]>;
 
+/** A page of living rooms, the number of all, and that of the next page, null after the last. */
+export type LiveRooms = Exact<Schemas["LivePage"]>;
+
 /** A room to create. */
 export type NewRoom = Schemas["CreateRoom"];
 

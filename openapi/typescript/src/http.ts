@@ -22,6 +22,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Which page of a list to read; 20 rooms on the first one by default, 50 at most. */
+export interface PageOptions extends CallOptions {
+  readonly page?: number;
+  readonly pageSize?: number;
+}
+
 /** A good answer; the text of its body is empty if it has none. */
 export interface Answer {
   readonly response: Response;

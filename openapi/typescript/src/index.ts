@@ -1,13 +1,13 @@
 import { type CreateOptions, createRoom } from "./create.js";
-import { type NewRoom, parseExact, type Room, type Rooms } from "./exact.js";
-import { type Answer, type CallOptions, Http, type Options } from "./http.js";
+import { type LiveRooms, type NewRoom, parseExact, type Room, type Rooms } from "./exact.js";
+import { type Answer, type CallOptions, Http, type Options, type PageOptions } from "./http.js";
 import { type Broadcast, type GoLiveOptions, goLive } from "./live.js";
 import { Remembered } from "./remembered.js";
 import { type RoomEvent, watchRoom } from "./watch.js";
 
 export type { CreateOptions } from "./create.js";
-export type { Exact, NewRoom, Room, Rooms } from "./exact.js";
-export type { CallOptions, Options } from "./http.js";
+export type { Exact, LiveRooms, NewRoom, Room, Rooms } from "./exact.js";
+export type { CallOptions, Options, PageOptions } from "./http.js";
 export type { Broadcast, GoLiveOptions } from "./live.js";
 export { type FieldProblem, Problem } from "./problem.js";
 export type { components, operations, paths } from "./schema.js";
@@ -52,6 +52,23 @@ export class LiveRoomGateway {
       signal,
     );
     return parseExact(text) as Rooms;
+  }
+
+  /** Read a page of the living rooms, in the shape of viewers, where the gateway is set up for it. */
+  async liveRooms({ page = 1, pageSize = 20, signal }: PageOptions = {}): Promise<LiveRooms> {
+    const query = { page, page_size: pageSize };
+    const { text } = await this.#remembering(
+      `live-rooms:${page}/${pageSize}`,
+      (headers) =>
+        this.#http.api.GET("/v1/live-rooms", {
+          params: { query },
+          headers,
+          parseAs: "text",
+          signal: signal ?? null,
+        }),
+      signal,
+    );
+    return parseExact(text) as LiveRooms;
   }
 
   /**

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LiveRoomGateway } from "../dist/index.js";
-import { problem, sandbox, scripted } from "./gateway.js";
+import { sandbox } from "./gateway.js";
+import { problem, scripted } from "./scripted.js";
 
 const timing = { firstPause: 1, longestPause: 2 };
 
@@ -36,7 +37,15 @@ test("a room goes live and ends, as a viewer sees it", { timeout: 60_000 }, asyn
     if (event.type === "deleted") break;
     seen.push(event.room.live_status);
     if (seen.length === 1) broadcast = await alice.goLive(room.live_id, { every: 20 });
-    if (seen.at(-1) === 1) await broadcast.stop();
+    if (seen.at(-1) === 1) {
+      const { rooms, total } = await bob.liveRooms({ pageSize: 50 });
+      const listed = rooms.find((each) => each.live_id === room.live_id);
+      assert.equal(listed.chat_id, room.chat_id); // all its digits
+      assert.equal("push_url" in listed, false);
+      assert.equal(total, rooms.length);
+      assert.deepEqual((await bob.liveRooms({ page: 9 })).rooms, []);
+      await broadcast.stop();
+    }
     if (seen.at(-1) === 2) await alice.deleteRoom(room.live_id);
   }
   assert.deepEqual(seen, [0, 1, 2]);
