@@ -79,7 +79,7 @@ def _document(server: str) -> Json:
         "servers": [{"url": server}],
         "security": [{"bearer": []}],
         "tags": [
-            {"name": "rooms", "description": "Create, read, stop and delete."},
+            {"name": "rooms", "description": "Create, read, go live, stop and delete."},
             {"name": "events", "description": "Watch; generated clients cannot read a stream."},
             {"name": "service", "description": "For load balancers, OAuth clients and the vendor."},
         ],

@@ -94,5 +94,5 @@ def number(value: float, unit: str) -> str:
     if unit == "percentunit":
         return f"{value * 100:.3g} %"
     if unit == "s":
-        return f"{value:.3g} s" if value >= 1 else f"{value * 1000:.3g} ms"
+        return f"{value:.3g} s" if value >= 0.9995 else f"{value * 1000:.3g} ms"
     return f"{value:.3g}" + ("/s" if unit in {"reqps", "ops"} else "")
