@@ -39,6 +39,7 @@ from gateway.edge import (
     TokenRefusals,
     build_application,
     encode_room,
+    encoded,
     write_recorder,
 )
 from gateway.handover import Handover, LastText
@@ -169,7 +170,7 @@ def build(  # noqa: PLR0913  # the composition root
         settings.upstream_timeout / 2,
         partial(metrics.share_refusals.inc, "upstream"),
     )
-    stores = stores_of(settings, metrics, log)
+    stores = stores_of(settings, metrics, log, encoded)
     upstream = LagTolerantUpstream(client, stores.recent, patience)
     lifetimes = _lifetimes(settings)
     cache = LocalRoomCache(

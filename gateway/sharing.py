@@ -9,7 +9,7 @@ from types import MappingProxyType
 from structlog.typing import FilteringBoundLogger
 
 from gateway.background import Work, background_task
-from gateway.cache import Encode, LocalRoomCache, Read, SharedRooms, Source, UpstreamRooms
+from gateway.cache import Encode, LocalRoomCache, Read, Restore, SharedRooms, Source, UpstreamRooms
 from gateway.metrics import Metrics
 from gateway.redis_url import RedisUrl
 from gateway.rooms import (
@@ -89,12 +89,21 @@ class Stores:
 
 
 class SharedStores(Stores):
-    """The stores of processes that share the store at `url`; events go to `log`."""
+    """The stores of processes that share the store at `url`; events go to `log`.
+
+    `restore` makes an encoded room of what the store has of it.
+    """
 
     def __init__(
-        self, url: RedisUrl, settings: Settings, metrics: Metrics, log: FilteringBoundLogger
+        self,
+        url: RedisUrl,
+        settings: Settings,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        restore: Restore,
     ) -> None:
         super().__init__(settings, metrics)
+        self._restore = restore
         self._log = log
         connected = connect(url)
         self._store = SharedStore(
@@ -123,14 +132,14 @@ class SharedStores(Stores):
     def rooms(self, read: Read[AnchorRoom], encode: Encode) -> Source[AnchorRoom]:
         """Return the source of rooms that one process reads for all."""
         fresh, missing = self._settings.cache_ttl, self._settings.cache_negative_ttl
-        return SharedRooms(self._store, self._channel, read, encode, fresh=fresh, missing=missing)
+        parts = (self._store, self._channel, read, encode, self._restore)
+        return SharedRooms(*parts, fresh=fresh, missing=missing)
 
     def pages(self, read: Read[LivePage], encode: Encode) -> Source[LivePage]:
         """Return the source of pages that one process reads for all."""
         fresh = self._settings.cache_ttl
-        return SharedRooms(
-            self._store, self._channel, read, encode, fresh=fresh, missing=0, kind="live"
-        )
+        parts = (self._store, self._channel, read, encode, self._restore)
+        return SharedRooms(*parts, fresh=fresh, missing=0, kind="live")
 
     def settled(self, name: str, limit: RateLimit) -> PromptRateLimiter:
         """Return a limit that decides at once, and agrees with the other processes soon."""
@@ -164,7 +173,10 @@ class SharedStores(Stores):
         self._metrics.store_unsent.set(self._store.unsent)
 
 
-def stores_of(settings: Settings, metrics: Metrics, log: FilteringBoundLogger) -> Stores:
-    """Return the stores that `settings` ask for."""
-    url = settings.store
-    return Stores(settings, metrics) if url is None else SharedStores(url, settings, metrics, log)
+def stores_of(
+    settings: Settings, metrics: Metrics, log: FilteringBoundLogger, restore: Restore
+) -> Stores:
+    """Return the stores that `settings` ask for; `restore` is for a `SharedStores`."""
+    if settings.store is None:
+        return Stores(settings, metrics)
+    return SharedStores(settings.store, settings, metrics, log, restore)

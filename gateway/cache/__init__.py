@@ -5,7 +5,7 @@ from .live_pages import CachedLivePages, LivePageReader
 from .local_room_cache import LocalRoomCache
 from .read_through_cache import Lifetimes, ReadThroughCache
 from .shared_rooms import SharedRooms
-from .source import Encode, Read, Source, UpstreamRooms
+from .source import Encode, Read, Restore, Source, UpstreamRooms
 
 __all__ = [
     "CachedLivePages",
@@ -16,6 +16,7 @@ __all__ = [
     "LocalRoomCache",
     "Read",
     "ReadThroughCache",
+    "Restore",
     "SharedRooms",
     "Source",
     "UpstreamRooms",

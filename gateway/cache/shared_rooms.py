@@ -28,7 +28,6 @@ from msgspec import structs
 
 from gateway.rooms import (
     SHAPE,
-    EncodedRoom,
     Lagging,
     RoomNotFound,
     UpstreamError,
@@ -37,7 +36,7 @@ from gateway.rooms import (
 )
 from gateway.shared_store import NOW, EvictionChannel, Script, SharedStore, StoreUnavailable
 
-from .source import Encode, Loaded, R, Read, Sent
+from .source import Encode, Loaded, R, Read, Restore, Sent
 
 _LEASE = 0.5
 _RENEW = 0.2
@@ -147,6 +146,7 @@ class SharedRooms(Generic[R]):
         channel: EvictionChannel,
         read: Read[R],
         encode: Encode,
+        restore: Restore,
         *,
         fresh: float,
         missing: float,
@@ -157,6 +157,7 @@ class SharedRooms(Generic[R]):
         self._channel = channel
         self._read = read
         self._encode = encode
+        self._restore = restore
         self._fresh = fresh
         self._missing = missing
         self._kind = kind
@@ -181,7 +182,7 @@ class SharedRooms(Generic[R]):
         try:
             found = await self._store.run(_FIND, [self._key(live_id)])
             if found and self._finding.get(live_id) is finding:
-                loaded = _loaded(*found)
+                loaded = _loaded(self._restore, *found)
         except StoreUnavailable:
             return None
         else:
@@ -215,7 +216,7 @@ class SharedRooms(Generic[R]):
                     raise
                 return await self._read_alone(live_id, on_sent)
             if found[0] == _FOUND:
-                return _loaded(found[1], found[2])
+                return _loaded(self._restore, found[1], found[2])
             if found[0] == _LEAD:
                 return await self._lead(live_id, token, on_sent)
             if for_anchor:
@@ -300,11 +301,11 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _loaded(fresh: int, fields: Sequence[bytes]) -> Loaded[Any]:
+def _loaded(restore: Restore, fresh: int, fields: Sequence[bytes]) -> Loaded[Any]:
     """Return the room in the fields of a hash. Raises what its reader met instead of one."""
     kind, body, etag, anchor = fields
     if kind == _ROOM:
-        return Loaded(EncodedRoom(anchor.decode(), body, etag), fresh / 1000)
+        return Loaded(restore(anchor.decode(), body, etag), fresh / 1000)
     if kind == _MISSING:
         raise RoomNotFound
     if kind == UpstreamTimeout.code.encode():

@@ -28,6 +28,10 @@ Encode = Callable[[Any], EncodedRoom]
 """Encodes the part of it that viewers may see as JSON, with its ETag."""
 
 
+Restore = Callable[[str, bytes, bytes], EncodedRoom]
+"""Returns what was encoded, from its anchor's id, its JSON and its ETag."""
+
+
 class Loaded(Struct, Generic[R], frozen=True):
     """A room for a cache, fresh for so many seconds.
 

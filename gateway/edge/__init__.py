@@ -1,7 +1,7 @@
 """HTTP: the outer layer, routes, authentication, problem details, health and the documentation."""
 
 from .admin import AdminHandlers
-from .answers import NO_STORE, Answer, encode_page, encode_room, json
+from .answers import NO_STORE, Answer, encode_page, encode_room, encoded, json
 from .application import build_application
 from .client_address import ClientAddress
 from .cookie import TokenCookie

@@ -41,7 +41,7 @@ class EncodedRoom(Struct, frozen=True, gc=False):
     anchor_id: str
     body: bytes
     etag: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...]
 
 
 class CachedRoom(Struct, frozen=True, gc=False):

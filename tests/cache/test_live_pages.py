@@ -114,7 +114,7 @@ class World:
 
 
 def _encode_page(page: LivePage) -> EncodedRoom:
-    return EncodedRoom("", msgspec.json.encode(page), b'"tag"')
+    return EncodedRoom("", msgspec.json.encode(page), b'"tag"', ())
 
 
 def _decoded(found: CachedRoom) -> LivePage:

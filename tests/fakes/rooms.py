@@ -214,7 +214,12 @@ class IdempotencyStore:
 
 def encode(room: ViewerRoom) -> EncodedRoom:
     """Return a room as the edge encodes it, but for its tag."""
-    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), b'"tag"')
+    return EncodedRoom(room.anchor_info.user_id, msgspec.json.encode(room), b'"tag"', ())
+
+
+def restore(anchor_id: str, body: bytes, etag: bytes) -> EncodedRoom:
+    """Return such a room again, as a store has it."""
+    return EncodedRoom(anchor_id, body, etag, ())
 
 
 def cached_of(room: AnchorRoom, result: LookupResult = LookupResult.HIT) -> CachedRoom:

@@ -16,7 +16,7 @@ from gateway.telemetry import build_logger
 from gateway.traces.lookups import on_span
 from tests.fakes.clock import Clock
 from tests.fakes.clocked_store import ClockedStore
-from tests.fakes.rooms import encode, share_for_all
+from tests.fakes.rooms import encode, restore, share_for_all
 from tests.waiting import until
 
 _NUMBERS = itertools.count()
@@ -54,6 +54,7 @@ class Process:
             self.channel,
             read,
             encode,
+            restore,
             fresh=lifetimes.fresh,
             missing=lifetimes.missing,
             sleep=_a_moment,

@@ -35,8 +35,8 @@ async def wrong(
     """Put the anchor's room or its push URL where a viewer's belongs; mypy refuses each line."""
     encode_room(room)  # type: ignore[arg-type]  # on purpose, as all below
     CachedRoom(room, LookupResult.HIT, 1)  # type: ignore[arg-type]  # same
-    EncodedRoom("alice", room.push_url, b"")  # type: ignore[arg-type]  # same
-    EncodedRoom("alice", b"", b"", push_url=room.push_url)  # type: ignore[call-arg]  # same
+    EncodedRoom("alice", room.push_url, b"", ())  # type: ignore[arg-type]  # same
+    EncodedRoom("alice", b"", b"", (), push_url=room.push_url)  # type: ignore[call-arg]  # same
     Batch([room], [], [])  # type: ignore[list-item]  # same
     Batch([], [room.push_url], [])  # type: ignore[list-item]  # same
     _ = (await rooms.get_batch(bob, ["1"])).found + [room]  # type: ignore[operator]  # noqa: RUF005  # same
