@@ -34,9 +34,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def shown(browser: Page, url: str, operation: str) -> None:
-    """Open the page of `url` at an operation."""
+    """Open the page of `url` at an operation, named with its group."""
     await browser.open("about:blank")
-    await browser.open(f"{url}/docs#/rooms/{operation}")
+    await browser.open(f"{url}/docs#/{operation}")
     await browser.until(f"document.querySelector('{OPEN}') !== null")
 
 
@@ -72,7 +72,7 @@ def assert_kept_its_promise(browser: Page, url: str) -> None:
 async def test_an_example_works_as_it_stands(sandbox: Sandbox, tmp_path: Path, user: str) -> None:
     """A user's button signs in; the example room is read, with exact ids, `push_url` for alice."""
     async with page(tmp_path) as browser:
-        await shown(browser, sandbox.url, "getRoom")
+        await shown(browser, sandbox.url, "rooms/getRoom")
         await press(browser, f"button[data-user={user}]")
         status, room = await executed(browser, ROOM, "get")
         assert f"Signed in as {user}" in await browser.run("document.body.textContent")
@@ -88,7 +88,7 @@ async def test_an_example_works_as_it_stands(sandbox: Sandbox, tmp_path: Path, u
 async def test_a_created_room_is_the_next_example(sandbox: Sandbox, tmp_path: Path) -> None:
     """After a create the other calls are about its room, and a second create makes another."""
     async with page(tmp_path) as browser:
-        await shown(browser, sandbox.url, "createRoom")
+        await shown(browser, sandbox.url, "rooms/createRoom")
         await press(browser, "button[data-user=alice]")
         status, created = await executed(browser, "/v1/rooms", "post")
         assert (status, created["title"]) == (201, "Friday session")
@@ -111,7 +111,12 @@ async def test_it_fits_a_phone(sandbox: Sandbox, tmp_path: Path, scheme: str) ->
     """At 390 pixels nothing sticks out, and the page follows the colour scheme."""
     async with page(tmp_path) as browser:
         await browser.show(390, 844, scheme=scheme)
-        for operation in ("createRoom", "getRoom", "getRooms", "watchRoom"):
+        for operation in (
+            "rooms/createRoom",
+            "rooms/getRoom",
+            "rooms/getRooms",
+            "events/watchRoom",
+        ):
             await shown(browser, sandbox.url, operation)
             assert await browser.run("document.documentElement.scrollWidth") == 390
         light = await browser.run("getComputedStyle(document.body).backgroundColor.includes('25')")
@@ -127,7 +132,7 @@ async def test_a_gateway_in_production_shows_no_tokens(tmp_path: Path) -> None:
         page(tmp_path) as browser,
     ):
         url = f"http://127.0.0.1:{gateway.port}"
-        await shown(browser, url, "getRoom")
+        await shown(browser, url, "rooms/getRoom")
         assert "Your account system issues the token" in await browser.run(
             "document.body.innerText"
         )
@@ -139,7 +144,7 @@ async def test_a_gateway_in_production_shows_no_tokens(tmp_path: Path) -> None:
 async def test_a_stream_is_not_tried(sandbox: Sandbox, tmp_path: Path) -> None:
     """The page waits for the end of an answer, so it offers no try of a stream."""
     async with page(tmp_path) as browser:
-        await shown(browser, sandbox.url, "watchRoom")
+        await shown(browser, sandbox.url, "events/watchRoom")
         buttons = f"document.querySelectorAll('{OPEN} .execute, {OPEN} .try-out__btn').length"
         assert await browser.run(buttons) == 0
 
