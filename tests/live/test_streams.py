@@ -262,7 +262,7 @@ BODIES = {
     "delete": ("DELETE /v1/rooms/2", ALICE, False),
     "nobody": ("GET /v1/rooms/2", "", False),
     "nothing": ("GET /nothing", BOB, False),
-    "docs": ("GET /docs/start.js", "", False),
+    "docs": ("GET /docs", "", False),
     "large docs": ("GET /docs/swagger-ui-bundle.js", "", True),
 }
 """Requests that need no body, by whom, and whether a large one is why they are refused."""
