@@ -119,8 +119,8 @@ def build(  # noqa: PLR0913  # the composition root
     are read again when they change. `tracing` wraps the traced parts. `sleep` pauses before another
     look at a doubtful write. Keys go to `handover`; `read_at` is the stamp of the key files from
     before they were read. `orders` are those of an operator, None if there is none.
-    `trial_tokens`, by user, are shown to everyone, and `console` are the routes of the sandbox's
-    page. Raises SettingsError for an unusable key.
+    `trial_tokens`, by user, are on `/docs` for clients on this machine, and `console` are the
+    routes of the sandbox's page. Raises SettingsError for an unusable key.
     """
     log = telemetry.log
     credentials = Keyring(

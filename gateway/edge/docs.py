@@ -10,7 +10,6 @@ client asks, and a browser that has one is told so (304).
 
 import asyncio
 import gzip
-import re
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -23,6 +22,7 @@ from litestar.params import FromPath
 
 from .answers import Answer, Header, condition_in, content, etag_of, matches
 from .content_coding import accepts_gzip
+from .host import host_in
 from .paths import DOCS, OPENAPI
 from .problems import NotFound
 
@@ -34,7 +34,6 @@ POLICY = (
 )
 """The Content-Security-Policy of pages for people: nothing from another host, no inline script."""
 
-_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _STYLE, _SCRIPT = b"text/css", b"text/javascript"
 _REVALIDATE = (b"cache-control", b"no-cache")
 _KEEP = (b"cache-control", b"public, max-age=3600")
@@ -107,11 +106,9 @@ class DocsHandlers:
 
 
 def is_local(request: PublicRequest) -> bool:
-    """Return True if the client calls this machine by a name of loopback.
-
-    A site whose name is made to point to this machine (DNS rebinding) does not.
-    """
-    return _LOOPBACK.fullmatch(request.headers.get("host", "")) is not None
+    """Return True if the client calls this machine by a name of loopback."""
+    host = host_in(request.scope["headers"])
+    return host is not None and host.is_loopback
 
 
 def _page(root_path: str, trial_tokens: Mapping[str, str]) -> str:

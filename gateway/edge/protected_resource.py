@@ -8,7 +8,6 @@
 - Clients ask the issuer for all scopes that are listed, so the admin scope is not.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -17,10 +16,8 @@ from gateway.rooms import FieldProblem, InvalidRequest
 
 from .answers import NO_STORE, Answer, Header, json
 from .docs import PublicRequest
+from .host import host_in
 from .paths import RESOURCE
-
-_HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
-_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
 
 
 class ResourceMetadata(Struct, frozen=True, omit_defaults=True):
@@ -63,8 +60,7 @@ class ProtectedResource(Struct, frozen=True):
 
 
 def _origin(headers: Iterable[Header]) -> str | None:
-    given = [value.decode("latin-1") for name, value in headers if name == b"host"]
-    host = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+    host = host_in(headers)
     if host is None:
         return None
-    return f"{'http' if _LOOPBACK.fullmatch(host[1]) else 'https'}://{host[0]}"
+    return f"{'http' if host.is_loopback else 'https'}://{host.text}"
